@@ -1,0 +1,116 @@
+"""Write audit events. Each chain is numbered without gaps and every link's hash covers the link before it.
+
+The hot path writes its links inside the checkpoint statement (`workflows/checkpoint.py`) and only uses `seal`;
+everything else calls `record`. `audit/verify.py` computes the same hashes again.
+"""
+
+import hashlib
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from audit.models import AuditEvent
+from dotdo_site.lib import canonical
+
+GENESIS = bytes(32)
+KINDS = {
+    "run.started": "The run was started.",
+    "run.succeeded": "The run finished.",
+    "run.failed": "The run was parked: a fault nobody caught.",
+    "run.cancelled": "The run was cancelled.",
+    "run.retried": "The run was retried from the failed step.",
+    "run.waiting": "The run rests until something is due.",
+    "run.blocked": "No worker here knows the handler; the run waits for one.",
+    "step.succeeded": "A step succeeded.",
+    "step.failed": "A step failed for good.",
+    "step.retrying": "An attempt failed; the step will be tried again.",
+    "step.crashed": "A worker died while it ran the step.",
+    "step.cancelled": "A step ended because its run had ended.",
+    "entry.written": "A datastore entry was written by a person or an integration.",
+    "action.drafted": "A draft of an action version was saved.",
+    "action.published": "An action version was published.",
+    "action.deprecated": "An action version was deprecated.",
+    "workflow.drafted": "A draft of a workflow version was saved.",
+    "workflow.published": "A workflow version was published.",
+    "connection.changed": "A connection's secret was set.",
+    "secrets.rotated": "Connection secrets were encrypted with the current key.",
+}
+
+
+class UnknownKind(ValueError):
+    """An audit kind that is not listed in `audit.recording.KINDS`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One event, sealed into its chain and ready to be inserted."""
+
+    chain: uuid.UUID
+    seq: int
+    run: uuid.UUID | None
+    kind: str
+    actor: str
+    reason: str
+    at: datetime
+    data: str
+    hash: bytes
+
+
+def seal(
+    previous: bytes,
+    *,
+    chain: uuid.UUID,
+    seq: int,
+    kind: str,
+    actor: str,
+    at: datetime,
+    run: uuid.UUID | None = None,
+    reason: str = "",
+    data: Mapping[str, Any] | None = None,
+) -> Link:
+    """Return the link that follows the one with hash `previous`. Raises UnknownKind."""
+    if kind not in KINDS:
+        raise UnknownKind(f"audit kind {kind!r} is not known: add it to audit.recording.KINDS")
+    text = canonical.dumps(data or {})
+    return Link(
+        chain, seq, run, kind, actor, reason, at, text, link_hash(previous, chain, seq, kind, actor, reason, at, text)
+    )
+
+
+def link_hash(
+    previous: bytes, chain: uuid.UUID, seq: int, kind: str, actor: str, reason: str, at: datetime, data: str
+) -> bytes:
+    """Return SHA-256 over the previous hash and every field, each field ended by its length."""
+    stamp = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    fields = (chain.hex, str(seq), kind, actor, reason, stamp, data)
+    body = "".join(f"{len(field)}:{field}" for field in fields)
+    return hashlib.sha256(previous + body.encode()).digest()
+
+
+def record(
+    *, chain: uuid.UUID, kind: str, actor: str, reason: str = "", data: Mapping[str, Any] | None = None
+) -> None:
+    """Append an event to a chain that is not a run's, in the caller's transaction. Raises UnknownKind."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [chain.int >> 65])
+        last = AuditEvent.objects.filter(chain=chain).order_by("-seq").values_list("seq", "hash").first()
+        previous, seq = (bytes(last[1]), last[0] + 1) if last else (GENESIS, 0)
+        link = seal(
+            previous, chain=chain, seq=seq, kind=kind, actor=actor, reason=reason, at=timezone.now(), data=data
+        )
+        AuditEvent.objects.create(
+            chain=link.chain,
+            seq=link.seq,
+            kind=link.kind,
+            actor=link.actor,
+            reason=link.reason,
+            at=link.at,
+            data=link.data,
+            hash=link.hash,
+        )

@@ -1,0 +1,168 @@
+"""The statements that take steps: due ones for a worker, abandoned ones back into the queue.
+
+A claim increments `step.claim`, the fencing token: every later write carries it, so a worker that lost its lease
+changes nothing. The claim touches nothing but `step`; the next checkpoint records what began.
+"""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from workflows.sql import Statement
+
+_FIELDS = """
+    s.id, s.key, s.ref, s.name, s.kind, s.function, s.attempt, s.failures, s.claim, s.crashes, s.generation, s.wake,
+    s.action_version_id, s.queue, s.priority, s.input,
+    b.id, b.revision, b.cursor, b.audit_seq, b.audit_head,
+    r.id, r.kind, r.state, r.name, r.workflow_version_id, r.action_version_id, r.input, r.context, r.created_at,
+    r.actor, clock_timestamp()
+"""
+# `now()` and not `clock_timestamp()` in the condition: a volatile function could not use the index.
+_CLAIM = Statement(
+    f"""
+    WITH due AS MATERIALIZED (
+        SELECT id FROM step
+        WHERE state = 'ready' AND queue = :queue AND priority = :priority AND due_at <= now()
+        ORDER BY due_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED),
+    s AS (
+        UPDATE step SET state = 'running', claim = step.claim + 1, leased_by = :worker,
+            lease_expires_at = clock_timestamp() + make_interval(secs => :lease),
+            started_at = coalesce(step.started_at, clock_timestamp())
+        FROM due WHERE step.id = due.id RETURNING step.*)
+    SELECT {_FIELDS} FROM s JOIN branch b ON b.id = s.branch_id JOIN run r ON r.id = s.run_id
+    """
+)
+_RELOAD = Statement(
+    f"""
+    SELECT {_FIELDS} FROM step s JOIN branch b ON b.id = s.branch_id JOIN run r ON r.id = s.run_id
+    WHERE s.id = :step AND s.claim = :claim AND s.state = 'running'
+    """
+)
+# A loose index scan: one probe per (queue, priority) pair, however many steps are due or far in the future.
+_PAIRS = Statement(
+    """
+    WITH RECURSIVE pair AS (
+        (SELECT queue, priority FROM step WHERE state = 'ready' ORDER BY queue, priority LIMIT 1)
+        UNION ALL
+        SELECT n.queue, n.priority FROM pair p CROSS JOIN LATERAL (
+            SELECT queue, priority FROM step WHERE state = 'ready' AND (queue, priority) > (p.queue, p.priority)
+            ORDER BY queue, priority LIMIT 1) n)
+    SELECT pair.queue, pair.priority, extract(epoch FROM first.due_at - clock_timestamp())::float8
+    FROM pair CROSS JOIN LATERAL (
+        SELECT due_at FROM step s WHERE s.state = 'ready' AND s.queue = pair.queue AND s.priority = pair.priority
+        ORDER BY due_at LIMIT 1) first
+    ORDER BY pair.priority, pair.queue
+    """
+)
+# The first crash is tried again at once (a deploy, an unlucky kill); a step that kills its workers waits longer.
+_REAP = Statement(
+    """
+    WITH dead AS MATERIALIZED (
+        SELECT id, leased_by FROM step WHERE state = 'running' AND lease_expires_at < now()
+        ORDER BY lease_expires_at LIMIT 100 FOR NO KEY UPDATE SKIP LOCKED),
+    freed AS (
+        UPDATE step SET state = 'ready', due_at = clock_timestamp() + make_interval(secs => 5 * step.crashes),
+            leased_by = NULL, lease_expires_at = NULL, crashes = step.crashes + 1, attempt = step.attempt + 1
+        FROM dead WHERE step.id = dead.id RETURNING step.id, step.attempt, step.input, dead.leased_by)
+    INSERT INTO attempt (step_id, number, outcome, input, error, log, worker, code_version, finished_at)
+    SELECT id, attempt, 'crashed', input,
+        '{"code": "crashed", "message": "The worker died or lost its lease while it ran this attempt.", "retryable": true}',
+        '[]', leased_by, '', clock_timestamp()
+    FROM freed RETURNING step_id
+    """
+)
+_EXPIRE = Statement(
+    """
+    UPDATE step SET lease_expires_at = now() - interval '1 microsecond'
+    WHERE id IN (SELECT id FROM step WHERE state = 'running' AND leased_by = :worker FOR NO KEY UPDATE SKIP LOCKED)
+    RETURNING id
+    """
+)
+_HEARTBEAT = """
+    UPDATE step SET lease_expires_at = clock_timestamp() + make_interval(secs => %s)
+    WHERE id = %s AND claim = %s AND state = 'running'
+    """
+_RELEASE = Statement(
+    """
+    UPDATE step SET state = 'ready', due_at = clock_timestamp() + make_interval(secs => :delay),
+        leased_by = NULL, lease_expires_at = NULL
+    WHERE id = :step AND claim = :claim AND state = 'running' RETURNING id
+    """
+)
+
+
+@dataclass(slots=True)
+class Claimed:
+    """A step that this worker holds, with its branch and run as they were when it was read."""
+
+    step: uuid.UUID
+    key: str
+    ref: str
+    name: str
+    kind: str
+    function: str
+    attempt: int
+    failures: int
+    claim: int
+    crashes: int
+    generation: int
+    wake: int
+    action_version: uuid.UUID | None
+    queue: str
+    priority: int
+    input: Any
+    branch: uuid.UUID
+    revision: int
+    cursor: dict[str, Any]
+    audit_seq: int
+    audit_head: bytes
+    run: uuid.UUID
+    run_kind: str
+    run_state: str
+    run_name: str
+    workflow_version: uuid.UUID | None
+    run_action_version: uuid.UUID | None
+    run_input: Any
+    context: Any
+    run_created_at: datetime
+    run_actor: str
+    now: datetime
+
+
+def take(queue: str, priority: int, worker: uuid.UUID, lease_seconds: float) -> Claimed | None:
+    """Claim the step of this queue and priority that has been due longest, if any."""
+    values = {"queue": queue, "priority": priority, "worker": worker, "lease": lease_seconds}
+    rows = _CLAIM.rows(values)
+    return Claimed(*rows[0]) if rows else None
+
+
+def reload(step: uuid.UUID, claim: int) -> Claimed | None:
+    """Read a held step again after its branch moved; None when the lease was lost."""
+    rows = _RELOAD.rows({"step": step, "claim": claim})
+    return Claimed(*rows[0]) if rows else None
+
+
+def pairs() -> list[tuple[str, int, float]]:
+    """Return each (queue, priority) that has ready steps, most urgent first, with the seconds until its first is due."""
+    return [(queue, priority, seconds) for queue, priority, seconds in _PAIRS.rows()]
+
+
+def reap() -> list[uuid.UUID]:
+    """Put up to 100 steps whose lease ran out back into the queue, counting a crash each; return their ids."""
+    return [row[0] for row in _REAP.rows()]
+
+
+def expire(worker: uuid.UUID) -> int:
+    """End the leases of a worker known to be dead; return how many. `reap` then frees the steps."""
+    return len(_EXPIRE.rows({"worker": worker}))
+
+
+def release(step: uuid.UUID, claim: int, delay_seconds: float) -> bool:
+    """Hand a held step back untouched, due after `delay_seconds`; False when the lease was lost."""
+    return bool(_RELEASE.rows({"step": step, "claim": claim, "delay": delay_seconds}))
+
+
+def heartbeat_statement() -> str:
+    """Return the SQL that renews a lease: parameters lease seconds, step, claim; no row means that it was lost."""
+    return _HEARTBEAT

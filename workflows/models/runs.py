@@ -1,0 +1,216 @@
+"""Runs and what they are made of. Written by `operations`, `claim` and `checkpoint` only; read through `queries`."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+from django.db.models import F, Q
+
+from actions.models import ActionVersion
+from dotdo_site.lib.ids import uuid7
+from workflows import states
+from workflows.models.definitions import WorkflowVersion
+
+STEP_KINDS = ("start", "call", "wait", "task", "timer", "listen", "run", "join")
+
+
+class Run(models.Model):
+    """One durable execution of a workflow, or of a single action."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    kind = models.CharField(max_length=8)
+    workflow_version = models.ForeignKey(WorkflowVersion, models.PROTECT, null=True, related_name="runs")
+    action_version = models.ForeignKey(ActionVersion, models.PROTECT, null=True, related_name="runs")
+    name = models.CharField(max_length=63)
+    state = models.CharField(max_length=9, default="pending")
+    reason = models.CharField(max_length=20, blank=True)
+    input = models.JSONField(null=True)
+    output = models.JSONField(null=True)
+    error = models.JSONField(null=True)
+    context = models.JSONField(default=dict)
+    mail_seq = models.BigIntegerField(default=0)
+    title = models.CharField(max_length=200, blank=True)
+    key = models.CharField(max_length=255, blank=True)
+    tags = ArrayField(models.CharField(max_length=100), default=list)
+    trigger = models.CharField(max_length=20)
+    actor = models.CharField(max_length=200)
+    parent_step = models.UUIDField(null=True)
+    root = models.UUIDField(null=True)
+    rerun_of = models.UUIDField(null=True)
+    queue = models.CharField(max_length=63, default="default")
+    priority = models.SmallIntegerField(default=2)
+    deadline_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    resolved_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "run"
+        default_permissions = ["view"]
+        permissions = [
+            ("start_run", "Can start actions and workflows"),
+            ("retry_run", "Can retry failed runs"),
+            ("cancel_run", "Can cancel runs"),
+            ("view_payload", "Can see sensitive fields"),
+        ]
+        constraints = [
+            models.CheckConstraint(condition=Q(state__in=list(states.RUN_STATES)), name="run_state"),
+            models.CheckConstraint(condition=Q(priority__range=(0, 4)), name="run_priority"),
+            models.CheckConstraint(
+                condition=Q(kind="workflow", workflow_version__isnull=False, action_version__isnull=True)
+                | Q(kind="action", action_version__isnull=False, workflow_version__isnull=True),
+                name="run_one_definition",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=states.RUN_FINAL, finished_at__isnull=False)
+                | (~Q(state__in=states.RUN_FINAL) & Q(finished_at__isnull=True)),
+                name="run_finished_at",
+            ),
+        ]
+        indexes = [
+            # the run list, filtered by state or by name; ids grow with time
+            models.Index(fields=["state", "-id"], name="run_by_state"),
+            models.Index(fields=["name", "-id"], name="run_by_name"),
+            # search by business key
+            models.Index(fields=["key"], name="run_by_key", condition=~Q(key="")),
+            GinIndex(fields=["tags"], name="run_by_tag"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.id}"
+
+
+class Branch(models.Model):
+    """A line of execution with a cursor of its own. Every run has a root branch."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    run = models.ForeignKey(Run, models.CASCADE, related_name="branches")
+    parent = models.ForeignKey("self", models.CASCADE, null=True)
+    frame = models.CharField(max_length=500, blank=True)
+    revision = models.BigIntegerField(default=0)
+    state = models.CharField(max_length=9, default="open")
+    cursor = models.JSONField(default=dict)
+    open = models.IntegerField(default=0)
+    audit_seq = models.PositiveIntegerField(default=0)
+    audit_head = models.BinaryField(max_length=32)
+
+    class Meta:
+        db_table = "branch"
+        default_permissions = ()
+        constraints = [
+            models.CheckConstraint(condition=Q(state__in=["open", "closed"]), name="branch_state"),
+            models.UniqueConstraint(fields=["run", "parent", "frame"], name="branch_once", nulls_distinct=False),
+        ]
+
+
+class Step(models.Model):
+    """A leaf of the workflow that touches the outside. A due step is the message that a worker picks up."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    run = models.ForeignKey(Run, models.CASCADE, related_name="steps")
+    branch = models.ForeignKey(Branch, models.CASCADE, related_name="steps", db_index=False)
+    key = models.CharField(max_length=1000)
+    ref = models.CharField(max_length=500)
+    name = models.CharField(max_length=100)
+    kind = models.CharField(max_length=6)
+    function = models.CharField(max_length=120, blank=True)
+    state = models.CharField(max_length=9, default="ready")
+    due_at = models.DateTimeField()
+    attempt = models.PositiveIntegerField(default=0, help_text="Attempts that have ended.")
+    failures = models.PositiveIntegerField(default=0, help_text="Failed attempts since the last retry by a person.")
+    claim = models.BigIntegerField(default=0, help_text="The fencing token.")
+    crashes = models.PositiveIntegerField(default=0)
+    generation = models.PositiveIntegerField(default=0, help_text="Part of the effect key.")
+    wake = models.BigIntegerField(default=0)
+    leased_by = models.UUIDField(null=True)
+    lease_expires_at = models.DateTimeField(null=True)
+    action_version = models.ForeignKey(ActionVersion, models.PROTECT, null=True, db_index=False)
+    queue = models.CharField(max_length=63, default="default")
+    priority = models.SmallIntegerField(default=2)
+    input = models.JSONField(null=True)
+    output = models.JSONField(null=True)
+    error = models.JSONField(null=True)
+    created_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "step"
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["run", "key"], name="step_once"),
+            models.CheckConstraint(condition=Q(state__in=list(states.STEP_STATES)), name="step_state"),
+            models.CheckConstraint(condition=Q(kind__in=STEP_KINDS), name="step_kind"),
+            models.CheckConstraint(
+                condition=Q(state="running", leased_by__isnull=False, lease_expires_at__isnull=False)
+                | (~Q(state="running") & Q(leased_by__isnull=True, lease_expires_at__isnull=True)),
+                name="step_lease",
+            ),
+        ]
+        indexes = [
+            # the claim
+            models.Index(fields=["queue", "priority", "due_at"], name="step_due", condition=Q(state="ready")),
+            # the reaper of abandoned leases
+            models.Index(fields=["lease_expires_at"], name="step_leased", condition=Q(state="running")),
+        ]
+
+
+class Attempt(models.Model):
+    """An attempt that failed, crashed or logged something; a quiet first success is described by its step."""
+
+    id = models.BigAutoField(primary_key=True)
+    step = models.ForeignKey(Step, models.CASCADE, related_name="attempts")
+    number = models.PositiveIntegerField()
+    outcome = models.CharField(max_length=10)
+    input = models.JSONField(null=True)
+    output = models.JSONField(null=True)
+    error = models.JSONField(null=True)
+    log = models.JSONField(default=list)
+    worker = models.UUIDField(null=True)
+    code_version = models.CharField(max_length=64, blank=True)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "attempt"
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["step", "number"], name="attempt_once"),
+            models.CheckConstraint(
+                condition=Q(outcome__in=["succeeded", "failed", "timed_out", "crashed", "superseded"]),
+                name="attempt_outcome",
+            ),
+            models.CheckConstraint(
+                condition=Q(started_at__isnull=True) | Q(finished_at__gte=F("started_at")), name="attempt_times"
+            ),
+        ]
+
+
+class Payload(models.Model):
+    """A value over 4 kB, stored once per run; steps, cursors and attempts refer to it as `{"$payload": digest}`."""
+
+    id = models.BigAutoField(primary_key=True)
+    run = models.ForeignKey(Run, models.CASCADE, related_name="payloads", db_index=False)
+    digest = models.CharField(max_length=64)
+    value = models.JSONField()
+
+    class Meta:
+        db_table = "payload"
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["run", "digest"], name="payload_once")]
+
+
+class IdempotencyKey(models.Model):
+    """One run per (definition, key), for as long as the run is kept."""
+
+    id = models.BigAutoField(primary_key=True)
+    definition = models.CharField(max_length=80)
+    key = models.CharField(max_length=255)
+    digest = models.CharField(max_length=64)
+    run = models.ForeignKey(Run, models.CASCADE, related_name="idempotency_keys")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "idempotency_key"
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["definition", "key"], name="idempotency_key_once")]

@@ -1,0 +1,26 @@
+"""Who is working: one row per start of a worker process."""
+
+from django.db import models
+
+from dotdo_site.lib.ids import uuid7
+
+
+class Worker(models.Model):
+    """A worker process. `id` is new at each start, so a reused pid or host name never inherits a lease."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    host = models.CharField(max_length=255)
+    pid = models.PositiveIntegerField()
+    code_version = models.CharField(max_length=64)
+    queues = models.JSONField(default=list)
+    started_at = models.DateTimeField()
+    heartbeat_at = models.DateTimeField()
+    step = models.UUIDField(null=True)
+    stopped_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "worker"
+        default_permissions = ["view"]
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.pid}"
