@@ -16,6 +16,7 @@ from typing import Any
 
 WHOLE = re.compile(r"\s*\$\{(.+)\}\s*", re.DOTALL)
 
+
 @dataclass(frozen=True, slots=True)
 class Constant:
     """A value without any expression in it."""
@@ -59,7 +60,7 @@ def always(text: str) -> str:
     return text.strip() if found is None else found
 
 
-def compile(value: Any) -> Template:  # noqa: A001 - `templates.compile` reads like `re.compile`
+def compile(value: Any) -> Template:
     """Compile JSON data in which whole strings may be `${ ... }`."""
     if isinstance(value, str):
         text = inner(value)
