@@ -71,7 +71,7 @@ SELECT 'CREATE DATABASE {DATABASE} OWNER {OWNER}'
  WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{DATABASE}') \\gexec
 REVOKE ALL ON DATABASE {DATABASE} FROM PUBLIC;
 GRANT CONNECT ON DATABASE {DATABASE} TO {APPLICATION};
-"""
+"""  # noqa: S608 - the names are constants above
 
 
 @dataclass(frozen=True)
@@ -267,7 +267,7 @@ def _launch(location: Location, user: Account, lock: int, follow_parent: bool) -
             umask=0o077,
             pass_fds=[lock],
             start_new_session=True,
-            preexec_fn=die_with_parent(signal.SIGINT) if follow_parent else None,
+            preexec_fn=die_with_parent(signal.SIGINT) if follow_parent else None,  # noqa: PLW1509 - no locks in it
             **user.switch,
         )
 
@@ -279,7 +279,7 @@ def _refuse_other_version(location: Location) -> None:
         return
     if found != str(MAJOR):
         raise EmbeddedPostgresError(
-            f"{location.data} was made by PostgreSQL {found}; this dotdo brings PostgreSQL {MAJOR}. Nothing was changed.\n"
+            f"{location.data} was made by PostgreSQL {found}; this dotdo brings {MAJOR}. Nothing was changed.\n"
             "Go back to the dotdo that made it and run `make backup` there. Then move that folder away, and run "
             "`make up`, `make down` and `make restore FILE=...` with this one."
         )
@@ -289,11 +289,18 @@ def _initialise(location: Location, user: Account, folder: Path) -> None:
     fresh = location.home / "data.new"  # renamed when complete: an interrupted initdb leaves nothing that looks usable
     shutil.rmtree(fresh, ignore_errors=True)
     # fmt: off
-    command = [str(folder / "initdb"), "-D", str(fresh), "--username", SUPERUSER, "--auth", "peer", "--encoding", "UTF8",
-               "--no-locale", "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--data-checksums"]
+    command = [str(folder / "initdb"), "-D", str(fresh), "--username", SUPERUSER, "--auth", "peer",
+               "--encoding", "UTF8", "--no-locale", "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--data-checksums"]
     # fmt: on
     done = subprocess.run(  # type: ignore[call-overload]
-        command, capture_output=True, text=True, cwd=location.home, env=clean_environment(), umask=0o077, **user.switch
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=location.home,
+        env=clean_environment(),
+        umask=0o077,
+        **user.switch,
     )
     if done.returncode != 0:
         raise EmbeddedPostgresError(f"initdb failed in {fresh}: {done.stderr.strip() or done.stdout.strip()}")
@@ -325,7 +332,9 @@ def _await_answer(server: Server, deadline: float) -> None:
         if server.process is not None and server.process.poll() is not None:
             raise EmbeddedPostgresError(f"PostgreSQL ended while starting:\n{_tail(server.location)}")
         if time.monotonic() > deadline:
-            raise EmbeddedPostgresError(f"PostgreSQL did not answer in {START_LIMIT_SECONDS} s:\n{_tail(server.location)}")
+            raise EmbeddedPostgresError(
+                f"PostgreSQL did not answer in {START_LIMIT_SECONDS} s:\n{_tail(server.location)}"
+            )
         time.sleep(0.05)
 
 
@@ -344,8 +353,8 @@ def _answers(location: Location) -> bool:
 
 def _psql(location: Location, database: str, sql: str) -> subprocess.CompletedProcess[str]:
     # fmt: off
-    command = [str(programs() / "psql"), "-XAtqw", "-v", "ON_ERROR_STOP=1", "-h", str(location.sockets), "-p", str(PORT),
-               "-U", SUPERUSER, "-d", database, "-f", "-"]
+    command = [str(programs() / "psql"), "-XAtqw", "-v", "ON_ERROR_STOP=1", "-h", str(location.sockets),
+               "-p", str(PORT), "-U", SUPERUSER, "-d", database, "-f", "-"]
     # fmt: on
     environment = clean_environment() | {"PGCONNECT_TIMEOUT": "5"}
     return subprocess.run(command, input=sql, capture_output=True, text=True, env=environment, check=False)

@@ -1,0 +1,18 @@
+# Everything is in dotdo_site/bootstrap.py, which needs no make: python3 dotdo_site/bootstrap.py <verb>
+PYTHON ?= python3
+RUN = @$(PYTHON) "$(dir $(abspath $(lastword $(MAKEFILE_LIST))))dotdo_site/bootstrap.py"
+
+.PHONY: help up down login demo backup migrate restore reset check test ci bench-quick lock
+.DEFAULT_GOAL := help
+
+help up down login demo backup migrate check bench-quick lock:
+	$(RUN) $@
+
+restore:
+	$(RUN) restore --file "$(FILE)" $(if $(YES),--yes)
+
+reset:
+	$(RUN) reset $(if $(YES),--yes)
+
+test ci:
+	$(RUN) $@ --args "$(ARGS)"

@@ -1,0 +1,65 @@
+"""Whether the database already matches the code, and the connection with which it is made to."""
+
+import hashlib
+import sysconfig
+from collections.abc import Mapping
+from pathlib import Path
+
+from dotdo_site import embedded_postgres
+from dotdo_site.launch.checkout import ROOT, var_dir
+
+OUTSIDE_CODE = ("DOTDO_APPS", "DOTDO_ACTION_MODULES")
+PACKAGES = ("dotdo_site", "audit", "actions", "workflows")
+
+
+def owner_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Give what migrations need beyond the normal environment: the owner's connection, and whom to grant access."""
+    if not environment.get("DATABASE_URL"):
+        return {
+            "DATABASE_URL": embedded_postgres.owner_url(var_dir()),
+            "DOTDO_APPLICATION_ROLE": embedded_postgres.APPLICATION,
+        }
+    if owner := environment.get("DATABASE_OWNER_URL"):
+        return {"DATABASE_URL": owner}
+    return {}
+
+
+def is_prepared(environment: Mapping[str, str]) -> bool:
+    """Tell whether this very code has prepared this very database before.
+
+    Only answered for the embedded server and code of our own: of anything else we cannot know that it is unchanged.
+    """
+    if environment.get("DATABASE_URL") or any(environment.get(name) for name in OUTSIDE_CODE):
+        return False
+    try:
+        return _stamp().read_text() == fingerprint()
+    except FileNotFoundError:
+        return False
+
+
+def note_prepared() -> None:
+    """Remember that the database matches the code."""
+    _stamp().write_text(fingerprint())
+
+
+def forget() -> None:
+    """Make the next start look at the database again (it was replaced)."""
+    _stamp().unlink(missing_ok=True)
+
+
+def fingerprint() -> str:
+    """Digest what preparation follows from: our code, the installed packages, and the identity of the data."""
+    digest = hashlib.sha256()
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            digest.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes() + b"\0")
+    installed = sorted(path.name for path in Path(sysconfig.get_path("purelib")).glob("*-info"))
+    data = embedded_postgres.locate(var_dir()).data
+    control = data / "global" / "pg_control"
+    identity = control.read_bytes()[:8] if control.exists() else b""  # the system identifier, made by initdb
+    digest.update("\0".join(installed).encode() + identity)
+    return digest.hexdigest()
+
+
+def _stamp() -> Path:
+    return var_dir() / "prepared"

@@ -1,0 +1,111 @@
+"""The verbs for people who change dotdo: check, test, ci, bench-quick, lock."""
+
+import argparse
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from dotdo_site import embedded_postgres, keys
+from dotdo_site.launch import machine, prepare, processes
+from dotdo_site.launch.checkout import ROOT, LaunchError, say, var_dir
+
+TEST_CLUSTER, BENCH_CLUSTER = "test", "bench"
+CLUSTERS = (TEST_CLUSTER, BENCH_CLUSTER)
+OWN_SETTINGS = ("DATABASE_URL", "DATABASE_OWNER_URL", "PORT")
+
+
+def check(_: argparse.Namespace) -> int:
+    """Run every static check and say how long each took; all of them, also when one fails."""
+    environment = _environment(TEST_CLUSTER) | {"DOTDO_HTTPS": "1"}
+    failed = [name for name, argv in _checks() if not _step(name, argv, environment)]
+    if failed:
+        say(f"FAILED: {', '.join(failed)}")
+    return 1 if failed else 0
+
+
+def test(options: argparse.Namespace) -> int:
+    """Run pytest on a PostgreSQL of its own; its summary is the last thing printed."""
+    machine.check_browser()
+    with _cluster(TEST_CLUSTER) as environment:
+        argv = [sys.executable, "-m", "pytest", *shlex.split(options.args)]
+        return subprocess.call(argv, cwd=ROOT, env=environment)
+
+
+def ci(options: argparse.Namespace) -> int:
+    """Check, then test; the tests run even when a check failed, so that one round shows everything."""
+    checked = check(options)
+    say("== test")
+    return test(options) or checked
+
+
+def bench_quick(_: argparse.Namespace) -> int:
+    """Measure on a database of its own, so that nothing of an installation is touched."""
+    with _cluster(BENCH_CLUSTER) as environment:
+        migrate = processes.manage("migrate", "--no-input", "--verbosity", "0")
+        owner = prepare.owner_environment(environment)
+        subprocess.run(migrate, cwd=ROOT, env={**environment, **owner}, check=True)
+        return subprocess.call([sys.executable, "-m", "bench.quick"], cwd=ROOT, env=environment)
+
+
+def lock(_: argparse.Namespace) -> int:
+    """Write requirements.txt and requirements-dev.txt anew, universal and with hashes."""
+    for name, more in (("requirements.txt", ()), ("requirements-dev.txt", ("--group", "dev"))):
+        # fmt: off
+        argv = ["uv", "pip", "compile", "--universal", "--python-version", "3.11", "--generate-hashes",
+                "--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links",
+                "-q", "pyproject.toml", *more, "-o", name]
+        # fmt: on
+        try:
+            subprocess.run(argv, cwd=ROOT, check=True)
+        except FileNotFoundError as error:
+            raise LaunchError("`make lock` needs uv on the PATH: pip install uv") from error
+    return 0
+
+
+def _checks() -> list[tuple[str, tuple[str, ...]]]:
+    python = sys.executable
+    return [
+        ("ruff", (python, "-m", "ruff", "check", ".")),
+        ("format", (python, "-m", "ruff", "format", "--check", ".")),
+        ("types", (python, "-m", "mypy", ".")),
+        ("imports", (python, "-c", "from importlinter.cli import lint_imports_command as run; run()", "--no-cache")),
+        ("templates", (python, "-m", "djlint", "--lint", "--quiet", "templates")),
+        ("settings", processes.manage("check", "--deploy", "--fail-level", "WARNING")),
+        ("migrations", processes.manage("makemigrations", "--check", "--dry-run")),
+    ]
+
+
+def _step(name: str, argv: tuple[str, ...], environment: Mapping[str, str]) -> bool:
+    began = time.monotonic()
+    done = subprocess.run(
+        argv, cwd=ROOT, env=dict(environment), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    passed = done.returncode == 0
+    say(f"== {name:<12} {'ok' if passed else 'FAILED':<6} {time.monotonic() - began:6.1f} s")
+    if not passed:
+        say(done.stdout.rstrip())
+    return passed
+
+
+@contextmanager
+def _cluster(name: str) -> Iterator[dict[str, str]]:
+    """Run an embedded server for the duration; one that ran already is left running."""
+    environment = _environment(name)
+    var = var_dir() / name
+    server = embedded_postgres.start(var, follow_parent=True)
+    try:
+        yield environment
+    finally:
+        if server.process is not None:
+            server.stop()
+
+
+def _environment(name: str) -> dict[str, str]:
+    var = var_dir() / name
+    keys.ensure(var / "keys" / "keys.json")
+    kept = {key: value for key, value in os.environ.items() if key not in OWN_SETTINGS and not key.startswith("DOTDO_")}
+    return kept | {"DOTDO_VAR": str(var), "DJANGO_SETTINGS_MODULE": "dotdo_site.settings", "PYTHONPATH": str(ROOT)}

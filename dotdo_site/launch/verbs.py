@@ -1,0 +1,192 @@
+"""What `make <verb>` does: a table of verbs, each a short function; packages are installed before those that need them."""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from dotdo_site import backup, embedded_postgres, keys
+from dotdo_site.launch import environment, instance, machine, prepare, processes, quality, up
+from dotdo_site.launch.checkout import BACKUPS, PYTHON, ROOT, LaunchError, confirm, in_venv, say, var_dir
+
+VERSION = "0.1.0"
+OWN_FOLDERS = ("postgres", "keys", "static")
+OWN_FILES = ("prepared", "demo-ports.json", "up.lock")
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One verb: what it does, what it says in the help, and which packages it needs first."""
+
+    run: Callable[[argparse.Namespace], int]
+    help: str
+    profile: str = ""
+
+
+def main(arguments: list[str]) -> int:
+    """Run the verb named in the arguments and return the exit code."""
+    options = _parse(arguments)
+    verb = VERBS[options.verb]
+    try:
+        if options.verb == "up":
+            _check_before_up(options)
+        if verb.profile:
+            environment.ensure(verb.profile)
+            if not in_venv():
+                sys.stdout.flush()
+                os.execv(PYTHON, [str(PYTHON), str(ROOT / "dotdo_site" / "bootstrap.py"), *arguments])
+        return verb.run(options)
+    except (LaunchError, embedded_postgres.EmbeddedPostgresError, backup.BackupError) as error:
+        say(str(error))
+        return 1
+    except KeyboardInterrupt:
+        say("interrupted")
+        return 130
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bootstrap.py", description="What the Makefile calls; `make help` explains.")
+    parser.add_argument("verb", nargs="?", default="help", choices=list(VERBS))
+    parser.add_argument("--yes", action="store_true", help="answer the question with yes")
+    parser.add_argument("--file", default="", help="restore: the backup file")
+    parser.add_argument("--args", default="", help="test: arguments for pytest")
+    return parser.parse_args(arguments)
+
+
+def _check_before_up(options: argparse.Namespace) -> None:
+    options.port = up.parse_port(os.environ.get("PORT") or str(up.DEFAULT_PORT))
+    instance.refuse_second(var_dir())
+    machine.check_port(options.port)
+
+
+def _help(_: argparse.Namespace) -> int:
+    say("dotdo: durable actions and workflows. On a fresh machine, `make up` is all there is to do.\n")
+    for name, verb in VERBS.items():
+        say(f"  make {name:<12} {verb.help}")
+    return 0
+
+
+def _up(options: argparse.Namespace) -> int:
+    return up.Up(options.port).run()
+
+
+def _down(_: argparse.Namespace) -> int:
+    stopped = instance.stop(var_dir())
+    left = embedded_postgres.stop(var_dir())
+    say("stopped" if stopped or left else "dotdo is not running here")
+    return 0
+
+
+def _reset(options: argparse.Namespace) -> int:
+    var = var_dir()
+    question = f"Delete the embedded database, the keys and everything else of dotdo in {var}, except {BACKUPS}/?"
+    if not confirm(question, assume_yes=options.yes):
+        return 1
+    _down(options)
+    for folder in (*(var / name for name in quality.CLUSTERS), var):
+        _remove_own(folder)
+    say(f"Everything is deleted; backups, if any, are still in {var / BACKUPS}.")
+    return 0
+
+
+def _remove_own(var: Path) -> None:
+    """Delete what dotdo made in a `var` folder, by name: whoever set DOTDO_VAR may keep other things there."""
+    if not var.exists():
+        return
+    embedded_postgres.remove(var)
+    for name in OWN_FOLDERS:
+        shutil.rmtree(var / name, ignore_errors=True)
+    for name in OWN_FILES:
+        (var / name).unlink(missing_ok=True)
+    with suppress(OSError):
+        var.rmdir()  # unless something is left
+
+
+def _login(_: argparse.Namespace) -> int:
+    running = _running()
+    return subprocess.call(processes.manage("login", "--url", running.url), cwd=ROOT, env=_environment_of(running))
+
+
+def _demo(_: argparse.Namespace) -> int:
+    running = _running()
+    with suppress(KeyboardInterrupt):
+        return subprocess.call(processes.manage("demo", "--url", running.url), cwd=ROOT, env=_environment_of(running))
+    return 130
+
+
+def _backup(_: argparse.Namespace) -> int:
+    with backup.installation(var_dir()) as source:
+        path = backup.create(source, var_dir() / BACKUPS, VERSION)
+        with_keys = "with" if source.keys_file.exists() else "WITHOUT keys, which come from the environment; not with"
+    say(f"{path} ({path.stat().st_size:,} bytes, {with_keys} the keys). Keep it as secret as the keys themselves.")
+    return 0
+
+
+def _restore(options: argparse.Namespace) -> int:
+    if not options.file:
+        raise LaunchError(f"Name the file: make restore FILE={BACKUPS}/dotdo-....tar")
+    path = ROOT / options.file
+    manifest = backup.read_manifest(path)
+    var, stopped = var_dir(), False
+    if instance.running(var) is not None:
+        if not confirm("dotdo is running here. Stop it, and replace its content?", assume_yes=options.yes):
+            return 1
+        stopped = instance.stop(var)
+    with backup.installation(var) as source:
+        if backup.has_content(source):
+            if not stopped and not confirm("Replace the present content of the database?", assume_yes=options.yes):
+                return 1
+            say(
+                f"The present content is kept in {backup.create(source, var / BACKUPS, VERSION, suffix='-before-restore')}"
+            )
+        prepare.forget()
+        with_keys = backup.restore(source, path)
+        _migrate(options)
+    said = "with its keys" if with_keys else "it held no keys: set those it was made with"
+    say(f"Restored the backup of {manifest['made_at']} ({said}). Go on with `make up`.")
+    return 0
+
+
+def _migrate(_: argparse.Namespace) -> int:
+    base = processes.base_environment() | {"DOTDO_VAR": str(var_dir())}
+    keys.ensure(var_dir() / "keys" / "keys.json")
+    with backup.installation(var_dir()):
+        command = processes.manage("migrate", "--no-input", "--verbosity", "1")
+        done = subprocess.run(command, cwd=ROOT, env=base | prepare.owner_environment(base), check=False)
+    if done.returncode != 0:
+        raise LaunchError("The migration failed; the lines above say why.")
+    return 0
+
+
+def _running() -> instance.Instance:
+    running = instance.running(var_dir())
+    if running is None:
+        raise LaunchError("dotdo is not running here. Start it in another terminal: make up")
+    return running
+
+
+def _environment_of(running: instance.Instance) -> dict[str, str]:
+    return processes.base_environment() | running.environment
+
+
+VERBS: dict[str, Verb] = {
+    "help": Verb(_help, "show this list"),
+    "up": Verb(_up, "start everything on http://127.0.0.1:8000 (PORT=8001 for another port)", "run"),
+    "down": Verb(_down, "stop everything, letting work in flight finish"),
+    "login": Verb(_login, "print a one-time sign-in link", "run"),
+    "demo": Verb(_demo, "play the onboarding story on the running dotdo", "run"),
+    "backup": Verb(_backup, "write database and keys into one file below var/backups, also while running", "run"),
+    "restore": Verb(_restore, "replace everything with a backup (FILE=...; asks, YES=1 does not)", "run"),
+    "migrate": Verb(_migrate, "bring the database up to this code without starting anything", "run"),
+    "reset": Verb(_reset, "delete the embedded database, keys and logs, not the backups (asks; YES=1 does not)"),
+    "check": Verb(quality.check, "lint, format, types, import rules, templates, deploy settings", "develop"),
+    "test": Verb(quality.test, "run all tests on a PostgreSQL of their own (ARGS='tests/unit -k name')", "develop"),
+    "ci": Verb(quality.ci, "check, then test", "develop"),
+    "bench-quick": Verb(quality.bench_quick, "measure steps per second and first-step latency", "develop"),
+    "lock": Verb(quality.lock, "write the hash-locked requirements files anew from pyproject.toml", "develop"),
+}
