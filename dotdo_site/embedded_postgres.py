@@ -290,7 +290,8 @@ def _initialise(location: Location, user: Account, folder: Path) -> None:
     shutil.rmtree(fresh, ignore_errors=True)
     # fmt: off
     command = [str(folder / "initdb"), "-D", str(fresh), "--username", SUPERUSER, "--auth", "peer",
-               "--encoding", "UTF8", "--no-locale", "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--data-checksums"]
+               "--encoding", "UTF8", "--no-locale", "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8",
+               "--data-checksums"]
     # fmt: on
     done = subprocess.run(  # type: ignore[call-overload]
         command,

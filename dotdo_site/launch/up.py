@@ -13,6 +13,7 @@ from dotdo_site import embedded_postgres, keys
 from dotdo_site.launch import instance, prepare, processes
 from dotdo_site.launch.checkout import ROOT, LaunchError, var_dir
 from dotdo_site.launch.supervisor import Supervisor
+from dotdo_site.postgres_programs import EmbeddedPostgresError
 
 DEFAULT_PORT = 8000
 SLOW_START_SECONDS = 60.0
@@ -74,7 +75,7 @@ class Up:
             return True
         self.say("bringing the database up to this version ...")
         owner = prepare.owner_environment(environment)
-        steps = (
+        steps: tuple[tuple[str, tuple[str, ...], dict[str, str]], ...] = (
             ("migrate", processes.manage("migrate", "--no-input", "--verbosity", "1"), owner),
             ("actions", processes.manage("sync_actions"), {}),
         )
@@ -125,7 +126,7 @@ class Up:
         self.database_retry_at = now + DATABASE_RETRY_SECONDS
         try:
             self.server = embedded_postgres.start(self.var, follow_parent=True)
-        except embedded_postgres.EmbeddedPostgresError as error:
+        except EmbeddedPostgresError as error:
             self.say(str(error))
 
     def _stop(self) -> None:

@@ -1,4 +1,4 @@
-"""What `make <verb>` does: a table of verbs, each a short function; packages are installed before those that need them."""
+"""What `make <verb>` does: a table of verbs; the packages that a verb needs are installed before it runs."""
 
 import argparse
 import os
@@ -13,6 +13,7 @@ from pathlib import Path
 from dotdo_site import backup, embedded_postgres, keys
 from dotdo_site.launch import environment, instance, machine, prepare, processes, quality, up
 from dotdo_site.launch.checkout import BACKUPS, PYTHON, ROOT, LaunchError, confirm, in_venv, say, var_dir
+from dotdo_site.postgres_programs import EmbeddedPostgresError
 
 VERSION = "0.1.0"
 OWN_FOLDERS = ("postgres", "keys", "static")
@@ -41,7 +42,7 @@ def main(arguments: list[str]) -> int:
                 sys.stdout.flush()
                 os.execv(PYTHON, [str(PYTHON), str(ROOT / "dotdo_site" / "bootstrap.py"), *arguments])
         return verb.run(options)
-    except (LaunchError, embedded_postgres.EmbeddedPostgresError, backup.BackupError) as error:
+    except (LaunchError, EmbeddedPostgresError, backup.BackupError) as error:
         say(str(error))
         return 1
     except KeyboardInterrupt:
@@ -141,9 +142,8 @@ def _restore(options: argparse.Namespace) -> int:
         if backup.has_content(source):
             if not stopped and not confirm("Replace the present content of the database?", assume_yes=options.yes):
                 return 1
-            say(
-                f"The present content is kept in {backup.create(source, var / BACKUPS, VERSION, suffix='-before-restore')}"
-            )
+            kept = backup.create(source, var / BACKUPS, VERSION, suffix="-before-restore")
+            say(f"The present content is kept in {kept}")
         prepare.forget()
         with_keys = backup.restore(source, path)
         _migrate(options)
