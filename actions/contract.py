@@ -1,0 +1,60 @@
+"""What a version of an action promises: everything whose change needs a new version number."""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Protocol
+
+from dotdo_site.lib import canonical
+
+NAME = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+VERSION = r"(?:0|[1-9]\d{0,5})\.(?:0|[1-9]\d{0,5})\.(?:0|[1-9]\d{0,5})"
+QUEUE = r"[a-z0-9](?:[a-z0-9_-]{0,62})"
+EFFECTS = ("pure", "keyed", "unsafe")
+ON_CRASH = ("retry", "park")
+
+
+class HasContract(Protocol):
+    """Anything with the fields of a contract: a model row, a cached row, a contract."""
+
+    kind: Any
+    config: Any
+    input_schema: Any
+    output_schema: Any
+    retry: Any
+    timeout_ms: Any
+    effect: Any
+    transactional: Any
+    on_crash: Any
+    queue: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """Handler kind and configuration, schemas and policies of one version; `retry` is the whole policy as JSON."""
+
+    kind: str
+    config: dict[str, Any]
+    input_schema: dict[str, Any]
+    output_schema: dict[str, Any]
+    retry: dict[str, Any]
+    timeout_ms: int
+    effect: str
+    transactional: bool
+    on_crash: str
+    queue: str
+
+    @classmethod
+    def of(cls, row: HasContract) -> "Contract":
+        """Return the contract of a stored version."""
+        return cls(**{part.name: getattr(row, part.name) for part in fields(cls)})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the contract as JSON, the form that is stored and digested."""
+        return asdict(self)
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the canonical contract."""
+        return canonical.digest(self.as_dict())
+
+    def differences(self, other: "Contract") -> list[str]:
+        """Return the names of the parts that differ."""
+        return [part.name for part in fields(self) if getattr(self, part.name) != getattr(other, part.name)]

@@ -1,0 +1,136 @@
+"""One attempt: validate the input, run the handler under its time limit, turn whatever happens into an Outcome.
+
+No queries of its own; nothing a handler does gets out of here as an exception.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Any
+
+from actions import logs, running, schemas
+from actions.alarm import Alarm, HandlerTimeout
+from actions.context import Context
+from actions.contract import HasContract
+from actions.errors import Failure, from_exception, from_result, shorten, trace_of
+from actions.handlers.kinds import KINDS
+from actions.limits import check_value
+from actions.problems import Problem
+from actions.sensitive import redact, redact_value, sensitive_values
+
+# Frames of these packages in a traceback mean that a query was cut off and its connection is in an unknown state.
+DATABASE_PACKAGES = ("psycopg", "psycopg_binary", "psycopg_c", "psycopg_pool")
+LISTED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an attempt came to. `interrupted`: it may have been stopped inside a query; discard the connection."""
+
+    ok: bool
+    output: Any
+    failure: Failure | None
+    log: list[dict[str, Any]]
+    seconds: float
+    interrupted: bool = False
+
+
+def invoke(version: HasContract, value: Any, ctx: Context, *, hard_stop: bool = False) -> Outcome:
+    """Run one attempt. `hard_stop` ends the process when the handler ignores its limit for another 5 s."""
+    started = time.monotonic()
+    if found := check_input(version, value):
+        return _failed(_invalid("invalid_input", "the input", found), [], started)
+    limit = version.timeout_ms / 1_000
+    ctx.deadline = started + limit
+    secrets = sensitive_values(version.input_schema, value)
+    alarm = Alarm(limit, hard_stop=hard_stop)
+    now_running = running.Running(_label(version), bool(version.transactional), secrets)
+    with running.handler(now_running), logs.capture(secrets) as recorder:
+        output, failure, interrupted = _attempt(version, value, ctx, alarm)
+    if failure is not None:
+        return _failed(_redacted(failure, secrets), recorder.result(), started, interrupted)
+    if alarm.fired:  # the handler swallowed the alarm: whatever it returned, and whatever it cut off, is not trusted
+        return _failed(_timed_out(version), recorder.result(), started, interrupted=True)
+    if failure := _refused_output(version, output):
+        return _failed(_redacted(failure, secrets), recorder.result(), started)
+    return Outcome(True, output, None, recorder.result(), time.monotonic() - started)
+
+
+def check_input(version: HasContract, value: Any) -> list[Problem]:
+    """Return all problems of an input: the published limits, then the schema."""
+    return check_value(value) or schemas.problems(version.input_schema, value)
+
+
+def _attempt(version: HasContract, value: Any, ctx: Context, alarm: Alarm) -> tuple[Any, Failure | None, bool]:
+    kind = KINDS.get(version.kind)
+    if kind is None:
+        known = ", ".join(KINDS)
+        return None, Failure("no_handler", f"no handler kind {version.kind!r}: {known}", True, definite=True), False
+    try:
+        return alarm.run(lambda: kind.run(ctx, version.config, value)), None, False
+    except HandlerTimeout as error:
+        return None, replace(_timed_out(version), traceback=trace_of(error)), _in_query(error.__traceback__)
+    except KeyboardInterrupt as error:
+        failure = Failure("interrupted", "the handler was interrupted", retryable=True, traceback=trace_of(error))
+        return None, failure, _in_query(error.__traceback__)
+    except BaseException as error:  # noqa: BLE001 - whatever a handler raises is a failure of its attempt
+        return None, from_exception(error), alarm.fired
+
+
+def _refused_output(version: HasContract, output: Any) -> Failure | None:
+    """Return why the result is a failure after all: it says so, is too large, or breaks its schema."""
+    if isinstance(output, Mapping) and (failure := from_result(output)):
+        return failure
+    if found := check_value(output):
+        large = all(problem.rule in ("size", "depth", "keys") for problem in found)
+        return _invalid("result_too_large" if large else "invalid_output", "the result", found)
+    if found := schemas.problems(version.output_schema, output):
+        return _invalid("invalid_output", "the result", found)
+    return None
+
+
+def _invalid(code: str, what: str, found: list[Problem]) -> Failure:
+    """An input that was refused did nothing; a handler whose result is refused has run."""
+    listed = "; ".join(map(str, found[:LISTED])) + ("; ..." if len(found) > LISTED else "")
+    details = {"problems": [problem.as_dict() for problem in found]}
+    return Failure(code, f"{what}: {listed}", retryable=False, definite=code == "invalid_input", details=details)
+
+
+def _timed_out(version: HasContract) -> Failure:
+    return Failure("timeout", f"the handler did not finish within {version.timeout_ms / 1_000:g} s", retryable=True)
+
+
+def _failed(failure: Failure, log: list[dict[str, Any]], started: float, interrupted: bool = False) -> Outcome:
+    return Outcome(False, None, failure, log, time.monotonic() - started, interrupted)
+
+
+def _redacted(failure: Failure, secrets: set[str]) -> Failure:
+    return replace(
+        failure,
+        message=redact(failure.message, secrets),
+        traceback=redact(failure.traceback, secrets),
+        details=_details(failure.details, secrets),
+    )
+
+
+def _details(details: Mapping[str, Any], secrets: set[str]) -> dict[str, Any]:
+    """Return details that can be stored; what cannot is shown as text."""
+    plain = dict(details)
+    if check_value(plain):
+        return {"text": redact(shorten(repr(plain), 2_000), secrets)}
+    return dict(redact_value(plain, secrets))
+
+
+def _in_query(trace: TracebackType | None) -> bool:
+    while trace is not None:
+        name = str(trace.tb_frame.f_globals.get("__name__", ""))
+        if name.split(".")[0] in DATABASE_PACKAGES:
+            return True
+        trace = trace.tb_next
+    return False
+
+
+def _label(version: HasContract) -> str:
+    config = version.config if isinstance(version.config, dict) else {}
+    return str(config.get("name", f"this {version.kind} action"))

@@ -1,0 +1,221 @@
+"""Actions made without code: a draft is saved as it is, publishing checks everything and makes it immutable."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+
+from actions import schemas
+from actions.contract import EFFECTS, NAME, ON_CRASH, QUEUE, VERSION, Contract
+from actions.handlers.kinds import KINDS
+from actions.limits import check_value
+from actions.models import Action, ActionVersion
+from actions.problems import Problem
+from actions.retry import Retry
+from audit import recording
+from dotdo_site.lib import durations
+
+MAX_TIMEOUT_MS = 86_400_000
+BY_HAND = tuple(name for name in KINDS if name != "python")
+
+
+class DefinitionInvalid(ValueError):
+    """The definition cannot be published: every problem with its pointer."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("; ".join(map(str, problems)))
+        self.problems = problems
+
+
+def create_draft(
+    name: str,
+    kind: str,
+    config: Mapping[str, Any],
+    input_schema: Mapping[str, Any] | None = None,
+    output_schema: Mapping[str, Any] | None = None,
+    *,
+    actor: str,
+    version: str = "1.0.0",
+    title: str = "",
+    description: str = "",
+    retry: Mapping[str, Any] | None = None,
+    timeout: str | float = "30s",
+    effect: str = "keyed",
+    on_crash: str = "retry",
+    queue: str = "default",
+    reason: str = "",
+) -> ActionVersion:
+    """Save a draft of kind http or email and return it; schemas may be shorthand. Raises DefinitionInvalid.
+
+    Only what the database could not hold is refused now, the rest when it is published.
+    """
+    found = list(_identity_problems(name, version, title, queue))
+    shapes, shape_problems = _shapes(input_schema, output_schema)
+    timeout_ms, timeout_problems = _milliseconds(timeout)
+    found += [*shape_problems, *timeout_problems, *_choice_problems(kind, effect, on_crash)]
+    for field, value in (("config", config), ("retry", retry or {})):
+        found += [problem.under(f"/{field}") for problem in _object_problems(value)]
+    if found:
+        raise DefinitionInvalid(found)
+    contract = Contract(
+        kind=kind,
+        config=dict(config),
+        input_schema=shapes[0],
+        output_schema=shapes[1],
+        retry=dict(retry or {}),
+        timeout_ms=timeout_ms,
+        effect=effect,
+        transactional=False,
+        on_crash=on_crash,
+        queue=queue,
+    )
+    return _save(name, version, {"title": title, "description": description}, contract, actor, reason)
+
+
+def problems(version: ActionVersion) -> list[Problem]:
+    """Return everything that keeps a version from being published."""
+    return [
+        *_identity_problems(version.action.name, version.version, version.action.title, version.queue),
+        *_choice_problems(version.kind, version.effect, version.on_crash),
+        *_config_problems(version.kind, version.config),
+        *_schema_problems(version),
+        *_retry_problems(version.retry),
+        *_timeout_problems(version),
+    ]
+
+
+def publish(version: ActionVersion, *, actor: str, reason: str = "") -> ActionVersion:
+    """Publish a draft and return it as stored. Raises DefinitionInvalid with all problems at once."""
+    with transaction.atomic():
+        row = ActionVersion.objects.select_for_update(of=("self",)).select_related("action").get(pk=version.pk)
+        if row.state != ActionVersion.State.DRAFT:
+            raise DefinitionInvalid([Problem("/state", "state", f"is {row.state}: only drafts are published")])
+        if found := problems(row):
+            raise DefinitionInvalid(found)
+        contract = _settled(row)
+        ActionVersion.objects.filter(pk=row.pk).update(
+            state=ActionVersion.State.PUBLISHED, published_at=Now(), digest=contract.digest(), **contract.as_dict()
+        )
+        _audit("action.published", row, actor, reason, contract)
+    row.refresh_from_db()
+    return row
+
+
+def _settled(row: ActionVersion) -> Contract:
+    """Return the contract with shorthand and defaults written out: what was published never depends on later code."""
+    return replace(
+        Contract.of(row),
+        input_schema=schemas.normalise(row.input_schema),
+        output_schema=schemas.normalise(row.output_schema, closed=False),
+        retry=Retry.from_dict(row.retry).as_dict(),
+    )
+
+
+def _save(name: str, version: str, words: dict[str, str], contract: Contract, actor: str, reason: str) -> ActionVersion:
+    try:
+        with transaction.atomic():
+            action, created = Action.objects.get_or_create(name=name, defaults=words)
+            given = {key: value for key, value in words.items() if value}
+            if given and not created:
+                Action.objects.filter(pk=action.pk).update(**given)
+            row = ActionVersion.objects.create(action=action, version=version, **contract.as_dict())
+            _audit("action.drafted", row, actor, reason, contract)
+            return row
+    except IntegrityError as error:
+        if "action_version_once" not in str(error):
+            raise
+        taken = Problem("/version", "unique", f"{name} has a version {version} already: choose another number")
+        raise DefinitionInvalid([taken]) from None
+
+
+def _audit(kind: str, row: ActionVersion, actor: str, reason: str, contract: Contract) -> None:
+    recording.record(
+        chain=row.action_id,
+        kind=kind,
+        actor=actor,
+        reason=reason,
+        data={
+            "name": row.action.name,
+            "version": row.version,
+            "kind": row.kind,
+            "digest": contract.digest(),
+        },
+    )
+
+
+def _identity_problems(name: Any, version: Any, title: Any, queue: Any) -> Iterator[Problem]:
+    for field, value, pattern in (("name", name, NAME), ("version", version, VERSION), ("queue", queue, QUEUE)):
+        if not isinstance(value, str) or not re.fullmatch(pattern, value):
+            yield Problem(f"/{field}", "pattern", f"does not match {pattern}")
+    if not isinstance(title, str) or len(title) > 200:
+        yield Problem("/title", "maxLength", "must be text of at most 200 characters")
+
+
+def _choice_problems(kind: Any, effect: Any, on_crash: Any) -> Iterator[Problem]:
+    for field, value, allowed in (
+        ("kind", kind, BY_HAND),
+        ("effect", effect, EFFECTS),
+        ("on_crash", on_crash, ON_CRASH),
+    ):
+        if value not in allowed:
+            yield Problem(f"/{field}", "enum", f"must be one of {', '.join(allowed)}")
+
+
+def _config_problems(kind: str, config: Any) -> list[Problem]:
+    handler = KINDS.get(kind)
+    return [problem.under("/config") for problem in handler.check(config)] if handler and kind in BY_HAND else []
+
+
+def _schema_problems(version: ActionVersion) -> Iterator[Problem]:
+    for field, given, closed in (
+        ("input_schema", version.input_schema, True),
+        ("output_schema", version.output_schema, False),
+    ):
+        try:
+            found = schemas.check_schema(schemas.normalise(given, closed=closed))
+        except ValueError as error:
+            found = [Problem("", "shorthand", str(error))]
+        yield from (problem.under(f"/{field}") for problem in found)
+
+
+def _retry_problems(retry: Any) -> Iterator[Problem]:
+    try:
+        Retry.from_dict(retry)
+    except ValueError as error:
+        yield Problem("/retry", "retry", str(error))
+
+
+def _timeout_problems(version: ActionVersion) -> Iterator[Problem]:
+    handler = KINDS.get(version.kind)
+    if handler and handler.OUTSIDE and version.transactional:
+        yield Problem(
+            "/transactional", "transactional", f"{version.kind} actions act outside: they cannot be rolled back"
+        )
+    if not 1 <= version.timeout_ms <= MAX_TIMEOUT_MS:
+        yield Problem("/timeout_ms", "range", f"must be from 1 to {MAX_TIMEOUT_MS}")
+
+
+def _object_problems(value: Any) -> list[Problem]:
+    return check_value(value) if isinstance(value, dict) else [Problem("", "type", "must be an object")]
+
+
+def _shapes(
+    given_input: Mapping[str, Any] | None, given_output: Mapping[str, Any] | None
+) -> tuple[list[dict[str, Any]], list[Problem]]:
+    shapes, found = [], []
+    for field, given, closed in (("input_schema", given_input, True), ("output_schema", given_output, False)):
+        try:
+            shapes.append(schemas.normalise(given, closed=closed))
+        except ValueError as error:
+            found.append(Problem(f"/{field}", "shorthand", str(error)))
+    return shapes, found
+
+
+def _milliseconds(timeout: str | float) -> tuple[int, list[Problem]]:
+    try:
+        return min(round(durations.seconds(timeout) * 1_000), MAX_TIMEOUT_MS + 1), []
+    except ValueError as error:
+        return 0, [Problem("/timeout", "duration", str(error))]
