@@ -38,6 +38,14 @@ KINDS = {
     "workflow.drafted": "A draft of a workflow version was saved.",
     "workflow.published": "A workflow version was published.",
     "connection.changed": "A connection's secret was set.",
+    "key.issued": "An API key was issued.",
+    "key.revoked": "An API key was revoked.",
+    "link.issued": "A one-time sign-in link was issued.",
+    "session.signed_in": "A person signed in.",
+    "session.signed_out": "A person signed out.",
+    "session.refused": "A sign-in was refused.",
+    "session.locked": "Sign-in was locked after too many refusals.",
+    "password.changed": "A person set a new password.",
     "secrets.rotated": "Connection secrets were encrypted with the current key.",
 }
 

@@ -1,8 +1,10 @@
-"""The project package as an app: system checks and commands."""
+"""The project package as an app: system checks, commands, and the application role's rights after migrations."""
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 from dotdo_site import checks  # noqa: F401 - importing registers them
+from dotdo_site.database_roles import grant
 
 
 class DotdoSiteConfig(AppConfig):
@@ -10,3 +12,6 @@ class DotdoSiteConfig(AppConfig):
 
     name = "dotdo_site"
     verbose_name = "dotdo"
+
+    def ready(self) -> None:
+        post_migrate.connect(grant, sender=self, dispatch_uid="dotdo_site.database_roles")

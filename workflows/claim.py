@@ -15,7 +15,7 @@ _FIELDS = """
     s.id, s.key, s.ref, s.name, s.kind, s.function, s.attempt, s.failures, s.claim, s.crashes, s.generation, s.wake,
     s.action_version_id, s.queue, s.priority, s.input,
     b.id, b.revision, b.cursor, b.audit_seq, b.audit_head,
-    r.id, r.kind, r.state, r.name, r.workflow_version_id, r.action_version_id, r.input, r.context, r.created_at,
+    r.id, r.kind, r.state, r.reason, r.name, r.workflow_version_id, r.action_version_id, r.input, r.context, r.created_at,
     r.actor, clock_timestamp()
 """
 # `now()` and not `clock_timestamp()` in the condition: a volatile function could not use the index.
@@ -79,15 +79,15 @@ _EXPIRE = Statement(
     RETURNING id
     """
 )
-_HEARTBEAT = """
+# Parameters: lease seconds, step, claim. No row means that the lease was lost.
+HEARTBEAT = """
     UPDATE step SET lease_expires_at = clock_timestamp() + make_interval(secs => %s)
     WHERE id = %s AND claim = %s AND state = 'running'
     """
 _RELEASE = Statement(
     """
-    UPDATE step SET state = 'ready', due_at = clock_timestamp() + make_interval(secs => :delay),
-        leased_by = NULL, lease_expires_at = NULL
-    WHERE id = :step AND claim = :claim AND state = 'running' RETURNING id
+    UPDATE step SET state = 'ready', due_at = clock_timestamp(), leased_by = NULL, lease_expires_at = NULL
+    WHERE state = 'running' AND leased_by = :worker RETURNING id
     """
 )
 
@@ -120,6 +120,7 @@ class Claimed:
     run: uuid.UUID
     run_kind: str
     run_state: str
+    run_reason: str
     run_name: str
     workflow_version: uuid.UUID | None
     run_action_version: uuid.UUID | None
@@ -158,11 +159,6 @@ def expire(worker: uuid.UUID) -> int:
     return len(_EXPIRE.rows({"worker": worker}))
 
 
-def release(step: uuid.UUID, claim: int, delay_seconds: float) -> bool:
-    """Hand a held step back untouched, due after `delay_seconds`; False when the lease was lost."""
-    return bool(_RELEASE.rows({"step": step, "claim": claim, "delay": delay_seconds}))
-
-
-def heartbeat_statement() -> str:
-    """Return the SQL that renews a lease: parameters lease seconds, step, claim; no row means that it was lost."""
-    return _HEARTBEAT
+def release(worker: uuid.UUID) -> int:
+    """Hand everything that a living worker holds back, no crash counted: it does not know what it still holds."""
+    return len(_RELEASE.rows({"worker": worker}))

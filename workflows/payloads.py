@@ -9,6 +9,7 @@ from dotdo_site.lib import canonical
 
 INLINE_BYTES = 4_096
 REFERENCE = "$payload"
+DATA_CELLS = frozenset({"raw", "in", "out"})
 
 
 class Packer:
@@ -26,6 +27,14 @@ class Packer:
         self.payloads[digest] = text
         return f'{{"{REFERENCE}":"{digest}"}}'
 
+    def cursor(self, cursor: dict[str, Any]) -> str:
+        """Return the JSON text of an engine cursor, its data cells replaced by references where they are large."""
+        frames = [
+            {name: self.reference(part) if name in DATA_CELLS else part for name, part in frame.items()}
+            for frame in cursor.get("frames", [])
+        ]
+        return canonical.dumps({"frames": frames} if frames else {})
+
     def reference(self, value: Any) -> Any:
         """Return what `pack` would store, as a value: for data inside a cursor."""
         return value if _small(value) else json.loads(self.pack(value))
@@ -42,18 +51,22 @@ def resolve(value: Any, payloads: Mapping[str, Any]) -> Any:
 
 
 def digests(*values: Any) -> set[str]:
-    """Return the digests that the stored `values` refer to, at any depth of lists and objects."""
-    found: set[str] = set()
-    stack = list(values)
-    while stack:
-        value = stack.pop()
-        if is_reference(value):
-            found.add(value[REFERENCE])
-        elif isinstance(value, dict):
-            stack.extend(value.values())
-        elif isinstance(value, list):
-            stack.extend(value)
-    return found
+    """Return the digests that the stored `values` stand for."""
+    return {value[REFERENCE] for value in values if is_reference(value)}
+
+
+def cursor_cells(cursor: Mapping[str, Any]) -> list[Any]:
+    """Return the data cells of a stored cursor, as stored."""
+    return [frame[name] for frame in cursor.get("frames", []) for name in DATA_CELLS & frame.keys()]
+
+
+def resolve_cursor(cursor: Mapping[str, Any], payloads: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a stored cursor with its data cells resolved."""
+    frames = [
+        {name: resolve(part, payloads) if name in DATA_CELLS else part for name, part in frame.items()}
+        for frame in cursor.get("frames", [])
+    ]
+    return {"frames": frames}
 
 
 def _small(value: Any) -> bool:

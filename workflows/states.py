@@ -1,4 +1,4 @@
-"""Every state of runs and steps, and every legal move. The migrations turn these tables into triggers."""
+"""Every state of runs and steps, and every legal move; a test holds the triggers of the migrations against them."""
 
 RUN_STATES = {
     "pending": "Recorded; nothing has run yet.",
@@ -42,8 +42,3 @@ STEP_MOVES = {
     "skipped": (),
 }
 
-
-def illegal_move(moves: dict[str, tuple[str, ...]]) -> str:
-    """Return the SQL condition, over OLD and NEW, that holds for a move outside the table."""
-    legal = ", ".join(f"'{old}>{new}'" for old, targets in moves.items() for new in targets)
-    return f"OLD.state <> NEW.state AND OLD.state || '>' || NEW.state <> ALL (ARRAY[{legal}])"

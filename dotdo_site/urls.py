@@ -1,0 +1,15 @@
+"""The front door: dashboard, API, admin, health."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from dotdo_site import health
+
+urlpatterns = [
+    path("healthz", health.alive, name="healthz"),
+    path("readyz", health.ready, name="readyz"),
+    path("admin/", admin.site.urls),
+    path("api/", include("dotdo_site.api_urls")),
+    path("", include("dotdo_site.access.urls")),
+    path("", include("workflows.views.urls")),
+]

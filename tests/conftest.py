@@ -1,0 +1,72 @@
+"""The tests' database: an embedded PostgreSQL of its own, migrated by the owner role, used by the application role.
+
+Tests that need committed rows (other processes read them) ask for `database`: it empties the tables first. Tests that
+need one connection only ask for pytest-django's `db`, which rolls back.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+VAR = Path(os.environ.get("DOTDO_TEST_VAR", ROOT / "var" / "test"))
+os.environ["DOTDO_VAR"] = str(VAR)
+os.environ["DOTDO_DEVELOPMENT"] = "0"
+os.environ.pop("DATABASE_URL", None)
+KEPT = "'django_migrations', 'django_content_type', 'auth_permission', 'auth_group', 'auth_group_permissions'"
+EMPTY = f"""
+SET session_replication_role = replica;
+DO $$ BEGIN EXECUTE (
+    SELECT 'TRUNCATE ' || string_agg(quote_ident(tablename), ', ') || ' RESTART IDENTITY'
+    FROM pg_tables WHERE schemaname = 'public' AND tablename NOT IN ({KEPT}));
+END $$;
+"""
+
+from dotdo_site import embedded_postgres, keys  # noqa: E402 - the environment comes first
+
+keys.ensure(VAR / "keys" / "keys.json")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """Start the tests' PostgreSQL with a fresh, migrated database; yield the superuser's URL."""
+    server = embedded_postgres.start(VAR)
+    url = embedded_postgres.superuser_url(VAR)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DROP DATABASE IF EXISTS dotdo WITH (FORCE)")
+        connection.execute("CREATE DATABASE dotdo OWNER dotdo_owner")
+    owner = os.environ | {"DATABASE_URL": embedded_postgres.owner_url(VAR), "DOTDO_APPLICATION_ROLE": "dotdo"}
+    subprocess.run([sys.executable, ROOT / "manage.py", "migrate", "-v0"], env=owner, check=True, cwd=ROOT)
+    yield url
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(postgres: str) -> None:
+    """Give pytest-django the database that is there instead of one that it makes."""
+
+
+@pytest.fixture
+def superuser(postgres: str) -> Iterator["psycopg.Connection[tuple[Any, ...]]"]:
+    """Connect to the tests' database as the superuser, to look behind the application's back."""
+    with psycopg.connect(postgres, dbname="dotdo", autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def database(
+    django_db_setup: None, django_db_blocker: Any, superuser: "psycopg.Connection[tuple[Any, ...]]"
+) -> Iterator[None]:
+    """Allow real commits on an emptied database."""
+    from django.db import connections  # noqa: PLC0415 - needs settings
+
+    superuser.execute(EMPTY)
+    with django_db_blocker.unblock():
+        yield
+        connections.close_all()

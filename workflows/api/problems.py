@@ -1,0 +1,100 @@
+"""What callers of the API are told about the errors of `operations`, and how that is documented."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from dotdo_site.lib.problems import Problem, problem_of
+from workflows import operations
+
+
+@problem_of.register
+def _unknown_definition(error: operations.UnknownDefinition) -> Problem:
+    return Problem(404, "unknown-definition", "Nothing of this name is published", error.message, near=tuple(error.near))
+
+
+@problem_of.register
+def _unknown_run(error: operations.UnknownRun) -> Problem:
+    return Problem(404, "not-found", "There is no such run", error.message)
+
+
+@problem_of.register
+def _input_invalid(error: operations.InputInvalid) -> Problem:
+    return _listed("invalid-input", "The input does not fit the schema", "/input", error)
+
+
+@problem_of.register
+def _definition_invalid(error: operations.DefinitionInvalid) -> Problem:
+    return _listed("invalid-definition", "The definition cannot be used", "", error)
+
+
+@problem_of.register
+def _key_conflict(error: operations.KeyConflict) -> Problem:
+    extra = {"run_id": str(error.run_id), "differences": list(error.differences)}
+    return Problem(422, "idempotency-key-reused", "The key belongs to another request", error.message, extra=extra)
+
+
+@problem_of.register
+def _key_invalid(error: operations.KeyInvalid) -> Problem:
+    return Problem(400, "invalid-idempotency-key", "The Idempotency-Key cannot be used", error.message)
+
+
+@problem_of.register
+def _not_allowed(error: operations.NotAllowed) -> Problem:
+    return Problem(409, "not-possible-now", "This is not possible in the present state", error.message)
+
+
+@problem_of.register
+def _version_conflict(error: operations.VersionConflict) -> Problem:
+    extra = {"current_version": error.current_version}
+    return Problem(
+        412,
+        "version-conflict",
+        "Somebody else has written this entry",
+        error.message,
+        extra=extra,
+        headers={"ETag": f'"{error.current_version}"'} if error.current_version else {},
+    )
+
+
+class ErrorSerializer(serializers.Serializer[Any]):
+    """One thing that is wrong, and where."""
+
+    pointer = serializers.CharField()
+    rule = serializers.CharField()
+    message = serializers.CharField()
+
+
+class ProblemSerializer(serializers.Serializer[Any]):
+    """An error (RFC 9457, application/problem+json)."""
+
+    type = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField()
+    instance = serializers.CharField()
+    errors_ = ErrorSerializer(many=True, required=False)
+    near = serializers.ListField(child=serializers.CharField(), required=False)
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """Name the list `errors`, which a serializer cannot declare."""
+        fields = dict(super().get_fields())
+        fields["errors"] = fields.pop("errors_")
+        return fields
+
+
+def responses(good: dict[int, Any], *problems: int) -> dict[Any, Any]:
+    """Return the documented responses of an operation: its own, and the errors that it can give."""
+    documented: dict[Any, Any] = dict(good)
+    for status in sorted({401, 403, 429, 503, *problems}):
+        documented[status, "application/problem+json"] = ProblemSerializer
+    return documented
+
+
+def _listed(
+    slug: str, title: str, prefix: str, error: operations.InputInvalid | operations.DefinitionInvalid
+) -> Problem:
+    errors = tuple(
+        {"pointer": prefix + found.pointer, "rule": found.rule, "message": found.message} for found in error.problems
+    )
+    return Problem(422, slug, title, error.message, errors=errors)

@@ -1,0 +1,144 @@
+"""Runs: list, detail, steps with attempts and logs, audit, and the two ways to step in."""
+
+from typing import ClassVar
+from uuid import UUID
+
+from django.http import Http404
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from dotdo_site.access.api import ApiView, Need
+from dotdo_site.access.authentication import actor
+from dotdo_site.lib import rest
+from workflows import operations, queries
+from workflows.api.pages import direction, page_of, paged
+from workflows.api.problems import responses
+from workflows.serializers import AuditEvent, AuditQuery, ReasonBody, Run, RunRow, RunsQuery, Step, StepDetail
+
+READ = Need("workflows.view_run", "read")
+
+
+class Runs(ApiView):
+    """All runs, newest first."""
+
+    needs: ClassVar = {"GET": READ}
+
+    @extend_schema(
+        operation_id="list_runs",
+        summary="List runs",
+        tags=["runs"],
+        parameters=[RunsQuery],
+        responses=responses({200: page_of(RunRow)}, 400),
+    )
+    def get(self, request: Request) -> Response:
+        """List the runs that fit, a page at a time."""
+        query = rest.query(request, RunsQuery)
+        cursor, limit = query.pop("cursor", None), query.pop("limit")
+        chosen = queries.RunFilter(label=query.pop("status"), **query)
+        return paged(request, queries.runs(chosen, **direction(cursor), limit=limit), RunRow)
+
+
+class RunView(ApiView):
+    """One run."""
+
+    needs: ClassVar = {"GET": READ}
+
+    @extend_schema(operation_id="get_run", summary="Get a run", tags=["runs"], responses=responses({200: Run}, 404))
+    def get(self, request: Request, run_id: UUID) -> Response:
+        """Show the run with its input, output and error."""
+        return Response(Run(_run(run_id)).data)
+
+
+class Steps(ApiView):
+    """The steps of a run."""
+
+    needs: ClassVar = {"GET": READ}
+
+    @extend_schema(
+        operation_id="list_steps", summary="List steps", tags=["runs"], responses=responses({200: Step(many=True)}, 404)
+    )
+    def get(self, request: Request, run_id: UUID) -> Response:
+        """List the steps in the order in which they began."""
+        return Response(Step(_run(run_id).steps, many=True).data)
+
+
+class StepOfRun(ApiView):
+    """One step of a run."""
+
+    needs: ClassVar = {"GET": READ}
+
+    @extend_schema(
+        operation_id="get_step",
+        summary="Get a step with its attempts and logs",
+        tags=["runs"],
+        responses=responses({200: StepDetail}, 404),
+    )
+    def get(self, request: Request, run_id: UUID, step_id: UUID) -> Response:
+        """Show the step, every attempt at it, and what its handler logged."""
+        for step in _run(run_id).steps:
+            if step.id == step_id:
+                return Response(StepDetail(step).data)
+        raise Http404(f"run {run_id} has no step {step_id}")
+
+
+class Audit(ApiView):
+    """The audit trail of a run."""
+
+    needs: ClassVar = {"GET": Need("audit.view_auditevent", "audit:read")}
+
+    @extend_schema(
+        operation_id="list_audit_events",
+        summary="List the audit trail of a run",
+        tags=["audit"],
+        parameters=[AuditQuery],
+        responses=responses({200: AuditEvent(many=True)}, 400, 404),
+    )
+    def get(self, request: Request, run_id: UUID) -> Response:
+        """List what happened, oldest first."""
+        query = rest.query(request, AuditQuery)
+        _run(run_id)
+        return Response(AuditEvent(queries.audit(run_id, **query), many=True).data)
+
+
+class Retries(ApiView):
+    """Retries of a failed run."""
+
+    needs: ClassVar = {"POST": Need("workflows.retry_run", "retry")}
+
+    @extend_schema(
+        operation_id="retry_run",
+        summary="Retry a failed run from the failed step",
+        tags=["runs"],
+        request=ReasonBody,
+        responses=responses({200: Run}, 400, 404, 409, 413, 415, 422),
+    )
+    def post(self, request: Request, run_id: UUID) -> Response:
+        """Put the failed step back to work; what was done stays done."""
+        operations.retry(run_id, actor=actor(request), reason=rest.body(request, ReasonBody)["reason"])
+        return Response(Run(_run(run_id)).data)
+
+
+class Cancellation(ApiView):
+    """The cancellation of a run."""
+
+    needs: ClassVar = {"POST": Need("workflows.cancel_run", "cancel")}
+
+    @extend_schema(
+        operation_id="cancel_run",
+        summary="Cancel a run",
+        tags=["runs"],
+        request=ReasonBody,
+        responses=responses({200: Run}, 400, 404, 409, 413, 415, 422),
+    )
+    def post(self, request: Request, run_id: UUID) -> Response:
+        """Stop the run for good; what was done stays done."""
+        operations.cancel(run_id, actor=actor(request), reason=rest.body(request, ReasonBody)["reason"])
+        return Response(Run(_run(run_id)).data)
+
+
+def _run(run_id: UUID) -> queries.RunDetail:
+    run = queries.run(run_id)
+    if run is None:
+        raise Http404(f"there is no run {run_id}")
+    return run

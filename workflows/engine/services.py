@@ -1,0 +1,55 @@
+"""What the engine needs from outside, injected: facts of the run, expressions and schemas. No clock, no Django."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+RUNTIME = {"name": "dotdo", "version": "1"}
+
+
+class Services(Protocol):
+    """Evaluate expressions and check schemas; both raise `Fault` when they cannot."""
+
+    def evaluate(self, expression: str, dot: Any, variables: Mapping[str, Any]) -> Any:
+        """Return the value of a jq expression (0, 1, many outputs: null, value, array; ruling R22)."""
+        ...
+
+    def problems(self, schema: Mapping[str, Any] | bool, value: Any) -> list[str]:
+        """Return what in `value` breaks `schema`, one sentence each."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of the run itself. `webhook` and the like join `metadata` in later releases."""
+
+    run: str
+    input: Any
+    started_at: datetime
+
+
+class Scope(Mapping[str, Any]):
+    """Variables by name, computed when an expression mentions them and kept for the next mention."""
+
+    def __init__(self, makers: Mapping[str, Callable[[], Any]]) -> None:
+        self._makers = makers
+        self._made: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._made:
+            self._made[name] = self._makers[name]()
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
+
+
+def date_time(at: datetime) -> dict[str, Any]:
+    """Return the DSL's form of a moment: ISO 8601 text, epoch seconds and milliseconds."""
+    milliseconds = int(at.timestamp() * 1_000)
+    text = at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return {"iso8601": text, "epoch": {"seconds": milliseconds // 1_000, "milliseconds": milliseconds}}

@@ -1,0 +1,124 @@
+"""Execute the call of a job: one attempt, and its result or failure as a value."""
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import Error as DatabaseError
+from django.db import connection, transaction
+
+from actions import registry
+from actions.context import Context
+from actions.errors import Failure, from_exception
+from actions.invoke import Outcome, invoke
+from workflows import datastore
+from workflows.heartbeat import Heartbeat
+from workflows.job import BUILTIN, Job
+from workflows.language.builtins import BUILTINS
+from workflows.progress import Happened
+from workflows.sql import Statement
+
+_FENCE = Statement("SELECT 1 FROM step WHERE id = :step AND claim = :claim AND state = 'running' FOR NO KEY UPDATE")
+
+
+class LeaseLost(Exception):
+    """Another worker holds the step now; nothing of this attempt may be kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """What happened, and whether the connection can still be trusted (an alarm may have cut a query in half)."""
+
+    happened: Happened
+    interrupted: bool = False
+
+
+def known(job: Job) -> bool:
+    """Tell whether this process has the handler that the job calls."""
+    if job.action is None or job.action.kind != "python":
+        return True
+    config = job.action.config
+    return registry.handler(config.get("name", job.action.name), config.get("version", job.action.version)) is not None
+
+
+def transactional(job: Job) -> bool:
+    """Tell whether the call runs inside the transaction that records its result."""
+    return job.function.startswith(BUILTIN) or (job.action is not None and job.action.transactional)
+
+
+def attempt(job: Job, heartbeat: Heartbeat) -> Attempted:
+    """Run a handler that talks to the outside, its lease renewed by a heartbeat."""
+    lost = threading.Event()
+    with heartbeat.renewing(job.held.step, job.held.claim, lost):
+        return _invoke(job, lost)
+
+
+def attempt_in_transaction(job: Job) -> Attempted:
+    """Run a handler inside the open transaction; what it wrote is undone when it fails. Raises LeaseLost.
+
+    The row lock is the lease: it keeps other workers away while the transaction lives, and it survives the rollback
+    to the savepoint, so the failure is recorded before anybody can take over.
+    """
+    _lock(job)
+    savepoint = transaction.savepoint()
+    attempted = _builtin(job) if job.function.startswith(BUILTIN) else _invoke(job, threading.Event())
+    if attempted.interrupted:
+        return attempted
+    failure = attempted.happened.failure or _constraint_failure()
+    if failure is None:
+        transaction.savepoint_commit(savepoint)
+        return attempted
+    transaction.savepoint_rollback(savepoint)
+    attempted.happened.failure = failure
+    return attempted
+
+
+def _lock(job: Job) -> None:
+    seconds = (job.action.timeout_ms / 1_000 if job.action else 30) + 5
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL idle_in_transaction_session_timeout = {int(seconds * 1_000)}")
+    if not _FENCE.rows({"step": job.held.step, "claim": job.held.claim}):
+        raise LeaseLost
+
+
+def _constraint_failure() -> Failure | None:
+    """Check deferred constraints now: a violation is the handler's failure, not a failed commit."""
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            cursor.execute("SET CONSTRAINTS ALL DEFERRED")
+    except DatabaseError as error:
+        return from_exception(error)
+    return None
+
+
+def _builtin(job: Job) -> Attempted:
+    started_at = job.now()
+    name = job.function.rpartition(":")[0]
+    problems = BUILTINS[name].problems(job.input)
+    if problems:
+        failure = Failure("invalid_input", "; ".join(problems), retryable=False, definite=True)
+        return Attempted(Happened(failure=failure, started_at=started_at))
+    try:
+        output: Any = datastore.run(name, job.input)
+    except Exception as error:  # noqa: BLE001 - whatever goes wrong in here is this attempt's failure
+        return Attempted(Happened(failure=from_exception(error), started_at=started_at))
+    return Attempted(Happened(output=output, started_at=started_at))
+
+
+def _invoke(job: Job, stop: threading.Event) -> Attempted:
+    assert job.action is not None
+    started_at = job.now()
+    context = Context(
+        run_id=str(job.held.run),
+        step_key=job.key,
+        attempt=job.held.attempt + 1,
+        idempotency_key=job.effect_key,
+        fence=job.held.claim,
+        deadline=time.monotonic() + job.action.timeout_ms / 1_000,
+        stop=stop,
+    )
+    outcome: Outcome = invoke(job.action, job.input, context)
+    happened = Happened(outcome.output, outcome.failure, list(outcome.log), started_at)
+    return Attempted(happened, outcome.interrupted)

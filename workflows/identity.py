@@ -1,0 +1,79 @@
+"""Who this worker process is: a row in `worker`, the queues it serves, its heartbeat."""
+
+import os
+import socket
+import time
+import uuid
+
+from django.conf import settings
+from django.db.models.functions import Now
+
+from actions import registry
+from dotdo_site.lib.ids import uuid7
+from workflows import claim
+from workflows.claim import Claimed
+from workflows.heartbeat import Heartbeat
+from workflows.models import Worker
+from workflows.progress import Lessee
+
+PAIRS_SECONDS = 1.0
+
+
+class Identity:
+    """One start of one worker process. Its id is new each time, so nothing is inherited by a reused pid."""
+
+    def __init__(self) -> None:
+        self.id: uuid.UUID = uuid7()
+        self.pid = os.getpid()
+        self.queues = tuple(settings.WORKER_QUEUES)
+        self.code_version = registry.code_version()
+        self.heartbeat = Heartbeat(settings.LEASE_SECONDS)
+        self._pairs: list[tuple[str, int]] = []
+        self._pairs_at = -PAIRS_SECONDS
+        Worker.objects.create(
+            id=self.id,
+            host=socket.gethostname(),
+            pid=self.pid,
+            code_version=self.code_version,
+            queues=list(self.queues),
+            started_at=Now(),
+            heartbeat_at=Now(),
+        )
+
+    def lessee(self, *, keep: bool) -> Lessee:
+        """Return this worker as checkpoints see it; `keep` tells whether it goes on with the run it holds."""
+        return Lessee(self.id, self.code_version, self.queues, keep)
+
+    def take(self) -> Claimed | None:
+        """Claim the most urgent due step of the queues that this worker serves."""
+        if time.monotonic() - self._pairs_at < PAIRS_SECONDS:
+            for queue, priority in self._pairs:
+                held = claim.take(queue, priority, self.id, settings.LEASE_SECONDS)
+                if held is not None:
+                    return held
+        return self._look_around()
+
+    def _look_around(self) -> Claimed | None:
+        """Ask which queues and priorities have due steps, and claim from the first that still has one."""
+        serves = self.lessee(keep=True).serves
+        found = [(queue, priority, seconds) for queue, priority, seconds in claim.pairs() if serves(queue)]
+        self._pairs = [(queue, priority) for queue, priority, _ in found]
+        self._pairs_at = time.monotonic()
+        for queue, priority, seconds in found:
+            if seconds <= 0:
+                held = claim.take(queue, priority, self.id, settings.LEASE_SECONDS)
+                if held is not None:
+                    return held
+        return None
+
+
+_identity: Identity | None = None
+
+
+def identity() -> Identity:
+    """Return this process's identity; a forked child gets one of its own."""
+    global _identity  # noqa: PLW0603 - one per process is the point
+    if _identity is None or _identity.pid != os.getpid():
+        registry.discover()
+        _identity = Identity()
+    return _identity

@@ -1,0 +1,91 @@
+"""Published definitions as the worker needs them, read once per process: published versions never change."""
+
+import uuid
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from actions.models import ActionVersion
+from actions.retry import Retry
+from workflows.claim import Claimed
+from workflows.language import program
+from workflows.language.program import Program
+from workflows.models import WorkflowVersion
+
+
+@dataclass(frozen=True, slots=True)
+class ActionSpec:
+    """A published action version, ready to be executed."""
+
+    id: uuid.UUID
+    name: str
+    version: str
+    kind: str
+    config: dict[str, Any]
+    input_schema: dict[str, Any]
+    output_schema: dict[str, Any]
+    retry: Retry
+    timeout_ms: int
+    effect: str
+    transactional: bool
+    on_crash: str
+    queue: str
+
+    @property
+    def function(self) -> str:
+        """Return `name:version`."""
+        return f"{self.name}:{self.version}"
+
+
+def program_of(held: Claimed) -> Program:
+    """Return the program that a held step belongs to; a single action is a program of one call."""
+    if held.workflow_version is not None:
+        return _workflow(held.workflow_version)
+    assert held.run_action_version is not None  # the CHECK run_one_definition
+    return _single_action(held.run_action_version)
+
+
+@lru_cache(maxsize=1_000)
+def action_by_id(version_id: uuid.UUID) -> ActionSpec:
+    """Return an action version. Raises ActionVersion.DoesNotExist."""
+    return _spec(ActionVersion.objects.select_related("action").get(id=version_id))
+
+
+@lru_cache(maxsize=1_000)
+def action_called(name: str, version: str) -> ActionSpec:
+    """Return the action version that a workflow is locked to. Raises ActionVersion.DoesNotExist."""
+    return _spec(ActionVersion.objects.select_related("action").get(action__name=name, version=version))
+
+
+@lru_cache(maxsize=500)
+def _workflow(version_id: uuid.UUID) -> Program:
+    version = WorkflowVersion.objects.get(id=version_id)
+    return program.build(version.document, version.lock)
+
+
+@lru_cache(maxsize=500)
+def _single_action(version_id: uuid.UUID) -> Program:
+    spec = action_by_id(version_id)
+    document = {
+        "document": {"dsl": "1.0.3", "namespace": "dotdo", "name": spec.name, "version": spec.version},
+        "do": [{spec.name: {"call": spec.function, "with": "${ . }"}}],
+    }
+    return program.build(document, {spec.function: spec.function})
+
+
+def _spec(row: ActionVersion) -> ActionSpec:
+    return ActionSpec(
+        id=row.id,
+        name=row.action.name,
+        version=row.version,
+        kind=row.kind,
+        config=row.config,
+        input_schema=row.input_schema,
+        output_schema=row.output_schema,
+        retry=Retry.from_dict(row.retry),
+        timeout_ms=row.timeout_ms,
+        effect=row.effect,
+        transactional=row.transactional,
+        on_crash=row.on_crash,
+        queue=row.queue,
+    )

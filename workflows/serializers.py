@@ -1,0 +1,188 @@
+"""What the API takes and gives, field by field. Input refuses unknown keys; output is named here, never "all fields"."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from dotdo_site.lib.rest import StrictSerializer
+from workflows import queries, states
+
+MAX_PAGE = 200
+MAX_WAIT_SECONDS = 30
+REASON_LENGTH = 1_000
+
+
+class StartBody(StrictSerializer):
+    """What to start with."""
+
+    input = serializers.JSONField(default=dict, help_text="Checked against the input schema of the version.")
+    version = serializers.CharField(required=False, max_length=40, help_text="Default: the newest published one.")
+    title = serializers.CharField(default="", allow_blank=True, max_length=200)
+    tags = serializers.ListField(child=serializers.CharField(max_length=100), default=list, max_length=20)
+
+
+class StartQuery(StrictSerializer):
+    """How to answer."""
+
+    wait = serializers.FloatField(
+        default=0, min_value=0, max_value=MAX_WAIT_SECONDS, help_text="Seconds to wait for the end of the run."
+    )
+
+
+class ReasonBody(StrictSerializer):
+    """Why a person or a program steps in; it is written to the audit trail."""
+
+    reason = serializers.CharField(max_length=REASON_LENGTH)
+
+
+class PageQuery(StrictSerializer):
+    """Where to read on."""
+
+    cursor = serializers.CharField(required=False, max_length=1_100, help_text="From `next` or `previous`.")
+    limit = serializers.IntegerField(default=50, min_value=1, max_value=MAX_PAGE)
+
+
+class RunsQuery(PageQuery):
+    """Which runs."""
+
+    state = serializers.ChoiceField(default="", choices=sorted(states.RUN_STATES))
+    status = serializers.ChoiceField(default="", choices=sorted(queries.LABELS), help_text="As the pages name it.")
+    name = serializers.CharField(default="", max_length=63)
+    kind = serializers.ChoiceField(default="", choices=["action", "workflow"])
+    q = serializers.CharField(default="", max_length=200, help_text="Part of the title, the key, or the id.")
+    tag = serializers.CharField(default="", max_length=100)
+    since = serializers.DateTimeField(default=None)
+    until = serializers.DateTimeField(default=None)
+
+
+class RunRow(serializers.Serializer[queries.RunRow]):
+    """A run in a list."""
+
+    id = serializers.UUIDField()
+    kind = serializers.ChoiceField(choices=["action", "workflow"])
+    name = serializers.CharField()
+    version = serializers.CharField()
+    title = serializers.CharField()
+    key = serializers.CharField(help_text="The Idempotency-Key it was started with.")
+    state = serializers.ChoiceField(choices=sorted(states.RUN_STATES))
+    reason = serializers.CharField()
+    status = serializers.CharField(source="label", help_text="What the pages show.")
+    now = serializers.CharField(help_text="One sentence: what it does, or why it rests.")
+    trigger = serializers.CharField()
+    actor = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    started_at = serializers.DateTimeField(allow_null=True)
+    finished_at = serializers.DateTimeField(allow_null=True)
+    steps_done = serializers.IntegerField()
+    steps_open = serializers.IntegerField()
+    steps_failed = serializers.IntegerField()
+
+
+class Run(RunRow):
+    """A run with its data; fields marked sensitive are masked."""
+
+    tags = serializers.ListField(child=serializers.CharField())
+    input = serializers.JSONField()
+    output = serializers.JSONField()
+    error = serializers.JSONField()
+    context = serializers.JSONField()
+    can_retry = serializers.SerializerMethodField()
+    can_cancel = serializers.SerializerMethodField()
+
+    def get_can_retry(self, run: queries.RunDetail) -> bool:
+        """Tell whether a retry is possible now."""
+        return run.can_retry is None
+
+    def get_can_cancel(self, run: queries.RunDetail) -> bool:
+        """Tell whether the run can be cancelled now."""
+        return run.can_cancel is None
+
+
+class Step(serializers.Serializer[queries.StepView]):
+    """A step of a run."""
+
+    id = serializers.UUIDField()
+    key = serializers.CharField()
+    ref = serializers.CharField()
+    name = serializers.CharField()
+    kind = serializers.CharField()
+    function = serializers.CharField()
+    state = serializers.CharField()
+    status = serializers.CharField(source="label")
+    due_at = serializers.DateTimeField(allow_null=True)
+    attempt = serializers.IntegerField(help_text="Attempts that have ended.")
+    failures = serializers.IntegerField()
+    crashes = serializers.IntegerField()
+    generation = serializers.IntegerField()
+    idempotency_key = serializers.CharField()
+    policy = serializers.JSONField()
+    input = serializers.JSONField()
+    output = serializers.JSONField()
+    error = serializers.JSONField()
+    created_at = serializers.DateTimeField()
+    started_at = serializers.DateTimeField(allow_null=True)
+    finished_at = serializers.DateTimeField(allow_null=True)
+
+
+class Attempt(serializers.Serializer[queries.AttemptView]):
+    """One attempt at a step, with what the handler logged."""
+
+    number = serializers.IntegerField()
+    outcome = serializers.CharField()
+    input = serializers.JSONField()
+    output = serializers.JSONField()
+    error = serializers.JSONField()
+    log = serializers.JSONField()
+    worker = serializers.CharField(allow_null=True)
+    code_version = serializers.CharField()
+    started_at = serializers.DateTimeField(allow_null=True)
+    finished_at = serializers.DateTimeField(allow_null=True)
+
+
+class StepDetail(Step):
+    """A step with its attempts."""
+
+    attempts = Attempt(many=True)
+
+
+class AuditEvent(serializers.Serializer[queries.AuditView]):
+    """One link of the audit chain of a run."""
+
+    seq = serializers.IntegerField()
+    chain = serializers.UUIDField()
+    at = serializers.DateTimeField()
+    kind = serializers.CharField()
+    actor = serializers.CharField()
+    reason = serializers.CharField(allow_blank=True)
+    sentence = serializers.CharField()
+    data = serializers.JSONField()
+
+
+class AuditQuery(StrictSerializer):
+    """Where to read on in the audit trail of a run."""
+
+    after = serializers.IntegerField(default=0, min_value=0, max_value=2**53 - 1)
+    limit = serializers.IntegerField(default=MAX_PAGE, min_value=1, max_value=MAX_PAGE)
+
+
+class EntriesQuery(PageQuery):
+    """Which datastore entries."""
+
+    namespace = serializers.CharField(required=False, max_length=63)
+    prefix = serializers.CharField(default="", max_length=255)
+
+
+class EntryBody(StrictSerializer):
+    """A value to store."""
+
+    value = serializers.JSONField(allow_null=True)
+
+
+class Entry(serializers.Serializer[Any]):
+    """A datastore entry; `version` counts its writes and is also its ETag."""
+
+    namespace = serializers.CharField()
+    key = serializers.CharField()
+    value = serializers.JSONField()
+    version = serializers.IntegerField()
+    updated_at = serializers.DateTimeField()

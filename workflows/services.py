@@ -1,0 +1,27 @@
+"""The engine's services in production: jq in its sandbox, JSON Schema through its one door."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from actions import schemas
+from workflows import expressions
+from workflows.engine.faults import fault
+
+
+class EngineServices:
+    """Evaluate expressions and check schemas for the engine."""
+
+    def evaluate(self, expression: str, dot: Any, variables: Mapping[str, Any]) -> Any:
+        """Return the value of a jq expression. Raises Fault of type `expression`."""
+        try:
+            return expressions.evaluate(expression, dot, variables)
+        except expressions.ExpressionError as error:
+            raise fault("expression", "expression failed", f"{expression}: {error}") from None
+
+    def problems(self, schema: Mapping[str, Any] | bool, value: Any) -> list[str]:
+        """Return what in `value` breaks `schema`, one sentence each."""
+        document: Mapping[str, Any] = schema if isinstance(schema, Mapping) else ({} if schema else {"not": {}})
+        return [f"{problem.pointer or '/'}: {problem.message}" for problem in schemas.problems(document, value)]
+
+
+SERVICES = EngineServices()

@@ -1,0 +1,123 @@
+"""How values look on a page: statuses as sign, word and colour; times in UTC; durations; names of actors."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import template
+from django.conf import settings
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from workflows.queries import LABELS
+from workflows.templatetags.icons import glyph
+
+register = template.Library()
+
+SECOND, MINUTE, HOUR, DAY = 1.0, 60.0, 3_600.0, 86_400.0
+STEP_LABELS = {
+    "ready": ("Due", "queued"),
+    "held": ("Held", "queued"),
+    "skipped": ("Skipped", "skipped"),
+    "crashed": ("Crashed", "failed"),
+    "superseded": ("Superseded", "cancelled"),
+}
+ACTORS = {"user": "", "key": "API key ", "cli": "command line, ", "system": "system"}
+TRIGGERS = {"api": "API", "page": "page", "cli": "command line", "schedule": "schedule", "event": "event"}
+
+
+def describe_label(label: str) -> tuple[str, str]:
+    """Return (word, status key) of the label of a run, a step or an attempt."""
+    return LABELS.get(label) or STEP_LABELS.get(label) or (label.replace("_", " ").capitalize(), "queued")
+
+
+def seconds_text(seconds: float) -> str:
+    """Return a duration in the two largest units that matter: `360 ms`, `8.4 s`, `16 m 01 s`, `3 h 12 m`, `2 d 04 h`."""
+    if seconds < SECOND:
+        return f"{max(seconds, 0) * 1000:.0f} ms"
+    if seconds < MINUTE:
+        return f"{seconds:.1f} s"
+    for unit, size, part, part_size in (("m", MINUTE, "s", SECOND), ("h", HOUR, "m", MINUTE), ("d", DAY, "h", HOUR)):
+        if seconds < size * (60 if unit != "h" else 24) or unit == "d":
+            break
+    whole, rest = divmod(round(seconds / part_size), round(size / part_size))
+    return f"{whole} {unit} {rest:02d} {part}"
+
+
+@register.filter
+def word(label: str) -> str:
+    """Return the word of a label."""
+    return describe_label(label)[0]
+
+
+@register.filter
+def tone(label: str) -> str:
+    """Return the status key of a label: what `data-s` takes."""
+    return describe_label(label)[1]
+
+
+@register.simple_tag
+def status(label: str, css: str = "", text: str = "") -> SafeString:
+    """Show a label as sign, word and colour; `css="pill"` tints it."""
+    name, key = describe_label(label)
+    return format_html('<span class="status {}" data-s="{}">{}{}</span>', css, key, glyph(key), text or name)
+
+
+@register.filter
+def duration(value: timedelta | float | None) -> str:
+    """Return a duration given as timedelta or in seconds; nothing known is a dash."""
+    if value is None:
+        return "–"
+    return seconds_text(value.total_seconds() if isinstance(value, timedelta) else float(value))
+
+
+@register.simple_tag
+def took(start: datetime | None, end: datetime | None) -> str:
+    """Return how long it took, or how long it has been taking."""
+    if start is None:
+        return "–"
+    return duration((end or timezone.now()) - start)
+
+
+@register.simple_tag
+def moment(at: datetime | None, style: str = "full") -> SafeString | str:
+    """Show a time in UTC: `full` with the date, `clock` without, `short` with the date only when it is not today."""
+    if at is None:
+        return "–"
+    local = at.astimezone(timezone.get_current_timezone())
+    clock = f"{local:%H:%M:%S}"
+    day = f"{local.day} {local:%b}" if local.year == timezone.now().year else f"{local.day} {local:%b %Y}"
+    dated = style == "full" or (style == "short" and local.date() != timezone.localdate())
+    text = f"{day}, {clock}" if dated else clock
+    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), f"{local:%Y-%m-%d %H:%M:%S} UTC", text)
+
+
+@register.filter
+def actor(name: str) -> str:
+    """Return an actor in words: `user:ada` is `ada`, `key:1a2b` is `API key 1a2b`."""
+    kind, _, rest = name.partition(":")
+    return f"{ACTORS[kind]}{rest}" if kind in ACTORS else name
+
+
+@register.filter
+def trigger(name: str) -> str:
+    """Return what started a run, in words."""
+    return TRIGGERS.get(name, name)
+
+
+@register.filter
+def short_id(value: object) -> str:
+    """Return the end of an id: the part in which ids of the same second differ."""
+    return f"…{str(value)[-8:]}"
+
+
+@register.filter
+def lookup(mapping: dict[str, Any], key: str) -> Any:
+    """Return `mapping[key]`, or nothing."""
+    return mapping.get(key, "")
+
+
+@register.simple_tag
+def environment() -> str:
+    """Return which kind of installation this is."""
+    return "development" if settings.DEVELOPMENT else "production"
