@@ -23,6 +23,8 @@ class ApiKey(models.Model):
     class Meta:
         db_table = "api_key"
         ordering = ["-created_at"]
+        default_permissions = ["view"]
+        permissions = [("manage_keys", "Can issue and revoke API keys")]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix})"
@@ -39,3 +41,22 @@ class SignInLink(models.Model):
 
     class Meta:
         db_table = "sign_in_link"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"link for {self.user}"
+
+
+class RateWindow(models.Model):
+    """How many requests one subject (a key, a user, a failing address) has taken in its newest window."""
+
+    subject = models.CharField(primary_key=True, max_length=80)
+    started_at = models.DateTimeField(db_index=True)
+    used = models.BigIntegerField()
+
+    class Meta:
+        db_table = "rate_window"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.used}"

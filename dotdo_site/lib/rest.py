@@ -1,0 +1,94 @@
+"""How the REST framework reads bodies and answers errors here: strict JSON in, problem documents out."""
+
+from collections.abc import Mapping
+from typing import IO, Any, TypeVar
+
+from django.conf import settings
+from rest_framework import exceptions, serializers
+from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from dotdo_site.lib import problems, strict_json
+
+S = TypeVar("S", bound=serializers.Serializer[Any])
+
+
+class StrictJSONParser(BaseParser):
+    """Parse `application/json` with `strict_json`; a body over the limit is refused before it is read."""
+
+    media_type = "application/json"
+
+    def parse(
+        self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Return the value of the body. Raises BadJSON, TooLarge, UnsupportedMediaType for another charset."""
+        _check_charset(media_type or "")
+        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE or strict_json.MAX_BYTES
+        declared = getattr(stream, "META", {}).get("CONTENT_LENGTH") or "0"
+        if declared.isdigit() and int(declared) > limit:
+            raise strict_json.TooLarge(f"the body is longer than {limit} bytes")
+        return strict_json.loads(stream.read(limit + 1), max_bytes=limit)
+
+
+def problem_handler(error: Exception, context: Mapping[str, Any]) -> Response:
+    """Answer every error of a view with a problem document (RFC 9457)."""
+    problem = problems.problem_of(error)
+    set_rollback()
+    request = context.get("request")
+    return Response(
+        problem.document(request.path if request is not None else ""),
+        status=problem.status,
+        headers=dict(problem.headers),
+        content_type=problems.CONTENT_TYPE,
+    )
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """A serializer for input: a key that it does not know is an error that names the nearest one it knows."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Return the validated values. Raises ValidationError."""
+        if isinstance(data, Mapping):
+            unknown = {key: [self._unknown(str(key))] for key in data if key not in self.fields}
+            if unknown:
+                raise serializers.ValidationError(unknown)
+        return super().to_internal_value(data)
+
+    def _unknown(self, key: str) -> exceptions.ErrorDetail:
+        found = problems.near(key, self.fields)
+        hint = f"did you mean {found[0]!r}?" if found else f"known are: {', '.join(self.fields)}."
+        return exceptions.ErrorDetail(f"is not known here; {hint}", code="unknown")
+
+
+class InvalidQuery(exceptions.ValidationError):
+    """The parameters after the question mark do not fit."""
+
+    of_query = True
+
+
+def body(request: Request, serializer: type[S]) -> dict[str, Any]:
+    """Return the validated body. Raises ValidationError, which becomes a 422."""
+    form = serializer(data=request.data)
+    form.is_valid(raise_exception=True)
+    return dict(form.validated_data)
+
+
+def query(request: Request, serializer: type[S]) -> dict[str, Any]:
+    """Return the validated query parameters; one given twice is refused. Raises InvalidQuery, which becomes a 400."""
+    given = request.query_params
+    twice = {key: ["is given more than once"] for key in given if len(given.getlist(key)) > 1}
+    if twice:
+        raise InvalidQuery(twice)
+    form = serializer(data=given.dict())
+    if not form.is_valid():
+        raise InvalidQuery(form.errors)
+    return dict(form.validated_data)
+
+
+def _check_charset(media_type: str) -> None:
+    for parameter in media_type.split(";")[1:]:
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "charset" and value.strip(" \"'").lower() not in {"utf-8", "utf8"}:
+            raise exceptions.UnsupportedMediaType(media_type)
