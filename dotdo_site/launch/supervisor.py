@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,10 +46,11 @@ class Supervisor:
     cwd: Path
     output: Output = field(default_factory=Output)
     drain_seconds: float = DRAIN_SECONDS
-    spare: Callable[[], set[int]] = set  # pids of our children that are not ours to kill
+    spare: Callable[[], set[int]] = set  # pids of further children of this process, which look after themselves
     stop_requests: int = 0
     _last_request_at: float = float("-inf")
     _children: list[Child] = field(default_factory=list)
+    _errands: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     _selector: selectors.DefaultSelector = field(default_factory=selectors.DefaultSelector)
 
     def catch_signals(self) -> None:
@@ -75,6 +77,10 @@ class Supervisor:
         self.pump(0)
         return popen.returncode
 
+    def run_beside(self, name: str, argv: tuple[str, ...]) -> None:
+        """Run a command beside everything else, once; it is only mentioned again if it fails."""
+        self._errands[name] = self.launch(name, argv)
+
     def start(self, processes: Iterable[Process]) -> None:
         """Start the processes and keep them alive from now on."""
         for spec in processes:
@@ -94,12 +100,15 @@ class Supervisor:
             if child.popen is not None and child.popen.poll() is not None:
                 self._bury(child, now)
         self._start_due(now)
+        self._finish_errands()
+        self._reap_orphans()
 
     def stop(self) -> None:
         """Drain and end every process, stage by stage, and whatever they left behind."""
         for stage in range(1, LAST_STAGE + 1):
             self._stop_stage([c for c in self._children if c.spec.stop_stage == stage and c.popen is not None])
         self._children.clear()
+        self._errands.clear()
         self._kill_orphans()
         self.pump(0)
 
@@ -171,14 +180,28 @@ class Supervisor:
         popen.wait()
         self.pump(0)
 
+    def _finish_errands(self) -> None:
+        for name, popen in list(self._errands.items()):
+            if popen.poll() is not None:
+                del self._errands[name]
+                if popen.returncode:
+                    self.output.say(f"{name} {_describe(popen.returncode)}: its lines above say why")
+
+    def _orphans(self) -> set[int]:
+        """List what our processes started outside their groups and left behind; it has become our child (Linux)."""
+        known = [*self._errands.values(), *(c.popen for c in self._children if c.popen is not None)]
+        return children() - {popen.pid for popen in known} - self.spare()
+
+    def _reap_orphans(self) -> None:
+        for pid in self._orphans():
+            with suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+
     def _kill_orphans(self) -> None:
-        """Kill what a process started outside its own group; it has become our child (Linux)."""
-        for pid in children() - self.spare():
-            try:
+        for pid in self._orphans():
+            with suppress(ProcessLookupError, ChildProcessError):
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
-            except (ProcessLookupError, ChildProcessError):
-                continue
 
 
 def _kill_group(pid: int) -> None:

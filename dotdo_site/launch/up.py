@@ -27,12 +27,13 @@ class Up:
     port: int
     var: Path = field(default_factory=var_dir)
     server: embedded_postgres.Server | None = None
+    link: "subprocess.Popen[str] | None" = None
     database_retry_at: float = 0.0
 
     def __post_init__(self) -> None:
         self.url = f"http://127.0.0.1:{self.port}"
         self.shared = shared_environment(self.var)
-        self.supervisor = Supervisor(processes.base_environment() | self.shared, ROOT, spare=self._database_pids)
+        self.supervisor = Supervisor(processes.base_environment() | self.shared, ROOT, spare=self._other_pids)
         self.say = self.supervisor.output.say
 
     def run(self) -> int:
@@ -51,10 +52,10 @@ class Up:
         if not self._prepare():
             return 0 if self.supervisor.stop_requests else 1
         self.supervisor.start(processes.table(self.port, self.supervisor.environment))
-        link = self._ask_for_link()
+        self.link = self._ask_for_link()
         self._await_ready(began)
         if not self.supervisor.stop_requests:
-            self._announce(began, link)
+            self._announce(began)
             self._first_runs()
         while not self.supervisor.stop_requests:
             self.supervisor.tick()
@@ -107,16 +108,18 @@ class Up:
                 self.say("not everything is ready yet: the lines above say why; still trying")
                 noted = True
 
-    def _announce(self, began: float, link: "subprocess.Popen[str]") -> None:
-        said, _ = link.communicate()
+    def _announce(self, began: float) -> None:
+        if self.link is None:
+            return
+        said, _ = self.link.communicate()
         self.say(f"ready after {time.monotonic() - began:.1f} s: {self.url}")
         self.say("sign in with this link, once, within 15 minutes, on this machine (`make login` prints another):")
-        self.say(said.strip() if link.returncode == 0 else f"no link could be made:\n{said.strip()}")
+        self.say(said.strip() if self.link.returncode == 0 else f"no link could be made:\n{said.strip()}")
         self.say("stop with Ctrl-C or `make down`")
 
     def _first_runs(self) -> None:
         if "DOTDO_DEMO_HTTP_PORT" in self.shared:
-            self.supervisor.launch("runs", processes.manage("demo_first_runs"))
+            self.supervisor.run_beside("runs", processes.manage("demo_first_runs"))
 
     def _watch_database(self) -> None:
         now = time.monotonic()
@@ -131,14 +134,17 @@ class Up:
 
     def _stop(self) -> None:
         self.say("stopping: work in flight may finish (up to 30 s; Ctrl-C again to hurry) ...")
+        if self.link is not None and self.link.poll() is None:
+            self.link.kill()
+            self.link.wait()
         self.supervisor.stop()
         if self.server is not None:
             self.server.stop()
         self.say("stopped; `make up` goes on with what was waiting")
 
-    def _database_pids(self) -> set[int]:
-        process = self.server.process if self.server is not None else None
-        return {process.pid} if process is not None else set()
+    def _other_pids(self) -> set[int]:
+        database = self.server.process if self.server is not None else None
+        return {process.pid for process in (database, self.link) if process is not None}
 
 
 def shared_environment(var: Path) -> dict[str, str]:
