@@ -23,7 +23,7 @@ class Alarm:
 
     def __init__(self, seconds: float, *, hard_stop: bool) -> None:
         self.seconds, self.hard_stop = seconds, hard_stop
-        self.armed = self.fired = False
+        self.armed = self.fired = self.watched = False
 
     def run(self, function: Callable[[], T]) -> T:
         """Return what the function returns. Raises HandlerTimeout in the main thread; elsewhere there is no limit."""
@@ -41,6 +41,7 @@ class Alarm:
         try:
             if self.hard_stop:
                 # A C thread: it fires even when the handler holds the interpreter's lock.
+                self.watched = True
                 faulthandler.dump_traceback_later(self.seconds + GRACE_SECONDS, exit=True, file=STDERR)
             self.armed = True
             # It rings again, for handlers that catch everything.
@@ -52,8 +53,9 @@ class Alarm:
 
     def _disarm(self) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        if self.hard_stop:
+        if self.watched:
             faulthandler.cancel_dump_traceback_later()
+            self.watched = False
 
     def _ring(self, number: int, frame: FrameType | None) -> Any:
         self.fired = True

@@ -1,5 +1,6 @@
 """What a version of an action promises: everything whose change needs a new version number."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Protocol
 
@@ -12,19 +13,21 @@ EFFECTS = ("pure", "keyed", "unsafe")
 ON_CRASH = ("retry", "park")
 
 
-class HasContract(Protocol):
-    """Anything with the fields of a contract: a model row, a cached row, a contract."""
+class Runnable(Protocol):
+    """What running one attempt needs to know: a stored version, a cached one, a contract."""
 
-    kind: Any
-    config: Any
-    input_schema: Any
-    output_schema: Any
-    retry: Any
-    timeout_ms: Any
-    effect: Any
-    transactional: Any
-    on_crash: Any
-    queue: Any
+    @property
+    def kind(self) -> str: ...
+    @property
+    def config(self) -> dict[str, Any]: ...
+    @property
+    def input_schema(self) -> Mapping[str, Any]: ...
+    @property
+    def output_schema(self) -> Mapping[str, Any]: ...
+    @property
+    def timeout_ms(self) -> int: ...
+    @property
+    def transactional(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class Contract:
     queue: str
 
     @classmethod
-    def of(cls, row: HasContract) -> "Contract":
+    def of(cls, row: Any) -> "Contract":
         """Return the contract of a stored version."""
         return cls(**{part.name: getattr(row, part.name) for part in fields(cls)})
 

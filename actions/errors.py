@@ -4,6 +4,7 @@ import re
 import traceback as tb
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import TracebackType
 from typing import Any
 
 from actions.limits import storable
@@ -11,6 +12,7 @@ from actions.limits import storable
 CODE = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
 MESSAGE_LIMIT = 2_000
 TRACEBACK_LIMIT = 16_384
+MACHINERY = frozenset({"actions.invoke", "actions.alarm", "actions.handlers.python"})
 
 
 class ActionError(Exception):
@@ -103,7 +105,16 @@ def code_of(error: BaseException) -> str:
 
 def trace_of(error: BaseException) -> str:
     """Return the traceback, its middle cut out when it is longer than 16 KiB."""
-    return shorten("".join(tb.format_exception(error)), TRACEBACK_LIMIT)
+    lines = tb.format_exception(type(error), error, _handlers_part(error.__traceback__))
+    return shorten("".join(lines), TRACEBACK_LIMIT)
+
+
+def _handlers_part(trace: TracebackType | None) -> TracebackType | None:
+    """Return the traceback from where our own machinery called the handler."""
+    inner = trace
+    while inner is not None and inner.tb_frame.f_globals.get("__name__") in MACHINERY:
+        inner = inner.tb_next
+    return inner or trace
 
 
 def shorten(text: str, limit: int) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from actions import logs, running, schemas
 from actions.alarm import Alarm, HandlerTimeout
 from actions.context import Context
-from actions.contract import HasContract
+from actions.contract import Runnable
 from actions.errors import Failure, from_exception, from_result, shorten, trace_of
 from actions.handlers.kinds import KINDS
 from actions.limits import check_value
@@ -36,7 +36,7 @@ class Outcome:
     interrupted: bool = False
 
 
-def invoke(version: HasContract, value: Any, ctx: Context, *, hard_stop: bool = False) -> Outcome:
+def invoke(version: Runnable, value: Any, ctx: Context, *, hard_stop: bool = False) -> Outcome:
     """Run one attempt. `hard_stop` ends the process when the handler ignores its limit for another 5 s."""
     started = time.monotonic()
     if found := check_input(version, value):
@@ -57,12 +57,12 @@ def invoke(version: HasContract, value: Any, ctx: Context, *, hard_stop: bool = 
     return Outcome(True, output, None, recorder.result(), time.monotonic() - started)
 
 
-def check_input(version: HasContract, value: Any) -> list[Problem]:
+def check_input(version: Runnable, value: Any) -> list[Problem]:
     """Return all problems of an input: the published limits, then the schema."""
     return check_value(value) or schemas.problems(version.input_schema, value)
 
 
-def _attempt(version: HasContract, value: Any, ctx: Context, alarm: Alarm) -> tuple[Any, Failure | None, bool]:
+def _attempt(version: Runnable, value: Any, ctx: Context, alarm: Alarm) -> tuple[Any, Failure | None, bool]:
     kind = KINDS.get(version.kind)
     if kind is None:
         known = ", ".join(KINDS)
@@ -78,7 +78,7 @@ def _attempt(version: HasContract, value: Any, ctx: Context, alarm: Alarm) -> tu
         return None, from_exception(error), alarm.fired
 
 
-def _refused_output(version: HasContract, output: Any) -> Failure | None:
+def _refused_output(version: Runnable, output: Any) -> Failure | None:
     """Return why the result is a failure after all: it says so, is too large, or breaks its schema."""
     if isinstance(output, Mapping) and (failure := from_result(output)):
         return failure
@@ -97,7 +97,7 @@ def _invalid(code: str, what: str, found: list[Problem]) -> Failure:
     return Failure(code, f"{what}: {listed}", retryable=False, definite=code == "invalid_input", details=details)
 
 
-def _timed_out(version: HasContract) -> Failure:
+def _timed_out(version: Runnable) -> Failure:
     return Failure("timeout", f"the handler did not finish within {version.timeout_ms / 1_000:g} s", retryable=True)
 
 
@@ -131,6 +131,6 @@ def _in_query(trace: TracebackType | None) -> bool:
     return False
 
 
-def _label(version: HasContract) -> str:
+def _label(version: Runnable) -> str:
     config = version.config if isinstance(version.config, dict) else {}
     return str(config.get("name", f"this {version.kind} action"))

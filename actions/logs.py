@@ -33,9 +33,9 @@ class Recorder:
         room = max(0, CAP_BYTES - self.size)
         kept = clean.encode()[:room].decode(errors="ignore")
         lost = len(clean.encode()) - len(kept.encode())
-        self.cut_lines += lost > 0
+        self.cut_lines += lost > 0 or not room
         self.cut_bytes += lost
-        if kept or not clean:
+        if room:
             self.size += len(kept.encode())
             self._append(level, source, kept)
 

@@ -138,12 +138,12 @@ def check_schema(schema: Any) -> list[Problem]:
     return found[:MAX_PROBLEMS]
 
 
-def validator(schema: Schema) -> jsonschema_rs.Draft202012Validator:
+def validator(schema: Mapping[str, Any]) -> jsonschema_rs.Draft202012Validator:
     """Return the compiled validator; the last 1,000 are kept. Raises ValueError for a schema that cannot be compiled."""
-    return _validator(json.dumps(schema, sort_keys=True))
+    return _validator(json.dumps(dict(schema), sort_keys=True))
 
 
-def problems(schema: Schema, value: Any) -> list[Problem]:
+def problems(schema: Mapping[str, Any], value: Any) -> list[Problem]:
     """Return all problems of a value, up to 100; the messages never contain the value."""
     if not schema:
         return []

@@ -52,7 +52,8 @@ def dump(value: Any, annotation: Any = Any) -> Any:
             return to_jsonable_python(value, by_alias=True)
         return _adapter(annotation).dump_python(value, mode="json", by_alias=True, warnings="none")
     except (PydanticSerializationError, ValueError, TypeError, RecursionError) as error:
-        raise ActionError("invalid_output", f"the result is not a JSON value: {error}", retryable=False) from None
+        message = f"the result is not a JSON value: {error}"
+        raise ActionError("invalid_output", message, retryable=False, definite=False) from None
 
 
 def return_annotation(fn: Handler) -> Any:
