@@ -107,7 +107,7 @@ class _Composer:
 
     def _key(self, key: Any, event: Any) -> None:
         if not isinstance(key, str):
-            raise _failure(f'the key `{event.value}` is not text; write "{event.value}"', event.start_mark)
+            raise _failure(f'the key `{event.value[:60]}` is not text; write "{event.value[:60]}"', event.start_mark)
         if key in self.open[-1]:
             raise _failure(f"the key `{key[:60]}` is there twice; remove one", event.start_mark)
         self.keys[-1] = key
@@ -125,8 +125,8 @@ class _Composer:
 
 def _refuse_references(event: Any) -> None:
     if isinstance(event, yaml.AliasEvent):
-        raise _failure(f"aliases are not allowed; write out what `*{event.anchor}` stands for", event.start_mark)
+        raise _failure(f"aliases are not allowed; write out what `*{event.anchor[:60]}` stands for", event.start_mark)
     if event.anchor:
-        raise _failure(f"anchors are not allowed; remove `&{event.anchor}`", event.start_mark)
+        raise _failure(f"anchors are not allowed; remove `&{event.anchor[:60]}`", event.start_mark)
     if event.tag:
-        raise _failure(f"tags are not allowed; remove `{event.tag}`", event.start_mark)
+        raise _failure(f"tags are not allowed; remove `{event.tag[:60]}`", event.start_mark)

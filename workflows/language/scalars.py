@@ -41,4 +41,4 @@ def _number(text: str) -> int | float | None:
         return int(text[2:], 8)
     if HEXADECIMAL.fullmatch(text):
         return int(text[2:], 16)
-    return float(text) if FLOAT.fullmatch(text) else None
+    return float(text) + 0.0 if FLOAT.fullmatch(text) else None

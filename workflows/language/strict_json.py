@@ -1,4 +1,8 @@
-"""JSON read strictly: one pass over the tokens finds depth and duplicate keys with their place, then `json` parses."""
+"""JSON read strictly: a linear pass over the tokens refuses what `json` would accept, with its place; then `json` parses.
+
+The language depends on nothing of the project, so this is not the parser of the API (`dotdo_site.lib`); both refuse the
+same texts, but this one reports to a person with an editor.
+"""
 
 import json
 import re
@@ -6,52 +10,66 @@ from typing import Any
 
 from workflows.language.strictness import DEEPEST, LoadError, check_number, check_text
 
-TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\s"\[\]{},:]+', re.DOTALL)
+# A string without an end is a token too: tried again at each quote, the pattern would take quadratic time.
+TOKEN = re.compile(
+    r'(?P<string>"(?:[^"\\]++|\\.)*+"?)(?P<key>[ \t\r\n]*+:)?|(?P<open>[\[{])|(?P<close>[\]}])|(?P<word>[-+.\w]++)',
+    re.DOTALL,
+)
+STRANGE = ("NaN", "Infinity", "-Infinity")
+LONGEST_NUMBER = 400
 
 
 def parse(text: str) -> Any:
-    """Return the value of a JSON text. Raises LoadError with line and column."""
-    place = 0
+    """Return the value of a JSON text. Raises LoadError."""
+    _check_tokens(text)
     try:
-        place = _check_tokens(text)
-        return json.loads(text)
+        return json.loads(text, parse_float=lambda digits: float(digits) + 0.0)
     except json.JSONDecodeError as error:
         raise LoadError(f"this is not JSON: {error.msg[:1].lower()}{error.msg[1:]}", error.lineno, error.colno) from None
-    except RecursionError:
-        raise LoadError(f"nested deeper than {DEEPEST} levels; simplify it", *_position(text, place)) from None
 
 
-def _check_tokens(text: str) -> int:
-    """Refuse what `json` would accept; what it refuses itself is left to it."""
-    keys: list[set[str] | None] = []
-    previous = ""
+def _check_tokens(text: str) -> None:
+    keys: list[set[str]] = []
     for found in TOKEN.finditer(text):
-        token = found[0]
-        if token in "[{":
-            if len(keys) >= DEEPEST:
-                raise LoadError(f"nested deeper than {DEEPEST} levels; simplify it", *_position(text, found.start()))
-            keys.append(set() if token == "{" else None)
-        elif token in "]}" and keys:
-            keys.pop()
-        elif token.startswith('"'):
-            seen = keys[-1] if keys and previous in ("{", ",") else None
-            _check_string(token, seen, _position(text, found.start()) if _suspect(token, seen) else (0, 0))
-        elif token not in ",:":
-            _check_word(token, text, found.start())
-        previous = token
-    return len(text)
+        kind, at = found.lastgroup, found.start()
+        if kind == "open":
+            keys.append(set())
+            if len(keys) > DEEPEST:
+                raise LoadError(f"nested deeper than {DEEPEST} levels; simplify it", *_position(text, at))
+        elif kind == "close":
+            del keys[-1:]
+        elif kind == "word":
+            _check_word(found[0], *_position(text, at))
+        else:
+            _check_string(found, text, keys[-1] if keys and found["key"] else None)
 
 
-def _suspect(token: str, seen: set[str] | None) -> bool:
-    return "\\u" in token or (seen is not None and token in seen)
+def _check_string(found: re.Match[str], text: str, seen: set[str] | None) -> None:
+    quoted = found["string"]
+    if seen is None and "\\u" not in quoted:
+        return
+    place = _position(text, found.start())
+    try:
+        value = str(json.loads(quoted))
+    except json.JSONDecodeError as error:
+        raise LoadError(f"this is not JSON: {error.msg[:1].lower()}{error.msg[1:]}", *place) from None
+    check_text(value, *place)
+    if seen is not None:
+        if value in seen:
+            raise LoadError(f"the key `{value[:60]}` is there twice; remove one", *place)
+        seen.add(value)
 
 
-def _check_string(token: str, seen: set[str] | None, place: tuple[int, int]) -> None:
-    raise NotImplementedError
-
-
-def _check_word(token: str, text: str, start: int) -> None:
-    raise NotImplementedError
+def _check_word(word: str, line: int, column: int) -> None:
+    if word in STRANGE:
+        raise LoadError(f'`{word}` is not a number of JSON; quote it: "{word}"', line, column)
+    if len(word) > LONGEST_NUMBER:
+        raise LoadError(f"a number or word of {len(word)} characters; quote it if it is text", line, column)
+    try:
+        number = float(word) if "." in word or "e" in word.lower() else int(word)
+    except ValueError:
+        return  # `true`, `null`, or not JSON: the parser knows
+    check_number(number, line, column)
 
 
 def _position(text: str, at: int) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """What both notations refuse, and the error they refuse it with."""
 
 DEEPEST = 64
+LONGEST_REASON = 200
 LARGEST_INTEGER = 2**53 - 1
 
 
@@ -8,6 +9,7 @@ class LoadError(ValueError):
     """The text is not a document. `line` and `column` count from 1; `reason` says what to do."""
 
     def __init__(self, reason: str, line: int, column: int) -> None:
+        reason = reason if len(reason) <= LONGEST_REASON else reason[: LONGEST_REASON - 1] + "…"
         super().__init__(f"line {line}, column {column}: {reason}")
         self.reason = reason
         self.line = line
