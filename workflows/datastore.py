@@ -12,7 +12,7 @@ from workflows.models import Entry
 from workflows.sql import Statement
 
 Record = dict[str, Any]
-_INSERT = Statement(
+INSERT = Statement(
     """
     INSERT INTO entry (namespace, key, value, version, updated_at)
     VALUES (:namespace, :key, :value, 1, clock_timestamp())
@@ -54,7 +54,7 @@ def _merge(namespace: str, key: str, arguments: Mapping[str, Any]) -> Record:
     """Apply a JSON Merge Patch (RFC 7396): objects merge member by member, null removes a member."""
     patch = arguments["value"]
     fresh = merge_patch({}, patch)
-    if _INSERT.rows({"namespace": namespace, "key": key, "value": canonical.dumps(fresh)}):
+    if INSERT.rows({"namespace": namespace, "key": key, "value": canonical.dumps(fresh)}):
         return _record(namespace, key, fresh, 1)
     entry = Entry.objects.select_for_update(no_key=True).get(namespace=namespace, key=key)
     if not isinstance(entry.value, dict):

@@ -1,0 +1,103 @@
+"""The one door to django-q2: a broker that hands idle workers a hint, "something is due"; workers claim steps themselves.
+
+A hint carries nothing and may be lost or doubled. Nothing is taken from the database here, so nothing can be lost when
+one of django-q2's processes dies. Tasks that an application enqueues by itself (`async_task`) still go through
+django-q2's own table, looked at once per poll interval.
+"""
+
+import logging
+import time
+import uuid
+from typing import Any
+
+import psycopg
+from django.conf import settings
+from django.db import Error, connection
+from django.db.models.functions import Now
+from django.utils import timezone
+from django_q.brokers.orm import ORM
+from django_q.models import OrmQ
+from django_q.signing import SignedPackage
+
+from workflows import claim
+from workflows.wake import CHANNEL
+
+log = logging.getLogger(__name__)
+WORK = "workflows.worker.work"
+REAP_SECONDS = 1.0
+AWAY_SECONDS = 1.0
+
+
+class HintBroker(ORM):  # type: ignore[misc]
+    """Answers django-q2's pusher: hints while steps are due, otherwise sleep until something is."""
+
+    def __init__(self, list_key: str | None = None) -> None:
+        super().__init__(list_key)
+        self._listening: psycopg.Connection[Any] | None = None
+        self._reaped_at = 0.0
+        self._asked_at = 0.0
+        self._queues = frozenset(settings.WORKER_QUEUES)
+
+    def dequeue(self) -> list[tuple[Any, str]] | None:
+        """Return a hint when steps are due, tasks of applications, or None after having slept. Never raises."""
+        try:
+            return self._dequeue()
+        except (Error, psycopg.Error) as error:
+            log.warning("the database is away, asking again: %s", str(error).strip())
+            self._listening = None
+            connection.close()
+            time.sleep(AWAY_SECONDS)
+            return None
+
+    def _dequeue(self) -> list[tuple[Any, str]] | None:
+        listening = self._listen()  # before asking: what becomes due afterwards is notified
+        self._reap()
+        waits = [seconds for queue, _, seconds in claim.pairs() if not self._queues or queue in self._queues]
+        if any(seconds <= 0 for seconds in waits):
+            return [(None, _hint())]
+        tasks = self._tasks()
+        if tasks:
+            return tasks
+        pause = min([settings.POLL_SECONDS, REAP_SECONDS, *waits])
+        for _ in listening.notifies(timeout=max(0.0, pause), stop_after=1):
+            pass
+        return None
+
+    def _listen(self) -> "psycopg.Connection[Any]":
+        connection.ensure_connection()
+        raw: psycopg.Connection[Any] = connection.connection
+        if self._listening is not raw:
+            raw.execute(f"LISTEN {CHANNEL}")
+            self._listening = raw
+        return raw
+
+    def _reap(self) -> None:
+        if time.monotonic() - self._reaped_at >= REAP_SECONDS:
+            self._reaped_at = time.monotonic()
+            freed = claim.reap()
+            if freed:
+                log.warning("%d steps lost their worker and go back to the queue", len(freed))
+
+    def _tasks(self) -> list[tuple[Any, str]] | None:
+        if time.monotonic() - self._asked_at < settings.POLL_SECONDS:
+            return None
+        self._asked_at = time.monotonic()
+        if not OrmQ.objects.filter(key=self.list_key, lock__lte=Now()).exists():
+            return None
+        tasks: list[tuple[Any, str]] | None = super().dequeue()
+        return tasks
+
+
+def _hint() -> str:
+    package: str = SignedPackage.dumps(
+        {
+            "id": uuid.uuid4().hex,
+            "name": "work",
+            "func": WORK,
+            "args": (),
+            "kwargs": {},
+            "started": timezone.now(),
+            "save": False,
+        }
+    )
+    return package

@@ -1,0 +1,78 @@
+"""Why an operation was refused. Each says what was wrong, where, and what to do; edges turn them into answers."""
+
+import uuid
+from collections.abc import Sequence
+
+from actions.problems import Problem
+
+
+class OperationError(Exception):
+    """An operation that was refused; nothing was changed."""
+
+    @property
+    def message(self) -> str:
+        """Return the sentence for people."""
+        return str(self)
+
+
+class UnknownDefinition(OperationError):
+    """There is no published definition of this name (or version)."""
+
+    def __init__(self, kind: str, name: str, near: Sequence[str]) -> None:
+        hint = f" Did you mean {' or '.join(near)}?" if near else ""
+        super().__init__(f"There is no published {kind} called {name}.{hint}")
+        self.kind, self.name, self.near = kind, name, list(near)
+
+
+class UnknownRun(OperationError):
+    """There is no run with this id."""
+
+    def __init__(self, run_id: uuid.UUID | str) -> None:
+        super().__init__(f"There is no run {run_id}.")
+
+
+class InputInvalid(OperationError):
+    """The input breaks the definition's schema; no run was made."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("The input does not fit the schema; no run was started.")
+        self.problems = list(problems)
+
+
+class DefinitionInvalid(OperationError):
+    """The document has problems and cannot be saved or published."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__(f"The document has {len(problems)} problem{'s' if len(problems) > 1 else ''}.")
+        self.problems = list(problems)
+
+
+class KeyConflict(OperationError):
+    """The idempotency key belongs to a run that was started with something else."""
+
+    def __init__(self, run_id: uuid.UUID, differences: Sequence[str]) -> None:
+        super().__init__(
+            f"This idempotency key belongs to run {run_id}, which was started with other input: "
+            f"{'; '.join(differences)}. Use another key for another request."
+        )
+        self.run_id, self.differences = run_id, list(differences)
+
+
+class KeyInvalid(OperationError):
+    """The idempotency key is not 1 to 255 visible ASCII characters."""
+
+    def __init__(self) -> None:
+        super().__init__("An idempotency key is 1 to 255 visible ASCII characters, without spaces.")
+
+
+class NotAllowed(OperationError):
+    """The state of things does not allow this."""
+
+
+class VersionConflict(OperationError):
+    """The entry changed since it was read."""
+
+    def __init__(self, current_version: int) -> None:
+        now = f"is at version {current_version}" if current_version else "does not exist"
+        super().__init__(f"The entry {now}: read it again before you write.")
+        self.current_version = current_version

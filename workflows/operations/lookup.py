@@ -1,0 +1,73 @@
+"""Find what a name means now: the newest published version of a workflow or action, and what a start needs of it."""
+
+import difflib
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models.functions import Now
+
+from actions.models import Action, ActionVersion
+from workflows.models import Workflow, WorkflowVersion
+from workflows.operations.errors import UnknownDefinition
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A published version. `first_*` name the task that is shown until the run has begun; `now` is the database's."""
+
+    kind: str
+    id: uuid.UUID
+    name: str
+    version: str
+    input_schema: dict[str, Any]
+    queue: str
+    first_ref: str
+    first_name: str
+    now: datetime
+
+    @property
+    def scope(self) -> str:
+        """Return the scope of idempotency keys: one key means one run of one definition, whatever its version."""
+        return f"{self.kind}:{self.name}"
+
+
+def find(kind: str, name: str, version: str | None = None) -> Definition:
+    """Return the version asked for, or the one published last. Raises UnknownDefinition."""
+    return _workflow(name, version) if kind == "workflow" else _action(name, version)
+
+
+def _workflow(name: str, version: str | None) -> Definition:
+    rows = WorkflowVersion.objects.filter(workflow__name=name)
+    rows = rows.exclude(state="draft") if version else rows.filter(state="published")
+    row = (rows.filter(version=version) if version else rows).annotate(now=Now()).order_by("-published_at").first()
+    if row is None:
+        raise UnknownDefinition("workflow", _asked(name, version), near("workflow", name))
+    first = row.document["do"][0]
+    first_name = next(iter(first))
+    return Definition(
+        "workflow", row.id, name, row.version, row.input_schema, "default", f"/do/0/{first_name}", first_name, row.now
+    )
+
+
+def _action(name: str, version: str | None) -> Definition:
+    rows = ActionVersion.objects.filter(action__name=name)
+    rows = rows.exclude(state="draft") if version else rows.filter(state="published")
+    row = (rows.filter(version=version) if version else rows).annotate(now=Now()).order_by("-published_at").first()
+    if row is None:
+        raise UnknownDefinition("action", _asked(name, version), near("action", name))
+    return Definition(
+        "action", row.id, name, row.version, row.input_schema, row.queue, f"/do/0/{name}", name, row.now
+    )
+
+
+def near(kind: str, name: str) -> list[str]:
+    """Return the names of published definitions that look like `name`."""
+    model: type[Workflow] | type[Action] = Workflow if kind == "workflow" else Action
+    names = model.objects.filter(versions__state="published").values_list("name", flat=True).distinct()
+    return difflib.get_close_matches(name, list(names), n=3, cutoff=0.6)
+
+
+def _asked(name: str, version: str | None) -> str:
+    return f"{name} in version {version}" if version else name

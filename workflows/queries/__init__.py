@@ -1,0 +1,58 @@
+"""Every read: the same filters, pages and counts for dashboard, API, admin and commands."""
+
+from workflows.queries.catalogue import action, actions, workflow, workflows
+from workflows.queries.detail import audit, live_token, run
+from workflows.queries.labels import LABELS
+from workflows.queries.rows import (
+    ActionDetail,
+    ActionRow,
+    AttemptView,
+    AuditView,
+    EntryRow,
+    Page,
+    QueueRow,
+    RunDetail,
+    RunFilter,
+    RunRow,
+    StepView,
+    VersionRow,
+    WorkerRow,
+    WorkflowDetail,
+    WorkflowRow,
+)
+from workflows.queries.runs import list_token, newer_than, runs, status_counts
+from workflows.queries.system import entries, entry, queues, workers
+
+__all__ = [
+    "LABELS",
+    "ActionDetail",
+    "ActionRow",
+    "AttemptView",
+    "AuditView",
+    "EntryRow",
+    "Page",
+    "QueueRow",
+    "RunDetail",
+    "RunFilter",
+    "RunRow",
+    "StepView",
+    "VersionRow",
+    "WorkerRow",
+    "WorkflowDetail",
+    "WorkflowRow",
+    "action",
+    "actions",
+    "audit",
+    "entries",
+    "entry",
+    "list_token",
+    "live_token",
+    "newer_than",
+    "queues",
+    "run",
+    "runs",
+    "status_counts",
+    "workers",
+    "workflow",
+    "workflows",
+]

@@ -1,0 +1,229 @@
+"""What queries return: frozen values with everything an edge shows, already resolved and masked."""
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Item]):
+    """One page of a list; `next` and `previous` are cursors, None at the ends."""
+
+    items: list[Item]
+    next: str | None
+    previous: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """Which runs; an empty field filters nothing."""
+
+    state: str = ""
+    label: str = ""
+    name: str = ""
+    kind: str = ""
+    q: str = ""
+    tag: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRow:
+    """A run in a list."""
+
+    id: uuid.UUID
+    name: str
+    version: str
+    kind: str
+    title: str
+    key: str
+    state: str
+    reason: str
+    label: str
+    now: str
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    trigger: str
+    actor: str
+    steps_done: int
+    steps_open: int
+    steps_failed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptView:
+    """One attempt of a step."""
+
+    number: int
+    outcome: str
+    input: Any
+    output: Any
+    error: Any
+    log: list[dict[str, Any]]
+    worker: uuid.UUID | None
+    code_version: str
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepView:
+    """A step with its attempts."""
+
+    id: uuid.UUID
+    key: str
+    ref: str
+    name: str
+    kind: str
+    function: str
+    state: str
+    label: str
+    due_at: datetime
+    attempt: int
+    failures: int
+    crashes: int
+    generation: int
+    idempotency_key: str
+    input: Any
+    output: Any
+    error: Any
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    policy: dict[str, Any]
+    leased_by: uuid.UUID | None
+    attempts: list[AttemptView] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunDetail(RunRow):
+    """A run with its data, its steps and what may be done with it."""
+
+    input: Any
+    output: Any
+    error: Any
+    context: Any
+    tags: list[str]
+    steps: list[StepView]
+    steps_total: int
+    audit_seq: int
+    can_retry: str | None
+    can_cancel: str | None
+    definition_id: uuid.UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditView:
+    """One audit event of a run, in words."""
+
+    seq: int
+    chain: uuid.UUID
+    at: datetime
+    kind: str
+    actor: str
+    reason: str
+    data: dict[str, Any]
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionRow:
+    """A version of an action or a workflow."""
+
+    id: uuid.UUID
+    version: str
+    state: str
+    created_at: datetime
+    published_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionRow:
+    """An action in a list; the version fields are those of the version that a start would use, if any."""
+
+    id: uuid.UUID
+    name: str
+    title: str
+    description: str
+    version: str
+    state: str
+    kind: str
+    effect: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionDetail(ActionRow):
+    """An action with its contract and its versions, newest first."""
+
+    input_schema: dict[str, Any]
+    output_schema: dict[str, Any]
+    retry: dict[str, Any]
+    timeout_ms: int
+    transactional: bool
+    on_crash: str
+    queue: str
+    config: dict[str, Any]
+    versions: list[VersionRow]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowRow:
+    """A workflow in a list."""
+
+    id: uuid.UUID
+    name: str
+    title: str
+    description: str
+    version: str
+    state: str
+    kind: str = "workflow"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowDetail(WorkflowRow):
+    """A workflow with its document and its versions, newest first."""
+
+    source: str
+    document: dict[str, Any]
+    lock: dict[str, Any]
+    input_schema: dict[str, Any]
+    versions: list[VersionRow]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryRow:
+    """A datastore entry, sensitive fields masked."""
+
+    namespace: str
+    key: str
+    value: Any
+    version: int
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueRow:
+    """A queue: how many steps are due now, and for how many seconds the oldest has been."""
+
+    name: str
+    due: int
+    oldest_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerRow:
+    """A worker process."""
+
+    id: uuid.UUID
+    host: str
+    pid: int
+    code_version: str
+    queues: list[str]
+    started_at: datetime
+    heartbeat_at: datetime
+    step: uuid.UUID | None

@@ -1,0 +1,155 @@
+"""Lists of runs: one filter, keyset pages both ways, counts and change tokens; for pages, API and admin alike."""
+
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Count, Q, QuerySet
+
+from dotdo_site.lib.paging import decode, encode
+from workflows.models import Run, Step
+from workflows.queries.labels import CONDITIONS, label
+from workflows.queries.rows import Page, RunFilter, RunRow
+from workflows.queries.sentences import now_sentence
+
+COUNT_LIMIT = 10_000
+OPEN = ("ready", "running", "waiting", "held")
+
+
+@dataclass(slots=True)
+class StepSummary:
+    """The steps of one run, as far as a list shows them."""
+
+    done: int = 0
+    open: int = 0
+    failed: int = 0
+    current: Step | None = None
+
+
+def runs(
+    chosen: RunFilter, *, after: str | None = None, before: str | None = None, limit: int = 50
+) -> Page[RunRow]:
+    """Return one page, newest first. Raises BadCursor."""
+    rows = filtered(chosen).select_related("workflow_version", "action_version")
+    if before:
+        found = list(rows.filter(id__gt=decode(before, uuid.UUID)[0]).order_by("id")[: limit + 1])
+        more, found = len(found) > limit, found[:limit][::-1]
+        return Page(run_rows(found), _cursor(found, -1), _cursor(found, 0) if more else None)
+    if after:
+        rows = rows.filter(id__lt=decode(after, uuid.UUID)[0])
+    found = list(rows.order_by("-id")[: limit + 1])
+    more, found = len(found) > limit, found[:limit]
+    return Page(run_rows(found), _cursor(found, -1) if more else None, _cursor(found, 0) if after else None)
+
+
+def filtered(chosen: RunFilter) -> QuerySet[Run]:
+    """Return the runs that the filter lets through."""
+    rows = Run.objects.all()
+    exact = {"state": chosen.state, "name": chosen.name, "kind": chosen.kind}
+    rows = rows.filter(**{name: value for name, value in exact.items() if value})
+    if chosen.label:
+        rows = rows.filter(CONDITIONS.get(chosen.label, Q(pk__in=[])))
+    if chosen.tag:
+        rows = rows.filter(tags__contains=[chosen.tag])
+    if chosen.since:
+        rows = rows.filter(created_at__gte=chosen.since)
+    if chosen.until:
+        rows = rows.filter(created_at__lt=chosen.until)
+    return rows.filter(_search(chosen.q)) if chosen.q else rows
+
+
+def _search(text: str) -> Q:
+    found = Q(key=text) | Q(title__icontains=text) | Q(name=text)
+    try:
+        return found | Q(pk=uuid.UUID(text))
+    except ValueError:
+        return found
+
+
+def run_rows(found: Iterable[Run]) -> list[RunRow]:
+    """Return the list form of runs, with a summary of their steps in two queries."""
+    runs_found = list(found)
+    summaries = summarise([run.id for run in runs_found])
+    return [RunRow(**row_fields(run, summaries[run.id])) for run in runs_found]
+
+
+def row_fields(run: Run, summary: StepSummary) -> dict[str, Any]:
+    """Return the fields of a RunRow."""
+    version = run.workflow_version or run.action_version
+    return {
+        "id": run.id,
+        "name": run.name,
+        "version": version.version if version else "",
+        "kind": run.kind,
+        "title": run.title,
+        "key": run.key,
+        "state": run.state,
+        "reason": run.reason,
+        "label": _shown(run, summary),
+        "now": now_sentence(run, summary.current),
+        "created_at": run.created_at,
+        "started_at": run.started_at,
+        "finished_at": run.finished_at,
+        "trigger": run.trigger,
+        "actor": run.actor,
+        "steps_done": summary.done,
+        "steps_open": summary.open,
+        "steps_failed": summary.failed,
+    }
+
+
+def summarise(ids: list[uuid.UUID]) -> dict[uuid.UUID, StepSummary]:
+    """Count the steps of runs by what became of them, and find the one that each run is at."""
+    found: dict[uuid.UUID, StepSummary] = defaultdict(StepSummary)
+    for run_id, state, count in (
+        Step.objects.filter(run__in=ids).values_list("run", "state").annotate(n=Count("id")).order_by()
+    ):
+        summary = found[run_id]
+        if state in OPEN:
+            summary.open += count
+        elif state == "failed":
+            summary.failed += count
+        elif state == "succeeded":
+            summary.done += count
+    at = Step.objects.filter(run__in=ids, state__in=[*OPEN, "failed"]).defer("input", "output").order_by("due_at")
+    for step in at:
+        summary = found[step.run_id]
+        if summary.current is None or step.state in ("running", "failed"):
+            summary.current = step
+    return found
+
+
+def status_counts(chosen: RunFilter) -> dict[str, int]:
+    """Return how many runs have each label, counting at most 10,000 of each so that the page stays quick."""
+    rows = filtered(chosen)
+    return {
+        name: rows.filter(condition).values("pk")[:COUNT_LIMIT].count() for name, condition in CONDITIONS.items()
+    }
+
+
+def list_token(chosen: RunFilter) -> str:
+    """Return a text that changes when the newest page of this list would look different."""
+    newest = [str(pk) + state + reason for pk, state, reason in _signs(filtered(chosen))]
+    return uuid.uuid5(uuid.NAMESPACE_OID, "".join(newest)).hex
+
+
+def newer_than(chosen: RunFilter, run_id: uuid.UUID) -> int:
+    """Return how many runs of the list are newer than this one, at most 1,000."""
+    return filtered(chosen).filter(id__gt=run_id).values("pk")[:1_000].count()
+
+
+def _signs(rows: QuerySet[Run]) -> Iterable[tuple[uuid.UUID, str, str]]:
+    return rows.order_by("-id").values_list("pk", "state", "reason")[:50]
+
+
+def _shown(run: Run, summary: StepSummary) -> str:
+    """A pending run whose first step runs is running: the first checkpoint records it only afterwards."""
+    started = run.state == "pending" and summary.current is not None and summary.current.state == "running"
+    return "running" if started else label(run.state, run.reason, run.resolved_at)
+
+
+def _cursor(found: list[Run], index: int) -> str | None:
+    return encode(found[index].id) if found else None
+

@@ -1,0 +1,71 @@
+"""Sentences about runs and audit events, for people."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from audit.recording import KINDS
+from workflows.models import Run, Step
+
+WAITS: Mapping[str, str] = {
+    "back_off": "{name} failed, next attempt {due}: {error}",
+    "blocked": "{name} waits for a worker that knows its handler",
+    "timer": "waiting until {due} ({name})",
+}
+
+
+def now_sentence(run: Run, step: Step | None) -> str:
+    """Return what the run does, or why it rests."""
+    if run.state == "failed":
+        return f"{step.name if step else run.name} failed: {_error(run.error)}"
+    if run.state in ("succeeded", "cancelled") or step is None:
+        return ""
+    if run.state == "waiting":
+        words = WAITS.get(run.reason, "waiting in {name}")
+        return words.format(name=step.name, due=_clock(step.due_at), error=_error(step.error))
+    return f"running {step.name}" if step.state == "running" else f"{step.name} is due"
+
+
+def audit_sentence(kind: str, data: Mapping[str, Any]) -> str:
+    """Return an audit event in words."""
+    return _SENTENCES.get(kind, lambda _: KINDS.get(kind, kind))(data)
+
+
+def _retrying(data: Mapping[str, Any]) -> str:
+    return (
+        f"{data.get('name')} failed with {data.get('code')} (attempt {data.get('attempt')}); "
+        f"next attempt in {data.get('retry_in')} s"
+    )
+
+
+def _succeeded(data: Mapping[str, Any]) -> str:
+    if data.get("kind") == "wait":
+        return f"The timer {data.get('name')} was due"
+    attempt = data.get("attempt", 1)
+    return f"{data.get('name')} succeeded" + (f" at attempt {attempt}" if attempt > 1 else "")
+
+
+def _started(data: Mapping[str, Any]) -> str:
+    return f"{data.get('definition')} was started by {data.get('trigger')}"
+
+
+_SENTENCES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "run.started": _started,
+    "run.failed": lambda data: f"Parked as a dead letter at {data.get('step')}: {data.get('code', data.get('error'))}",
+    "run.retried": lambda data: f"Retried from {', '.join(data.get('steps', []))}",
+    "step.succeeded": _succeeded,
+    "step.retrying": _retrying,
+    "step.failed": lambda data: f"{data.get('name')} failed for good: {data.get('code', 'fault')}",
+    "run.waiting": lambda data: f"Waiting in {data.get('name')}",
+    "run.blocked": lambda data: f"No worker knows the handler of {data.get('function')}",
+}
+
+
+def _error(error: Mapping[str, Any] | None) -> str:
+    if not error:
+        return "unknown error"
+    return str(error.get("message") or error.get("detail") or error.get("title") or error.get("code"))
+
+
+def _clock(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%H:%M:%S UTC")
