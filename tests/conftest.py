@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VAR = Path(os.environ.get("DOTDO_TEST_VAR", ROOT / "var" / "test"))
 os.environ["DOTDO_VAR"] = str(VAR)
 os.environ["DOTDO_DEVELOPMENT"] = "0"
+os.environ["DOTDO_ACTION_MODULES"] = "tests.support.handlers"
 os.environ.pop("DATABASE_URL", None)
 KEPT = "'django_migrations', 'django_content_type', 'auth_permission', 'auth_group', 'auth_group_permissions'"
 EMPTY = f"""
@@ -42,7 +43,7 @@ def postgres() -> Iterator[str]:
         connection.execute("DROP DATABASE IF EXISTS dotdo WITH (FORCE)")
         connection.execute("CREATE DATABASE dotdo OWNER dotdo_owner")
     owner = os.environ | {"DATABASE_URL": embedded_postgres.owner_url(VAR), "DOTDO_APPLICATION_ROLE": "dotdo"}
-    subprocess.run([sys.executable, ROOT / "manage.py", "migrate", "-v0"], env=owner, check=True, cwd=ROOT)
+    subprocess.run([sys.executable, ROOT / "manage.py", "migrate", "-v0", "--skip-checks"], env=owner, check=True, cwd=ROOT)
     yield url
     server.stop()
 
@@ -70,3 +71,12 @@ def database(
     with django_db_blocker.unblock():
         yield
         connections.close_all()
+
+
+@pytest.fixture
+def handlers(database: None) -> None:
+    """Publish the tests' own actions."""
+    from actions import registry, sync  # noqa: PLC0415 - needs settings
+
+    registry.discover()
+    sync.sync(actor="system")

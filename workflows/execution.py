@@ -3,6 +3,7 @@
 import threading
 import time
 from dataclasses import dataclass
+from multiprocessing import parent_process
 from typing import Any
 
 from django.db import Error as DatabaseError
@@ -119,6 +120,6 @@ def _invoke(job: Job, stop: threading.Event) -> Attempted:
         deadline=time.monotonic() + job.action.timeout_ms / 1_000,
         stop=stop,
     )
-    outcome: Outcome = invoke(job.action, job.input, context)
+    outcome: Outcome = invoke(job.action, job.input, context, hard_stop=parent_process() is not None)
     happened = Happened(outcome.output, outcome.failure, list(outcome.log), started_at)
     return Attempted(happened, outcome.interrupted)

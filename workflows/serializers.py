@@ -1,15 +1,17 @@
-"""What the API takes and gives, field by field. Input refuses unknown keys; output is named here, never "all fields"."""
+"""What the API takes and gives, field by field. Unknown keys are refused; what goes out is named here, one by one."""
 
 from typing import Any
 
 from rest_framework import serializers
 
+from actions import contract, publishing
 from dotdo_site.lib.rest import StrictSerializer
 from workflows import queries, states
 
 MAX_PAGE = 200
 MAX_WAIT_SECONDS = 30
 REASON_LENGTH = 1_000
+MAX_SOURCE = 256 * 1024
 
 
 class StartBody(StrictSerializer):
@@ -161,7 +163,7 @@ class AuditEvent(serializers.Serializer[queries.AuditView]):
 class AuditQuery(StrictSerializer):
     """Where to read on in the audit trail of a run."""
 
-    after = serializers.IntegerField(default=0, min_value=0, max_value=2**53 - 1)
+    after = serializers.IntegerField(default=0, min_value=0, max_value=1_000_000, help_text="Events to pass over.")
     limit = serializers.IntegerField(default=MAX_PAGE, min_value=1, max_value=MAX_PAGE)
 
 
@@ -186,3 +188,88 @@ class Entry(serializers.Serializer[Any]):
     value = serializers.JSONField()
     version = serializers.IntegerField()
     updated_at = serializers.DateTimeField()
+
+
+class ActionDraft(StrictSerializer):
+    """A draft of an action that needs no code."""
+
+    name = serializers.CharField(max_length=63)
+    kind = serializers.ChoiceField(choices=publishing.BY_HAND)
+    config = serializers.DictField()
+    input_schema = serializers.DictField(default=dict)
+    output_schema = serializers.DictField(default=dict)
+    version = serializers.CharField(default="1.0.0", max_length=40)
+    title = serializers.CharField(default="", allow_blank=True, max_length=200)
+    description = serializers.CharField(default="", allow_blank=True, max_length=10_000)
+    retry = serializers.DictField(default=dict)
+    timeout = serializers.CharField(default="30s", max_length=40)
+    effect = serializers.ChoiceField(default="keyed", choices=contract.EFFECTS)
+    on_crash = serializers.ChoiceField(default="retry", choices=contract.ON_CRASH)
+    queue = serializers.CharField(default="default", max_length=63)
+    reason = serializers.CharField(default="", allow_blank=True, max_length=REASON_LENGTH)
+
+
+class PublicationBody(StrictSerializer):
+    """Why a version is published; the body may be left out."""
+
+    reason = serializers.CharField(default="", allow_blank=True, max_length=REASON_LENGTH)
+
+
+class WorkflowDraft(StrictSerializer):
+    """A workflow document."""
+
+    source = serializers.CharField(max_length=MAX_SOURCE, trim_whitespace=False, help_text="YAML or JSON.")
+
+
+class Version(serializers.Serializer[Any]):
+    """A version of an action or workflow."""
+
+    version = serializers.CharField()
+    state = serializers.ChoiceField(choices=["draft", "published", "deprecated"])
+    created_at = serializers.DateTimeField()
+    published_at = serializers.DateTimeField(allow_null=True)
+
+
+class ActionRow(serializers.Serializer[queries.ActionRow]):
+    """An action in a list, with its newest version."""
+
+    name = serializers.CharField()
+    title = serializers.CharField()
+    description = serializers.CharField()
+    version = serializers.CharField()
+    state = serializers.CharField()
+    kind = serializers.CharField()
+    effect = serializers.CharField()
+
+
+class Action(ActionRow):
+    """An action with the contract of the version that a start uses, and its versions, newest first."""
+
+    retry = serializers.JSONField()
+    timeout_ms = serializers.IntegerField()
+    transactional = serializers.BooleanField()
+    on_crash = serializers.CharField()
+    queue = serializers.CharField()
+
+    input_schema = serializers.JSONField()
+    output_schema = serializers.JSONField()
+    versions = Version(many=True)
+
+
+class WorkflowRow(serializers.Serializer[queries.WorkflowRow]):
+    """A workflow in a list, with its newest version."""
+
+    name = serializers.CharField()
+    title = serializers.CharField()
+    description = serializers.CharField()
+    version = serializers.CharField()
+    state = serializers.CharField()
+
+
+class Workflow(WorkflowRow):
+    """A workflow with its document and versions."""
+
+    source = serializers.CharField()
+    document = serializers.JSONField()
+    input_schema = serializers.JSONField()
+    versions = Version(many=True)

@@ -6,6 +6,7 @@ from typing import ClassVar
 from django.http import Http404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -55,7 +56,7 @@ class EntryView(ApiView):
         tags=["datastore"],
         responses=responses({200: Entry}, 400, 404),
     )
-    def get(self, request: Request, namespace: str, key: str) -> Response:
+    def get(self, _request: Request, namespace: str, key: str) -> Response:
         """Show the entry, with its version as ETag."""
         _check(namespace, key)
         entry = queries.entry(namespace, key)
@@ -66,15 +67,15 @@ class EntryView(ApiView):
     @extend_schema(
         operation_id="put_entry",
         summary="Write a datastore entry",
-        description="`If-Match: \"3\"` writes only over version 3, `If-None-Match: *` only where there is nothing yet; "
-        "otherwise **412** with the current version. Without them the write is unconditional.",
+        description='`If-Match: "3"` writes only over version 3, `If-None-Match: *` only where there is nothing yet; '
+        "otherwise **412** with the current version. One of the two is required (**428**): nobody overwrites unseen.",
         tags=["datastore"],
         request=EntryBody,
         parameters=[
             OpenApiParameter("If-Match", OpenApiTypes.STR, OpenApiParameter.HEADER),
             OpenApiParameter("If-None-Match", OpenApiTypes.STR, OpenApiParameter.HEADER),
         ],
-        responses=responses({200: Entry, 201: Entry}, 400, 412, 413, 415, 422),
+        responses=responses({200: Entry, 201: Entry}, 400, 412, 413, 415, 422, 428),
     )
     def put(self, request: Request, namespace: str, key: str) -> Response:
         """Write the value and show the entry with its new version."""
@@ -87,8 +88,15 @@ class EntryView(ApiView):
         )
 
 
-def expected_version(match: str | None, none_match: str | None) -> int | None:
-    """Return the version that must be there, 0 for none, None for any. Raises BadRequest for other forms."""
+class PreconditionRequired(APIException):
+    """A write says which version it replaces: send If-Match with the ETag, or If-None-Match: * for a new entry."""
+
+    status_code = 428
+    default_detail = __doc__
+
+
+def expected_version(match: str | None, none_match: str | None) -> int:
+    """Return the version that must be there, 0 for none. Raises PreconditionRequired, BadRequest for other forms."""
     if match is not None and none_match is not None:
         raise BadRequest("send If-Match or If-None-Match, not both")
     if none_match is not None:
@@ -96,7 +104,7 @@ def expected_version(match: str | None, none_match: str | None) -> int | None:
             raise BadRequest("If-None-Match can only be *, which means: there is no such entry yet")
         return 0
     if match is None:
-        return None
+        raise PreconditionRequired
     found = _ETAG.fullmatch(match.strip())
     if found is None:
         raise BadRequest('If-Match must be one ETag as it was received, such as "3"')

@@ -1,16 +1,21 @@
 """What callers of the API are told about the errors of `operations`, and how that is documented."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from rest_framework import serializers
 
+from actions import publishing
+from actions.problems import Problem as Wrong
 from dotdo_site.lib.problems import Problem, problem_of
 from workflows import operations
 
 
 @problem_of.register
 def _unknown_definition(error: operations.UnknownDefinition) -> Problem:
-    return Problem(404, "unknown-definition", "Nothing of this name is published", error.message, near=tuple(error.near))
+    return Problem(
+        404, "unknown-definition", "Nothing of this name is published", error.message, near=tuple(error.near)
+    )
 
 
 @problem_of.register
@@ -26,6 +31,13 @@ def _input_invalid(error: operations.InputInvalid) -> Problem:
 @problem_of.register
 def _definition_invalid(error: operations.DefinitionInvalid) -> Problem:
     return _listed("invalid-definition", "The definition cannot be used", "", error)
+
+
+@problem_of.register
+def _action_invalid(error: publishing.DefinitionInvalid) -> Problem:
+    return Problem(
+        422, "invalid-definition", "The definition cannot be used", _count(error.problems), _errors("", error.problems)
+    )
 
 
 @problem_of.register
@@ -94,7 +106,12 @@ def responses(good: dict[int, Any], *problems: int) -> dict[Any, Any]:
 def _listed(
     slug: str, title: str, prefix: str, error: operations.InputInvalid | operations.DefinitionInvalid
 ) -> Problem:
-    errors = tuple(
-        {"pointer": prefix + found.pointer, "rule": found.rule, "message": found.message} for found in error.problems
-    )
-    return Problem(422, slug, title, error.message, errors=errors)
+    return Problem(422, slug, title, error.message, _errors(prefix, error.problems))
+
+
+def _errors(prefix: str, found: Sequence[Wrong]) -> tuple[dict[str, str], ...]:
+    return tuple(wrong.under(prefix).as_dict() for wrong in found)
+
+
+def _count(found: Sequence[Wrong]) -> str:
+    return f"{len(found)} problem{'s' if len(found) != 1 else ''}: see errors."

@@ -45,7 +45,7 @@ class RunView(ApiView):
     needs: ClassVar = {"GET": READ}
 
     @extend_schema(operation_id="get_run", summary="Get a run", tags=["runs"], responses=responses({200: Run}, 404))
-    def get(self, request: Request, run_id: UUID) -> Response:
+    def get(self, _request: Request, run_id: UUID) -> Response:
         """Show the run with its input, output and error."""
         return Response(Run(_run(run_id)).data)
 
@@ -58,7 +58,7 @@ class Steps(ApiView):
     @extend_schema(
         operation_id="list_steps", summary="List steps", tags=["runs"], responses=responses({200: Step(many=True)}, 404)
     )
-    def get(self, request: Request, run_id: UUID) -> Response:
+    def get(self, _request: Request, run_id: UUID) -> Response:
         """List the steps in the order in which they began."""
         return Response(Step(_run(run_id).steps, many=True).data)
 
@@ -74,7 +74,7 @@ class StepOfRun(ApiView):
         tags=["runs"],
         responses=responses({200: StepDetail}, 404),
     )
-    def get(self, request: Request, run_id: UUID, step_id: UUID) -> Response:
+    def get(self, _request: Request, run_id: UUID, step_id: UUID) -> Response:
         """Show the step, every attempt at it, and what its handler logged."""
         for step in _run(run_id).steps:
             if step.id == step_id:

@@ -64,7 +64,7 @@ class StartView(ApiView):
         return Response(
             Run(queries.run(started.run_id)).data,
             status=201 if started.created else 200,
-            headers=_headers(request, started),
+            headers=_headers(started),
         )
 
 
@@ -117,6 +117,6 @@ def wait_for(run_id: UUID, seconds: float) -> None:
             _waiting.release()
 
 
-def _headers(request: Request, started: operations.Started) -> dict[str, Any]:
+def _headers(started: operations.Started) -> dict[str, Any]:
     headers = {"Location": reverse("api-run", args=[started.run_id])}
     return headers if started.created else headers | {"Idempotent-Replayed": "true"}

@@ -31,45 +31,50 @@ def parse(text: str) -> Any:
 def _check_tokens(text: str) -> None:
     keys: list[set[str]] = []
     for found in TOKEN.finditer(text):
-        kind, at = found.lastgroup, found.start()
-        if kind == "open":
-            keys.append(set())
-            if len(keys) > DEEPEST:
-                raise LoadError(f"nested deeper than {DEEPEST} levels; simplify it", *_position(text, at))
-        elif kind == "close":
-            del keys[-1:]
-        elif kind == "word":
-            _check_word(found[0], *_position(text, at))
-        else:
-            _check_string(found, text, keys[-1] if keys and found["key"] else None)
+        try:
+            _check_token(found, keys)
+        except LoadError as error:  # places are counted only now: counting them for each token takes quadratic time
+            raise LoadError(error.reason, *_position(text, found.start())) from None
 
 
-def _check_string(found: re.Match[str], text: str, seen: set[str] | None) -> None:
-    quoted = found["string"]
+def _check_token(found: re.Match[str], keys: list[set[str]]) -> None:
+    kind = found.lastgroup
+    if kind == "open":
+        keys.append(set())
+        if len(keys) > DEEPEST:
+            raise LoadError(f"nested deeper than {DEEPEST} levels; simplify it")
+    elif kind == "close":
+        del keys[-1:]
+    elif kind == "word":
+        _check_word(found[0])
+    else:
+        _check_string(found["string"], keys[-1] if keys and found["key"] else None)
+
+
+def _check_string(quoted: str, seen: set[str] | None) -> None:
     if seen is None and "\\u" not in quoted:
         return
-    place = _position(text, found.start())
     try:
         value = str(json.loads(quoted))
     except json.JSONDecodeError as error:
-        raise LoadError(f"this is not JSON: {error.msg[:1].lower()}{error.msg[1:]}", *place) from None
-    check_text(value, *place)
+        raise LoadError(f"this is not JSON: {error.msg[:1].lower()}{error.msg[1:]}") from None
+    check_text(value)
     if seen is not None:
         if value in seen:
-            raise LoadError(f"the key `{value[:60]}` is there twice; remove one", *place)
+            raise LoadError(f"the key `{value[:60]}` is there twice; remove one")
         seen.add(value)
 
 
-def _check_word(word: str, line: int, column: int) -> None:
+def _check_word(word: str) -> None:
     if word in STRANGE:
-        raise LoadError(f'`{word}` is not a number of JSON; quote it: "{word}"', line, column)
+        raise LoadError(f'`{word}` is not a number of JSON; quote it: "{word}"')
     if len(word) > LONGEST_NUMBER:
-        raise LoadError(f"a number or word of {len(word)} characters; quote it if it is text", line, column)
+        raise LoadError(f"a number or word of {len(word)} characters; quote it if it is text")
     try:
         number = float(word) if "." in word or "e" in word.lower() else int(word)
     except ValueError:
         return  # `true`, `null`, or not JSON: the parser knows
-    check_number(number, line, column)
+    check_number(number)
 
 
 def _position(text: str, at: int) -> tuple[int, int]:

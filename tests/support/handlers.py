@@ -1,0 +1,91 @@
+"""Actions that the tests' workers know; what they did is read from the tables or files that they write."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from django.db import connection
+
+from actions import ActionError, Retry, action
+from actions.context import Context
+
+QUICK = Retry(max_attempts=3, backoff="constant", initial="10ms", max="10ms", jitter=0)
+
+
+@action("test-echo", retry=QUICK)
+def echo(ctx: Context, value: Any = None) -> Any:
+    return value
+
+
+@action("test-ledger", retry=QUICK, input={"name": "string", "die?": "string", "release?": "string"})
+def ledger(ctx: Context, name: str, die: str = "", release: str = "") -> dict[str, Any]:
+    """Write one row in the transaction; `die` kills the worker before or after it, once per file."""
+    if die == "before" and _first(release):
+        os.kill(os.getpid(), 9)
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO entry (namespace, key, value, version, updated_at) "
+                       "VALUES ('ledger', %s || '-' || gen_random_uuid(), '1', 1, now())", [name])  # fmt: skip
+    if die == "after" and _first(release):
+        os.kill(os.getpid(), 9)
+    if die == "fail":
+        raise ActionError("refused", "the ledger said no")
+    return {"name": name, "attempt": ctx.attempt}
+
+
+@action("test-outside", transactional=False, retry=QUICK, timeout="20s")
+def outside(ctx: Context, file: str, fail: int = 0, sleep: float = 0.0, kill: int = 0) -> dict[str, Any]:
+    """Append a line to a file, then fail the first `fail` attempts, or kill the worker the first `kill` times."""
+    with Path(file).open("a") as out:
+        out.write(f"{ctx.idempotency_key} {ctx.attempt} {ctx.fence}\n")
+    if ctx.attempt <= kill:
+        os.kill(os.getpid(), 9)
+    time.sleep(sleep)
+    if ctx.attempt <= fail:
+        raise ActionError("unavailable", "try again later", retryable=True)
+    return {"attempt": ctx.attempt}
+
+
+@action("test-refuses", transactional=False, retry=QUICK)
+def refuses(ctx: Context, code: str = "declined", retryable: bool = False) -> dict[str, Any]:
+    raise ActionError(code, "the other side said no", retryable=retryable)
+
+
+@action("test-bad-output", output={"total": "integer"})
+def bad_output(ctx: Context, name: str) -> Any:
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO entry (namespace, key, value, version, updated_at) "
+                       "VALUES ('ledger', %s, '1', 1, now())", [name])  # fmt: skip
+    return {"total": "many"}
+
+
+@action("test-speaks", retry=QUICK)
+def speaks(ctx: Context, password: str = "") -> dict[str, Any]:
+    ctx.log("hello", password=password)
+    print("printed", password)
+    return {"ok": True}
+
+
+@action("test-nested")
+def nested(ctx: Context) -> Any:
+    return echo(ctx, value=1)
+
+
+@action("test-sleeps", transactional=False, timeout="300ms", retry=Retry(max_attempts=1))
+def sleeps(ctx: Context) -> None:
+    time.sleep(10)
+
+
+@action("test-deferred", retry=QUICK)
+def deferred(ctx: Context) -> None:
+    """Break a deferred constraint: the violation shows at commit."""
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO payload (run_id, digest, value) VALUES (gen_random_uuid(), 'x', '1')")
+
+
+def _first(marker: str) -> bool:
+    path = Path(marker)
+    if path.exists():
+        return False
+    path.touch()
+    return True
