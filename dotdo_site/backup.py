@@ -199,7 +199,7 @@ def _run(server: int, program: str, *arguments: str, feed: Callable[[IO[str]], N
 
 def _pack(parts: Path, path: Path) -> None:
     fresh = parts / "backup.tar"
-    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         with tarfile.open(fileobj=file, mode="w") as tar:
             for name in (MANIFEST, KEYS, DUMP):
                 if (parts / name).exists():

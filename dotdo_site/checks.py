@@ -7,12 +7,13 @@ import base64
 import binascii
 import ipaddress
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
-from django.apps import AppConfig
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core import checks
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.exceptions import ImproperlyConfigured
 
 KEY_BYTES = 32
 SHORTEST_KEY = 40
@@ -22,25 +23,25 @@ LAST_PORT = 65_535
 
 
 @register(Tags.security)
-def check_keys(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+def check_keys(**_: Any) -> list[CheckMessage]:
     """Check that every secret key is there and usable."""
     return [*_signing_keys(), *_encryption_keys()]
 
 
 @register(Tags.database)
-def check_database(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+def check_database(**_: Any) -> list[CheckMessage]:
     """Check that the database settings keep the engine's promises."""
     return [*_engine(), *_roles()]
 
 
 @register()
-def check_running(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+def check_running(**_: Any) -> list[CheckMessage]:
     """Check the settings of workers and of outgoing connections."""
     return [*_workers(), *_outgoing()]
 
 
 @register(Tags.security, deploy=True)
-def check_production(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+def check_production(**_: Any) -> list[CheckMessage]:
     """Check what only matters once other people can reach the server."""
     return list(_exposure())
 
@@ -60,7 +61,10 @@ def _signing_keys() -> Iterator[CheckMessage]:
 
 
 def _secret_key() -> str:
-    return str(getattr(settings._wrapped, "SECRET_KEY", ""))  # asking for an empty one directly raises
+    try:
+        return settings.SECRET_KEY
+    except ImproperlyConfigured:  # what Django answers for an empty one
+        return ""
 
 
 def _encryption_keys() -> Iterator[CheckMessage]:
@@ -126,7 +130,7 @@ def _outgoing() -> Iterator[CheckMessage]:
             yield Error(f"DOTDO_OUTGOING_ALLOW: {entry!r} is no destination.", hint=hint, id="dotdo.E030")
         elif entry in {"0.0.0.0/0", "::/0"}:
             text = "DOTDO_OUTGOING_ALLOW lets actions reach every internal address."
-            yield Warning(text, hint="Name only the networks that they need.", id="dotdo.W031")
+            yield checks.Warning(text, hint="Name only the networks that they need.", id="dotdo.W031")
 
 
 def _is_destination(entry: str) -> bool:
@@ -144,4 +148,4 @@ def _exposure() -> Iterator[CheckMessage]:
         yield Error("DOTDO_ALLOWED_HOSTS allows every host.", hint=hint, id="dotdo.E040")
     if settings.HTTPS and settings.DEVELOPMENT:
         hint = "Set DOTDO_DEVELOPMENT=0: the demo's stand-ins do not belong on a public server."
-        yield Warning("Development mode is on behind HTTPS.", hint=hint, id="dotdo.W041")
+        yield checks.Warning("Development mode is on behind HTTPS.", hint=hint, id="dotdo.W041")

@@ -61,6 +61,7 @@ CONFIGURATION = {
 }
 ROLES_SQL = f"""
 SET client_min_messages = warning;
+SELECT pg_advisory_lock(1);  -- several processes may start or join at once
 SELECT 'CREATE ROLE ' || role || ' LOGIN' FROM unnest(ARRAY['{OWNER}', '{APPLICATION}']) AS role
  WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role) \\gexec
 ALTER ROLE {OWNER} SET lock_timeout = '3s';
@@ -223,7 +224,7 @@ def _match_checkout(location: Location) -> None:
             )
         aside = location.home.with_name(f"{location.home.name}-left-{time.strftime('%Y%m%d-%H%M%S')}")
         location.home.rename(aside)
-        print(f"The data of an earlier checkout in this place was put aside: {aside}", flush=True)
+        print(f"The data of an earlier checkout in this place was put aside: {aside}", flush=True)  # noqa: T201 - seldom, and must be seen
     if not there.exists():
         location.home.mkdir(mode=0o700, exist_ok=True)
         here.parent.mkdir(mode=0o700, exist_ok=True)

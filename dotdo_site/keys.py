@@ -28,7 +28,7 @@ def write(path: Path, keys: dict[str, str]) -> None:
     """Replace the key file: complete or not at all, even if the machine stops half-way."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         json.dump(keys, file, indent=1)
         file.write("\n")
         file.flush()

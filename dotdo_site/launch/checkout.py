@@ -27,7 +27,7 @@ def in_venv() -> bool:
 def say(text: str) -> None:
     """Print one line of progress; a terminal that has gone away is no reason to fail."""
     try:
-        print(text, flush=True)
+        print(text, flush=True)  # noqa: T201 - the one place that does
     except OSError:
         return
 

@@ -16,7 +16,7 @@ STOP_LIMIT_SECONDS = 150.0
 def process_namespace() -> int:
     """Identify the space in which pids mean something: another container has another one (Linux; elsewhere 0)."""
     try:
-        return os.stat("/proc/self/ns/pid").st_ino
+        return Path("/proc/self/ns/pid").stat().st_ino
     except OSError:
         return 0
 

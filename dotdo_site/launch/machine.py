@@ -79,12 +79,13 @@ def check_browser() -> None:
 def install_system_packages(packages: list[str], *, why: str) -> None:
     """Install packages with apt as root. Raises LaunchError with the one line to run where that is not possible."""
     line = f"apt-get install -y --no-install-recommends {' '.join(packages)}"
-    if shutil.which("apt-get") is None:
+    apt = shutil.which("apt-get")
+    if apt is None:
         raise LaunchError(f"{why}. Install what your system calls: {' '.join(packages)}")
     if os.geteuid() != 0:
         raise LaunchError(f"{why}. Run this line, then try again:\n  sudo {line}")
     say(f"{why}: installing {' '.join(packages)} with apt ...")
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    subprocess.run(["apt-get", "update", "-qq"], env=environment, check=False)
+    subprocess.run([apt, "update", "-qq"], env=environment, check=False)
     if subprocess.run([*line.split(), "-qq"], env=environment, check=False).returncode != 0:
         raise LaunchError(f"{why}, and apt could not install it. Run this line to see why:\n  {line}")

@@ -192,6 +192,6 @@ def _bind(port: int) -> socket.socket:
 
 def parse_port(text: str) -> int:
     """Read a port number. Raises LaunchError."""
-    if not text.isdecimal() or not 0 < int(text) < 65_536:
+    if not (text.isascii() and text.isdecimal()) or not 0 < int(text) < 65_536:
         raise LaunchError(f"PORT={text} is not a port: use a number from 1 to 65535, for example  make up PORT=8001")
     return int(text)

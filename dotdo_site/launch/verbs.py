@@ -40,7 +40,7 @@ def main(arguments: list[str]) -> int:
             environment.ensure(verb.profile)
             if not in_venv():
                 sys.stdout.flush()
-                os.execv(PYTHON, [str(PYTHON), str(ROOT / "dotdo_site" / "bootstrap.py"), *arguments])
+                os.execv(PYTHON, [str(PYTHON), str(ROOT / "dotdo_site" / "bootstrap.py"), *arguments])  # noqa: S606
         return verb.run(options)
     except (LaunchError, EmbeddedPostgresError, backup.BackupError) as error:
         say(str(error))

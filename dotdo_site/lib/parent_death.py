@@ -5,6 +5,8 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -34,17 +36,7 @@ def adopt_orphans() -> None:
 def children() -> set[int]:
     """List the pids of this process's direct children, adopted ones included (Linux; elsewhere empty)."""
     pids: set[int] = set()
-    for thread in _threads():
-        try:
-            with open(f"/proc/self/task/{thread}/children", encoding="ascii") as listing:
-                pids.update(int(pid) for pid in listing.read().split())
-        except OSError:
-            continue
+    for listing in Path("/proc/self/task").glob("*/children"):
+        with suppress(OSError):  # that thread has just ended
+            pids.update(int(pid) for pid in listing.read_text().split())
     return pids
-
-
-def _threads() -> list[str]:
-    try:
-        return os.listdir("/proc/self/task")
-    except OSError:
-        return []
