@@ -1,6 +1,6 @@
 """The project package as an app: system checks, commands, and the application role's rights after migrations."""
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.db.models.signals import post_migrate
 
 from dotdo_site import checks  # noqa: F401 - importing registers them
@@ -14,4 +14,5 @@ class DotdoSiteConfig(AppConfig):
     verbose_name = "dotdo"
 
     def ready(self) -> None:
-        post_migrate.connect(grant, sender=self, dispatch_uid="dotdo_site.database_roles")
+        # Django sends the signal for apps with models only, once for each; one of them is enough.
+        post_migrate.connect(grant, sender=apps.get_app_config("access"), dispatch_uid="dotdo_site.database_roles")

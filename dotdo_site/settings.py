@@ -130,10 +130,11 @@ DATABASES["default"]["OPTIONS"] = {
     "application_name": "dotdo",
     **DATABASES["default"]["OPTIONS"],
 }
+PREPARED_STATEMENTS = env_bool("DOTDO_PREPARED", default=True)  # off for PgBouncer before 1.21
+DATABASES["default"]["OPTIONS"]["prepare_threshold"] = 5 if PREPARED_STATEMENTS else None
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # The role that serves requests and runs handlers. When migrations run as another role, it is granted what it needs.
 APPLICATION_ROLE = os.environ.get("DOTDO_APPLICATION_ROLE", "")
-PREPARED_STATEMENTS = env_bool("DOTDO_PREPARED", default=True)
 
 # --- workers --------------------------------------------------------------------------------------------------------
 WORKERS = int(os.environ.get("DOTDO_WORKERS", "2"))
@@ -152,6 +153,7 @@ Q_CLUSTER = {
     "timeout": -1,
     "retry": 2_000_000_000,
     "save_limit": -1,
+    "orm": "default",
     "ack_failures": True,
     "max_attempts": 1,
     "queue_limit": 1,
@@ -261,5 +263,5 @@ LOGGING = {
     "formatters": {"line": {"()": "dotdo_site.lib.logs.LineFormatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": sys.stderr}},
     "root": {"handlers": ["stderr"], "level": os.environ.get("DOTDO_LOG_LEVEL", "INFO")},
-    "loggers": {"httpx": {"level": "WARNING"}, "httpcore": {"level": "WARNING"}, "axes": {"level": "WARNING"}},
+    "loggers": {"django-q": {"level": "WARNING"}, "httpx": {"level": "WARNING"}, "httpcore": {"level": "WARNING"}, "axes": {"level": "WARNING"}},
 }

@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import django
 import psycopg
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 VAR = Path(os.environ.get("DOTDO_TEST_VAR", ROOT / "var" / "test"))
 os.environ["DOTDO_VAR"] = str(VAR)
+os.environ["DJANGO_SETTINGS_MODULE"] = "dotdo_site.settings"  # here, not in pyproject: pytest-django would load it too early
 os.environ["DOTDO_DEVELOPMENT"] = "0"
 os.environ["DOTDO_ACTION_MODULES"] = "tests.support.handlers"
 os.environ.pop("DATABASE_URL", None)
@@ -32,6 +34,7 @@ END $$;
 from dotdo_site import embedded_postgres, keys  # noqa: E402 - the environment comes first
 
 keys.ensure(VAR / "keys" / "keys.json")
+django.setup()
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +70,11 @@ def database(
     """Allow real commits on an emptied database."""
     from django.db import connections  # noqa: PLC0415 - needs settings
 
+    from workflows import programs  # noqa: PLC0415
+
     superuser.execute(EMPTY)
+    for cache in (programs.action_by_id, programs.action_called, programs.workflow_program, programs.action_program):
+        cache.cache_clear()  # definitions never go away, but in tests
     with django_db_blocker.unblock():
         yield
         connections.close_all()
@@ -79,4 +86,4 @@ def handlers(database: None) -> None:
     from actions import registry, sync  # noqa: PLC0415 - needs settings
 
     registry.discover()
-    sync.sync(actor="system")
+    sync.sync(registry.specs(), actor="system")

@@ -4,6 +4,7 @@ A claim increments `step.claim`, the fencing token: every later write carries it
 changes nothing. The claim touches nothing but `step`; the next checkpoint records what began.
 """
 
+import json
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
@@ -135,13 +136,13 @@ def take(queue: str, priority: int, worker: uuid.UUID, lease_seconds: float) -> 
     """Claim the step of this queue and priority that has been due longest, if any."""
     values = {"queue": queue, "priority": priority, "worker": worker, "lease": lease_seconds}
     rows = _CLAIM.rows(values)
-    return Claimed(*rows[0]) if rows else None
+    return _claimed(rows[0]) if rows else None
 
 
 def reload(step: uuid.UUID, claim: int) -> Claimed | None:
     """Read a held step again after its branch moved; None when the lease was lost."""
     rows = _RELOAD.rows({"step": step, "claim": claim})
-    return Claimed(*rows[0]) if rows else None
+    return _claimed(rows[0]) if rows else None
 
 
 def pairs() -> list[tuple[str, int, float]]:
@@ -162,3 +163,12 @@ def expire(worker: uuid.UUID) -> int:
 def release(worker: uuid.UUID) -> int:
     """Hand everything that a living worker holds back, no crash counted: it does not know what it still holds."""
     return len(_RELEASE.rows({"worker": worker}))
+
+
+def _claimed(row: tuple[Any, ...]) -> Claimed:
+    """Read a row of `_FIELDS`; Django leaves jsonb as text."""
+    held = Claimed(*row)
+    for name in ("input", "cursor", "run_input", "context"):
+        text = getattr(held, name)
+        setattr(held, name, None if text is None else json.loads(text))
+    return held

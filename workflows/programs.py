@@ -40,9 +40,9 @@ class ActionSpec:
 def program_of(held: Claimed) -> Program:
     """Return the program that a held step belongs to; a single action is a program of one call."""
     if held.workflow_version is not None:
-        return _workflow(held.workflow_version)
+        return workflow_program(held.workflow_version)
     assert held.run_action_version is not None  # the CHECK run_one_definition
-    return _single_action(held.run_action_version)
+    return action_program(held.run_action_version)
 
 
 @lru_cache(maxsize=1_000)
@@ -58,13 +58,15 @@ def action_called(name: str, version: str) -> ActionSpec:
 
 
 @lru_cache(maxsize=500)
-def _workflow(version_id: uuid.UUID) -> Program:
+def workflow_program(version_id: uuid.UUID) -> Program:
+    """Return the program of a workflow version. Raises WorkflowVersion.DoesNotExist."""
     version = WorkflowVersion.objects.get(id=version_id)
     return program.build(version.document, version.lock)
 
 
 @lru_cache(maxsize=500)
-def _single_action(version_id: uuid.UUID) -> Program:
+def action_program(version_id: uuid.UUID) -> Program:
+    """Return the program of a single action: one call with the run's input."""
     spec = action_by_id(version_id)
     document = {
         "document": {"dsl": "1.0.3", "namespace": "dotdo", "name": spec.name, "version": spec.version},
