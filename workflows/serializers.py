@@ -11,6 +11,8 @@ from workflows import queries, states
 MAX_PAGE = 200
 MAX_WAIT_SECONDS = 30
 REASON_LENGTH = 1_000
+# `context`, `data`, `source` below are names of fields; the framework takes the fields out of the class, so the
+# attributes of the same name that it types differently stay what they are.
 MAX_SOURCE = 256 * 1024
 
 
@@ -57,7 +59,7 @@ class RunsQuery(PageQuery):
     until = serializers.DateTimeField(default=None)
 
 
-class RunRow(serializers.Serializer[queries.RunRow]):
+class RunRow(serializers.Serializer[Any]):
     """A run in a list."""
 
     id = serializers.UUIDField()
@@ -87,7 +89,7 @@ class Run(RunRow):
     input = serializers.JSONField()
     output = serializers.JSONField()
     error = serializers.JSONField()
-    context = serializers.JSONField()
+    context = serializers.JSONField()  # type: ignore[assignment]
     can_retry = serializers.SerializerMethodField()
     can_cancel = serializers.SerializerMethodField()
 
@@ -100,7 +102,7 @@ class Run(RunRow):
         return run.can_cancel is None
 
 
-class Step(serializers.Serializer[queries.StepView]):
+class Step(serializers.Serializer[Any]):
     """A step of a run."""
 
     id = serializers.UUIDField()
@@ -126,7 +128,7 @@ class Step(serializers.Serializer[queries.StepView]):
     finished_at = serializers.DateTimeField(allow_null=True)
 
 
-class Attempt(serializers.Serializer[queries.AttemptView]):
+class Attempt(serializers.Serializer[Any]):
     """One attempt at a step, with what the handler logged."""
 
     number = serializers.IntegerField()
@@ -147,7 +149,7 @@ class StepDetail(Step):
     attempts = Attempt(many=True)
 
 
-class AuditEvent(serializers.Serializer[queries.AuditView]):
+class AuditEvent(serializers.Serializer[Any]):
     """One link of the audit chain of a run."""
 
     seq = serializers.IntegerField()
@@ -157,7 +159,7 @@ class AuditEvent(serializers.Serializer[queries.AuditView]):
     actor = serializers.CharField()
     reason = serializers.CharField(allow_blank=True)
     sentence = serializers.CharField()
-    data = serializers.JSONField()
+    data = serializers.JSONField()  # type: ignore[assignment]
 
 
 class AuditQuery(StrictSerializer):
@@ -218,7 +220,7 @@ class PublicationBody(StrictSerializer):
 class WorkflowDraft(StrictSerializer):
     """A workflow document."""
 
-    source = serializers.CharField(max_length=MAX_SOURCE, trim_whitespace=False, help_text="YAML or JSON.")
+    source = serializers.CharField(max_length=MAX_SOURCE, trim_whitespace=False, help_text="YAML or JSON.")  # type: ignore[assignment]
 
 
 class Version(serializers.Serializer[Any]):
@@ -230,7 +232,7 @@ class Version(serializers.Serializer[Any]):
     published_at = serializers.DateTimeField(allow_null=True)
 
 
-class ActionRow(serializers.Serializer[queries.ActionRow]):
+class ActionRow(serializers.Serializer[Any]):
     """An action in a list, with its newest version."""
 
     name = serializers.CharField()
@@ -256,7 +258,7 @@ class Action(ActionRow):
     versions = Version(many=True)
 
 
-class WorkflowRow(serializers.Serializer[queries.WorkflowRow]):
+class WorkflowRow(serializers.Serializer[Any]):
     """A workflow in a list, with its newest version."""
 
     name = serializers.CharField()
@@ -269,7 +271,7 @@ class WorkflowRow(serializers.Serializer[queries.WorkflowRow]):
 class Workflow(WorkflowRow):
     """A workflow with its document and versions."""
 
-    source = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]
     document = serializers.JSONField()
     input_schema = serializers.JSONField()
     versions = Version(many=True)

@@ -50,7 +50,7 @@ def require(request: Request, need: Need, kwargs: Mapping[str, Any] | None = Non
 class PerCaller(BaseThrottle):
     """Limit the requests of one key, or of one person, per minute; all processes share the count."""
 
-    def allow_request(self, request: Request, view: APIView) -> bool:
+    def allow_request(self, request: Request, _view: APIView) -> bool:
         """Count the request and tell whether it is within the limit."""
         self._wait = CALLS.take(_subject(request))
         return self._wait is None

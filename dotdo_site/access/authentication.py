@@ -30,7 +30,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         keys.note_use(key, now)
         return key.owner, key
 
-    def authenticate_header(self, request: Request) -> str:
+    def authenticate_header(self, _request: Request) -> str:
         """Return the challenge of a 401."""
         return 'Bearer realm="dotdo"'
 

@@ -6,13 +6,13 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 
 
-class ApiKeyScheme(OpenApiAuthenticationExtension):
+class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """Describe `Authorization: Bearer dotdo_…`."""
 
     target_class = "dotdo_site.access.authentication.ApiKeyAuthentication"
     name = "apiKey"
 
-    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, Any]:
+    def get_security_definition(self, _auto_schema: AutoSchema) -> dict[str, Any]:
         """Return the security scheme."""
         return {
             "type": "http",

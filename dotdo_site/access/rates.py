@@ -9,6 +9,7 @@ import threading
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from django.db import connection
 
@@ -64,7 +65,11 @@ class Rate:
         return share
 
     def _granted(self, subject: str, started: int) -> int:
-        values = {"subject": subject, "started": datetime.fromtimestamp(started, UTC), "batch": self.batch}
+        values: dict[str, Any] = {
+            "subject": subject,
+            "started": datetime.fromtimestamp(started, UTC),
+            "batch": self.batch,
+        }
         with connection.cursor() as cursor:
             cursor.execute(_TAKE, values)
             used = int(cursor.fetchone()[0])

@@ -13,26 +13,26 @@ from dotdo_site.access import addresses, people
 
 
 @receiver(user_logged_in)
-def signed_in(sender: Any, request: HttpRequest, user: User, **kwargs: Any) -> None:
+def signed_in(request: HttpRequest, user: User, **_: Any) -> None:
     """Record who signed in, from where."""
     _record("session.signed_in", user, f"user:{user.username}", request)
 
 
 @receiver(user_logged_out)
-def signed_out(sender: Any, request: HttpRequest, user: User | None, **kwargs: Any) -> None:
+def signed_out(request: HttpRequest, user: User | None, **_: Any) -> None:
     """Record who signed out."""
     if user is not None:
         _record("session.signed_out", user, f"user:{user.username}", request)
 
 
 @receiver(user_login_failed)
-def refused(sender: Any, credentials: dict[str, Any], request: HttpRequest | None = None, **kwargs: Any) -> None:
+def refused(credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any) -> None:
     """Record a refusal of somebody who exists; other names may be passwords in the wrong field, so are not kept."""
     _record_name("session.refused", credentials.get("username"), request)
 
 
 @receiver(user_locked_out)
-def locked(sender: Any, request: HttpRequest, username: str | None = None, **kwargs: Any) -> None:
+def locked(request: HttpRequest, username: str | None = None, **_: Any) -> None:
     """Record that sign-in was locked for somebody who exists."""
     _record_name("session.locked", username, request)
 

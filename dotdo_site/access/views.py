@@ -100,4 +100,4 @@ def sign_in_link(request: HttpRequest, token: str) -> HttpResponse:
 def _not_by_the_person(request: HttpRequest) -> bool:
     purpose = request.headers.get("Sec-Purpose", "") + request.headers.get("Purpose", "")
     site = request.headers.get("Sec-Fetch-Site", "none")
-    return "prefetch" in purpose or site not in {"none", "same-origin"} or request.method == "HEAD"
+    return "prefetch" in purpose or site not in {"none", "same-origin"}

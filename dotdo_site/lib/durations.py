@@ -16,7 +16,7 @@ ISO_UNITS = {"w": 604_800.0, "d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0}
 def seconds(value: object) -> float:
     """Return the duration in seconds. Raises ValueError for what is not one; years and months have no fixed length."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError(_refusal(value))
+        raise ValueError(_refusal(value))  # noqa: TRY004 - one error for all
     if isinstance(value, str):
         return _parse(value.strip())
     if not math.isfinite(value) or value < 0:

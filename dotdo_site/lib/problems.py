@@ -105,7 +105,7 @@ def _suspicious(error: SuspiciousOperation) -> Problem:
 
 
 @problem_of.register
-def _cut_off(error: UnreadablePostError) -> Problem:
+def _cut_off(_error: UnreadablePostError) -> Problem:
     return Problem(400, "bad-request", "The body ended before it was complete", "Send the request again.")
 
 
@@ -162,6 +162,7 @@ _API = {
     405: ("method-not-allowed", "This method is not supported here"),
     406: ("not-acceptable", "Only JSON is served here"),
     415: ("unsupported-media-type", "Only application/json is accepted here"),
+    428: ("precondition-required", "Say which version this replaces"),
     429: ("too-many-requests", "Too many requests"),
 }
 

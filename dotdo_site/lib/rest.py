@@ -20,9 +20,7 @@ class StrictJSONParser(BaseParser):
 
     media_type = "application/json"
 
-    def parse(
-        self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
-    ) -> Any:
+    def parse(self, stream: IO[Any], media_type: str | None = None, _context: Mapping[str, Any] | None = None) -> Any:
         """Return the value of the body. Raises BadJSON, TooLarge, UnsupportedMediaType for another charset."""
         _check_charset(media_type or "")
         limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE or strict_json.MAX_BYTES

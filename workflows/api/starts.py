@@ -22,7 +22,7 @@ from workflows.serializers import Run, StartBody, StartQuery
 WAITING_AT_ONCE = 4
 _waiting = threading.BoundedSemaphore(WAITING_AT_ONCE)
 
-PARAMETERS = [
+PARAMETERS: list[OpenApiParameter | type[StartQuery]] = [
     OpenApiParameter(
         "Idempotency-Key",
         OpenApiTypes.STR,
