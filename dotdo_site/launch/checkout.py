@@ -21,7 +21,7 @@ def var_dir() -> Path:
 
 def in_venv() -> bool:
     """Tell whether this process runs on the checkout's own virtual environment."""
-    return Path(sys.prefix) == VENV
+    return VENV.exists() and VENV.samefile(sys.prefix)
 
 
 def say(text: str) -> None:

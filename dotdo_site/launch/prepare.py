@@ -9,6 +9,7 @@ from dotdo_site import embedded_postgres
 from dotdo_site.launch.checkout import ROOT, var_dir
 
 OUTSIDE_CODE = ("DOTDO_APPS", "DOTDO_ACTION_MODULES")
+SETTINGS = ("DOTDO_", "SECRET_KEY")
 PACKAGES = ("dotdo_site", "audit", "actions", "workflows")
 
 
@@ -32,14 +33,14 @@ def is_prepared(environment: Mapping[str, str]) -> bool:
     if environment.get("DATABASE_URL") or any(environment.get(name) for name in OUTSIDE_CODE):
         return False
     try:
-        return _stamp().read_text() == fingerprint()
+        return _stamp().read_text() == fingerprint(environment)
     except FileNotFoundError:
         return False
 
 
-def note_prepared() -> None:
-    """Remember that the database matches the code."""
-    _stamp().write_text(fingerprint())
+def note_prepared(environment: Mapping[str, str]) -> None:
+    """Remember that the database matches the code, and that the settings passed their checks."""
+    _stamp().write_text(fingerprint(environment))
 
 
 def forget() -> None:
@@ -47,8 +48,8 @@ def forget() -> None:
     _stamp().unlink(missing_ok=True)
 
 
-def fingerprint() -> str:
-    """Digest what preparation follows from: our code, the installed packages, and the identity of the data."""
+def fingerprint(environment: Mapping[str, str]) -> str:
+    """Digest what preparation follows from: code, installed packages, settings, and the identity of the data."""
     digest = hashlib.sha256()
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
@@ -57,7 +58,8 @@ def fingerprint() -> str:
     data = embedded_postgres.locate(var_dir()).data
     control = data / "global" / "pg_control"
     identity = control.read_bytes()[:8] if control.exists() else b""  # the system identifier, made by initdb
-    digest.update("\0".join(installed).encode() + identity)
+    settings = sorted(f"{name}={value}" for name, value in environment.items() if name.startswith(SETTINGS))
+    digest.update("\0".join([*installed, *settings]).encode() + identity)
     return digest.hexdigest()
 
 

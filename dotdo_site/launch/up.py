@@ -86,7 +86,7 @@ class Up:
             if self.supervisor.run_once(name, argv, more) != 0:
                 self.say(f"{name} failed: its lines above say why. Nothing was started.")
                 return False
-        prepare.note_prepared()
+        prepare.note_prepared(environment)
         return True
 
     def _ask_for_link(self) -> "subprocess.Popen[str]":

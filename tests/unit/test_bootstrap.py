@@ -134,14 +134,15 @@ def test_a_mail_server_of_the_users_own_is_not_replaced_by_the_sink(
     assert "DOTDO_SMTP_PORT" not in up.shared_environment(tmp_path)
 
 
-def test_a_database_of_the_users_own_is_looked_at_on_every_start(
+def test_only_the_same_code_settings_and_embedded_data_skip_the_preparation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DOTDO_VAR", str(tmp_path))
-    prepare.note_prepared()
+    prepare.note_prepared({})
     assert prepare.is_prepared({})
     assert not prepare.is_prepared({"DATABASE_URL": "postgres://elsewhere/x"})
     assert not prepare.is_prepared({"DOTDO_APPS": "shop"})
+    assert not prepare.is_prepared({"DOTDO_WORKERS": "0"})
     prepare.forget()
     assert not prepare.is_prepared({})
 
