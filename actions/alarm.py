@@ -1,4 +1,4 @@
-"""A time limit on code that does not cooperate: SIGALRM in the main thread, and a hard stop of the process behind it."""
+"""A time limit on code that does not cooperate: SIGALRM in the main thread, behind it a hard stop of the process."""
 
 import faulthandler
 import signal
@@ -57,7 +57,7 @@ class Alarm:
             faulthandler.cancel_dump_traceback_later()
             self.watched = False
 
-    def _ring(self, number: int, frame: FrameType | None) -> Any:
+    def _ring(self, _number: int, _frame: FrameType | None) -> Any:
         self.fired = True
         if self.armed:
             raise HandlerTimeout

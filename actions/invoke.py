@@ -125,7 +125,7 @@ def _details(details: Mapping[str, Any], secrets: set[str]) -> dict[str, Any]:
 def _in_query(trace: TracebackType | None) -> bool:
     while trace is not None:
         name = str(trace.tb_frame.f_globals.get("__name__", ""))
-        if name.split(".")[0] in DATABASE_PACKAGES:
+        if name.split(".", maxsplit=1)[0] in DATABASE_PACKAGES:
             return True
         trace = trace.tb_next
     return False

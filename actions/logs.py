@@ -1,4 +1,4 @@
-"""What a handler says while it runs: ctx.log, the logging module, prints; kept with the attempt, capped and redacted."""
+"""What a handler says while it runs: ctx.log, logging, prints; kept with the attempt, capped and redacted."""
 
 import io
 import json

@@ -72,7 +72,8 @@ def create_draft(
         on_crash=on_crash,
         queue=queue,
     )
-    return _save(name, version, {"title": title, "description": description}, contract, actor, reason)
+    action = Action(name=name, title=title, description=description)
+    return _save(action, version, contract, actor, reason)
 
 
 def problems(version: ActionVersion) -> list[Problem]:
@@ -114,10 +115,11 @@ def _settled(row: ActionVersion) -> Contract:
     )
 
 
-def _save(name: str, version: str, words: dict[str, str], contract: Contract, actor: str, reason: str) -> ActionVersion:
+def _save(wanted: Action, version: str, contract: Contract, actor: str, reason: str) -> ActionVersion:
+    words = {"title": wanted.title, "description": wanted.description}
     try:
         with transaction.atomic():
-            action, created = Action.objects.get_or_create(name=name, defaults=words)
+            action, created = Action.objects.get_or_create(name=wanted.name, defaults=words)
             given = {key: value for key, value in words.items() if value}
             if given and not created:
                 Action.objects.filter(pk=action.pk).update(**given)
@@ -127,7 +129,7 @@ def _save(name: str, version: str, words: dict[str, str], contract: Contract, ac
     except IntegrityError as error:
         if "action_version_once" not in str(error):
             raise
-        taken = Problem("/version", "unique", f"{name} has a version {version} already: choose another number")
+        taken = Problem("/version", "unique", f"{wanted.name} has a version {version} already: choose another number")
         raise DefinitionInvalid([taken]) from None
 
 

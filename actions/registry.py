@@ -54,7 +54,7 @@ def action(
     *,
     title: str = "",
     description: str = "",
-    input: Shape = None,
+    input: Shape = None,  # noqa: A002 - the word that authors and docs use
     output: Shape = None,
     retry: Retry | Mapping[str, Any] | None = None,
     timeout: str | float = "30s",
@@ -110,7 +110,7 @@ def handler(name: str, version: str) -> ActionSpec | None:
     """Return the handler for a version: exactly it, else the newest registered one of its major version, else None."""
     if exact := _specs.get((name, version)):
         return exact
-    major = version.split(".")[0]
+    major = version.split(".", maxsplit=1)[0]
     others = [spec for spec in _specs.values() if spec.name == name and spec.version.split(".")[0] == major]
     return max(others, key=lambda spec: version_key(spec.version), default=None)
 
@@ -169,7 +169,7 @@ def _check_identity(name: Any, version: Any, title: Any, description: Any) -> No
     if not isinstance(title, str) or len(title) > 200:
         raise ValueError("title must be text of at most 200 characters")
     if not isinstance(description, str):
-        raise ValueError("description must be text")
+        raise TypeError("description must be text")
 
 
 def _check_function(function: Any, given: Shape) -> None:
@@ -231,7 +231,7 @@ def _flag(name: str, value: Any, default: bool) -> bool:
     if value is None:
         return default
     if not isinstance(value, bool):
-        raise ValueError(f"{name} is {value!r}: use True or False")
+        raise TypeError(f"{name} is {value!r}: use True or False")
     return value
 
 

@@ -45,7 +45,7 @@ class Retry:
     def from_dict(cls, value: Mapping[str, Any]) -> "Retry":
         """Read a policy; what is left out keeps its default. Raises ValueError for unknown keys and bad values."""
         if not isinstance(value, Mapping):
-            raise ValueError(f"retry is {value!r}: use an object such as {{'max_attempts': 5}}")
+            raise ValueError(f"retry is {value!r}: use an object such as {{'max_attempts': 5}}")  # noqa: TRY004
         known = {part.name for part in fields(cls)}
         if unknown := sorted(map(str, set(value) - known)):
             raise ValueError(f"retry has unknown keys {', '.join(unknown)}: known are {', '.join(sorted(known))}")
@@ -106,7 +106,7 @@ def _duration(name: str, value: Any) -> float:
 
 def _codes(value: Any) -> tuple[str, ...]:
     if isinstance(value, str) or not isinstance(value, list | tuple):
-        raise ValueError(f"retry.non_retryable is {value!r}: use a list of error codes")
+        raise ValueError(f"retry.non_retryable is {value!r}: use a list of error codes")  # noqa: TRY004
     for code in value:
         if not isinstance(code, str) or not re.fullmatch(CODE, code):
             raise ValueError(f"retry.non_retryable: {code!r} is not an error code")

@@ -1,4 +1,4 @@
-"""JSON Schema 2020-12, and the one door to jsonschema-rs: nothing is fetched, no pattern can stall, no keyword is ignored.
+"""JSON Schema 2020-12, and the one door to jsonschema-rs: nothing is fetched, nothing stalls, no keyword is ignored.
 
 Beside whole schemas, a shorthand is understood: `{"email": "string", "age?": "integer", "tags": "string[]"}`. It is an
 object whose values are type names (or shorthand objects); `?` after a name makes the field optional.
@@ -107,7 +107,7 @@ def normalise(schema: Mapping[str, Any] | None, *, closed: bool = True) -> Schem
     if schema is None:
         return {}
     if not isinstance(schema, Mapping):
-        raise ValueError(f'{schema!r} is not a schema: use a JSON Schema object or {{"email": "string"}}')
+        raise ValueError(f'{schema!r} is not a schema: use a JSON Schema or {{"email": "string"}}')  # noqa: TRY004
     return _shorthand(schema, closed) if is_shorthand(schema) else dict(schema)
 
 
@@ -139,7 +139,7 @@ def check_schema(schema: Any) -> list[Problem]:
 
 
 def validator(schema: Mapping[str, Any]) -> jsonschema_rs.Draft202012Validator:
-    """Return the compiled validator; the last 1,000 are kept. Raises ValueError for a schema that cannot be compiled."""
+    """Return the compiled validator; the last 1,000 are kept. Raises SchemaError for what cannot be compiled."""
     return _validator(json.dumps(dict(schema), sort_keys=True))
 
 
@@ -346,8 +346,8 @@ def _plain(error: jsonschema_rs.ValidationError) -> str:
 
 
 PHRASES: dict[str, Callable[[jsonschema_rs.ValidationError], str]] = {
-    "anyOf": lambda error: "matches none of the allowed forms (anyOf)",
-    "oneOf": lambda error: "must match exactly one of the allowed forms (oneOf)",
+    "anyOf": lambda _: "matches none of the allowed forms (anyOf)",
+    "oneOf": lambda _: "must match exactly one of the allowed forms (oneOf)",
     "type": lambda error: f"must be of type {' or '.join(error.kind.as_dict()['types'])}",
     "format": lambda error: f"is not a valid {error.kind.as_dict()['format']}",
 }

@@ -78,7 +78,7 @@ def reveal_for(connection: Connection, host: str) -> dict[str, str]:
     if not {host.lower(), name.lower()} & {str(entry).lower() for entry in connection.allowed_hosts}:
         raise ActionError(
             "secret_refused",
-            f"the secret of connection {connection.name!r} is not for {host}; it goes to {connection.allowed_hosts} only",
+            f"the secret of {connection.name!r} is not for {host}; it goes to {connection.allowed_hosts} only",
             retryable=False,
         )
     if not connection.ciphertext:

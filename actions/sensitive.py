@@ -11,7 +11,8 @@ NAMES = (
 )
 SENSITIVE_NAME = re.compile(rf"(?:^|_)(?:{NAMES})$")
 IN_TEXT = re.compile(
-    rf"(?i)(\b[\w-]*(?:{NAMES.replace('pin|', '')})[\"']?\s*[:=]\s*)(?:(?:bearer|basic)\s+)?(\"[^\"]*\"|'[^']*'|[^\s,;&\"'}}]+)"
+    rf"(?i)(\b[\w-]*(?:{NAMES.replace('pin|', '')})[\"']?\s*[:=]\s*)(?:(?:bearer|basic)\s+)?"
+    r"(\"[^\"]*\"|'[^']*'|[^\s,;&\"'}]+)"
 )
 BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9+/=._~-]{8,}")
 SHORTEST_SECRET = 4
@@ -96,8 +97,8 @@ def _expand(schemas: Iterable[Any], root: Any) -> Iterator[dict[str, Any]]:
 
 def _resolve(reference: str, root: Any) -> Any:
     target = root
-    for part in reference.removeprefix("#").split("/")[1:]:
-        part = part.replace("~1", "/").replace("~0", "~")
+    for escaped in reference.removeprefix("#").split("/")[1:]:
+        part = escaped.replace("~1", "/").replace("~0", "~")
         if isinstance(target, list):
             target = target[int(part)] if part.isdigit() and int(part) < len(target) else None
         else:

@@ -46,7 +46,7 @@ def bind(fn: Handler, value: Any) -> dict[str, Any]:
 
 
 def dump(value: Any, annotation: Any = Any) -> Any:
-    """Return what a handler returned as a JSON value. Raises ActionError `invalid_output` for what JSON has no form for."""
+    """Return what a handler returned as a JSON value. Raises ActionError `invalid_output` where there is none."""
     try:
         if annotation is Any:
             return to_jsonable_python(value, by_alias=True)

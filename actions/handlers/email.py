@@ -24,7 +24,7 @@ from django.core.validators import validate_email
 
 from actions.context import Context
 from actions.errors import ActionError
-from actions.handlers import guard, templates
+from actions.handlers import guard, reach, templates
 from actions.problems import Problem, pointer
 
 OUTSIDE = True
@@ -115,13 +115,17 @@ def _addresses(name: str, given: Any, value: Any) -> list[str]:
 
 def _address(name: str, text: Any) -> str:
     parsed = getaddresses([_header(name, text)]) if isinstance(text, str) else []
-    try:
-        if len(parsed) != 1 or not parsed[0][1].isascii():
-            raise ValidationError("not one address")
-        validate_email(parsed[0][1])
-    except ValidationError:
-        raise ActionError("invalid_address", f"{name}: the value is not one e-mail address", retryable=False) from None
+    if len(parsed) != 1 or not _is_address(parsed[0][1]):
+        raise ActionError("invalid_address", f"{name}: the value is not one e-mail address", retryable=False)
     return formataddr(parsed[0])
+
+
+def _is_address(text: str) -> bool:
+    try:
+        validate_email(text)
+    except ValidationError:
+        return False
+    return text.isascii()
 
 
 def _header(name: str, text: str) -> str:
@@ -134,9 +138,9 @@ class _Smtp(smtplib.SMTP):
     """An SMTP connection to a checked address."""
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
-        plain = guard.open_socket(host, port, timeout, guard.MAIL_PORTS)
+        plain = reach.open_socket(host, port, timeout, reach.MAIL_PORTS)
         use_ssl = getattr(settings, "EMAIL_USE_SSL", False)
-        return guard.tls_context().wrap_socket(plain, server_hostname=host) if use_ssl else plain
+        return reach.tls_context().wrap_socket(plain, server_hostname=host) if use_ssl else plain
 
 
 def _deliver(message: EmailMessage, recipients: list[str], timeout: float) -> None:
@@ -176,7 +180,7 @@ def _say_goodbye(smtp: smtplib.SMTP) -> None:
 
 def _prepare(smtp: smtplib.SMTP) -> None:
     if settings.EMAIL_USE_TLS:
-        smtp.starttls(context=guard.tls_context())
+        smtp.starttls(context=reach.tls_context())
     if settings.EMAIL_HOST_USER:
         smtp.login(settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD)
     else:

@@ -20,7 +20,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from actions import running, secrets
 from actions.context import Context
 from actions.errors import CODE, ActionError
-from actions.handlers import guard, templates
+from actions.handlers import guard, reach, templates
 from actions.models import Connection
 from actions.problems import Problem, pointer
 from actions.sensitive import redact_value
@@ -210,10 +210,10 @@ def _credentials(given: Mapping[str, Any] | None, url: str) -> dict[str, str]:
     connection = Connection.objects.filter(name=given["name"]).first()
     if connection is None:
         raise ActionError("no_connection", f"there is no connection {given['name']!r}: create it", retryable=False)
-    target = urlsplit(url)
-    if target.scheme != "https" and not guard.is_named(target.hostname or "", target.port or 80):
+    target = guard.parse_url(url)
+    if target.scheme != "https" and not reach.is_named(target.host, target.port or 80):
         raise ActionError("secret_refused", "a secret is only sent over https", retryable=False)
-    parts = secrets.reveal_for(connection, target.netloc)
+    parts = secrets.reveal_for(connection, target.netloc.decode())
     try:
         return _authorization(given, parts)
     except KeyError as error:

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from threading import Thread
-from typing import cast
 
 
 @dataclass
@@ -65,18 +64,22 @@ class _Session(socketserver.StreamRequestHandler):
         return self.answer(verb, "250 ok")
 
     def on_data(self, line: str) -> bool:
-        if not self.answer("BEFORE DATA", "354 go on"):
-            return False
-        body = b""
+        before = self.post.answers.get("BEFORE DATA", "354 go on")
+        if not self.answer("BEFORE DATA", "354 go on") or not before.startswith("354"):
+            return not before.startswith("421")
+        body, ended = b"", False
         for raw in self.rfile:
             if raw == b".\r\n":
+                ended = True
                 break
             body += raw.removeprefix(b".") if raw.startswith(b"..") else raw
+        if not ended:
+            return False
         if self.post.hang_up_at == "AFTER DATA":
             return False
         if "DATA" not in self.post.answers:
             mail = email.message_from_bytes(body, policy=email.policy.default)
-            self.post.mails.append(cast("EmailMessage", mail))
+            self.post.mails.append(mail)
             self.post.envelopes.append(self.recipients)
         return self.answer("DATA", "250 queued")
 
@@ -85,4 +88,4 @@ class _Session(socketserver.StreamRequestHandler):
         return False
 
     def on_other(self, line: str) -> bool:
-        return self.answer(line.split(" ")[0].upper(), "250 ok")
+        return self.answer(line.split(" ", maxsplit=1)[0].upper(), "250 ok")

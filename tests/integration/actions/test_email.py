@@ -9,7 +9,12 @@ from actions.invoke import Outcome, invoke
 from actions.retry import Retry
 from tests.integration.actions.post import Post
 
-CONFIG = {"to": "{{ email }}", "subject": "Hi {{ name }}", "text": "Hello {{ name }}\n.\nBye", "html": "<p>{{ name }}</p>"}
+CONFIG = {
+    "to": "{{ email }}",
+    "subject": "Hi {{ name }}",
+    "text": "Hello {{ name }}\n.\nBye",
+    "html": "<p>{{ name }}</p>",
+}
 ADA = {"email": "ada@example.com", "name": "Ada <b>"}
 
 
@@ -113,7 +118,17 @@ def test_data_cannot_add_headers(mailbox: Post, field: str, evil: str) -> None:
 
 @pytest.mark.parametrize(
     "evil",
-    ["a@example.com, evil@example.com", "a@example.com;evil@example.com", "", "nobody", "<>", "a@", None, 5, "é@example.com"],
+    [
+        "a@example.com, evil@example.com",
+        "a@example.com;evil@example.com",
+        "",
+        "nobody",
+        "<>",
+        "a@",
+        None,
+        5,
+        "é@example.com",
+    ],
 )
 def test_data_cannot_add_recipients(mailbox: Post, evil: object) -> None:
     assert failed(run(value=ADA | {"email": evil}))[0] == "invalid_address"

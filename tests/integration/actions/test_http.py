@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from email.utils import formatdate
 from typing import Any
 
@@ -59,7 +58,12 @@ def test_the_body_is_what_the_configuration_maps(server: Web) -> None:
 
 
 def test_a_form_is_sent_as_a_form(server: Web) -> None:
-    config = {"method": "POST", "url": server.url(), "encoding": "form", "body": {"a": "{{ a }}", "b": "x y", "c": None}}
+    config = {
+        "method": "POST",
+        "url": server.url(),
+        "encoding": "form",
+        "body": {"a": "{{ a }}", "b": "x y", "c": None},
+    }
     assert run(config, {"a": "1&2"}).ok
     assert only(server).body == b"a=1%262&b=x+y"
     assert only(server).headers["content-type"] == "application/x-www-form-urlencoded"
@@ -92,9 +96,7 @@ def test_the_whole_answer_can_be_the_result(server: Web) -> None:
         (302, ("http_302", False, False)),
     ],
 )
-def test_a_status_says_whether_another_try_can_help(
-    server: Web, status: int, expected: tuple[str, bool, bool]
-) -> None:
+def test_a_status_says_whether_another_try_can_help(server: Web, status: int, expected: tuple[str, bool, bool]) -> None:
     outcome = run({"method": "GET", "url": server.url(f"/status/{status}")})
     assert failed(outcome) == expected
     assert outcome.failure is not None
@@ -110,12 +112,18 @@ def test_a_rule_for_a_status_comes_before_the_rule_for_its_class(server: Web) ->
 
 
 def test_a_status_can_be_declared_a_success(server: Web) -> None:
-    assert run({"method": "GET", "url": server.url("/status/404"), "success": ["2xx", 404]}).output == {"message": "because"}
+    assert run({"method": "GET", "url": server.url("/status/404"), "success": ["2xx", 404]}).output == {
+        "message": "because"
+    }
 
 
 @pytest.mark.parametrize(
     ("after", "low", "high"),
-    [("120", 120, 120), (formatdate(4_102_444_800, usegmt=True).replace(" ", "%20"), 10**8, 10**10), ("soon", None, None)],
+    [
+        ("120", 120, 120),
+        (formatdate(4_102_444_800, usegmt=True).replace(" ", "%20"), 10**8, 10**10),
+        ("soon", None, None),
+    ],
 )
 def test_retry_after_is_seconds_or_a_date(server: Web, after: str, low: float | None, high: float | None) -> None:
     failure = run({"method": "GET", "url": server.url(f"/status/503/{after}")}).failure
@@ -144,7 +152,7 @@ def test_the_request_ends_before_the_handlers_time_does(server: Web) -> None:
 @pytest.mark.django_db
 class TestConnection:
     @pytest.fixture
-    def connection(self, server: Web) -> Iterator[Connection]:
+    def connection(self, server: Web) -> Connection:
         row = Connection(name="crm", allowed_hosts=[f"127.0.0.1:{server.port}"])
         secrets.set_secret(row, {"token": "canary-t", "username": "ann", "password": "canary-p"}, actor="test")
         return row

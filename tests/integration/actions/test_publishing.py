@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import transaction
 from django.db import Error as DatabaseError
+from django.db import transaction
 
 from actions import action, publishing, registry, secrets, sync
 from actions.models import Action, ActionVersion, Connection
@@ -107,7 +107,9 @@ def test_words_may_change_without_a_new_version() -> None:
     assert Action.objects.get(name="pub-x").title == "New"
 
 
-def test_the_command_publishes_and_fails_loudly(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_publishes_and_fails_loudly(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     register()
     call_command("sync_actions")
     assert "published pub-x:1.0.0" in capsys.readouterr().out
@@ -185,7 +187,6 @@ def test_what_is_published_cannot_be_published_or_changed_again() -> None:
 
 
 def test_rotating_moves_every_secret_to_the_current_key(settings: Any) -> None:
-
 
     keys = [f"k{n}:" + base64.b64encode(bytes([n]) * 32).decode() for n in (1, 2)]
     settings.SECRETS_KEYS = keys[:1]

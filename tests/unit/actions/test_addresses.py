@@ -8,7 +8,7 @@ from actions.handlers import addresses
 @pytest.mark.parametrize(
     "text",
     [
-        "0.0.0.0",  # noqa: S104 - the address is the test
+        "0.0.0.0",
         "10.1.2.3",
         "100.64.0.1",
         "127.0.0.1",

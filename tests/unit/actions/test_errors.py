@@ -3,7 +3,7 @@ import pytest
 from actions.errors import ActionError, from_exception, from_result
 
 
-class HTTPGatewayTimeout(Exception):
+class HTTPGatewayTimeout(Exception):  # noqa: N818 - a name as libraries have them
     pass
 
 
@@ -32,7 +32,10 @@ def test_an_error_code_that_is_no_code_is_refused_where_it_is_raised(code: str) 
 @pytest.mark.parametrize(
     ("result", "expected"),
     [
-        ({"success": False, "error": "rate_limited", "message": "slow", "retryable": True}, ("rate_limited", True, False)),
+        (
+            {"success": False, "error": "rate_limited", "message": "slow", "retryable": True},
+            ("rate_limited", True, False),
+        ),
         ({"success": False, "error": "gone", "message": "no"}, ("gone", False, True)),
         ({"success": False, "error": "Not A Code"}, ("action_failed", False, True)),
         ({"success": False, "retry_after": 3}, ("action_failed", True, False)),

@@ -21,7 +21,7 @@ def _clean() -> Iterator[None]:
 
 
 def run(function: Any, value: Any = None, **settings: Any) -> Outcome:
-    settings = {"transactional": False, "timeout": "5s"} | settings
+    settings = {"transactional": False, "timeout": "5s", **settings}
     action("inv-x", **settings)(function)
     return invoke(contract(), {} if value is None else value, context())
 
@@ -92,7 +92,11 @@ def test_whatever_a_handler_raises_is_a_failure_of_its_attempt(
 
     outcome = run(handler)
     assert outcome.failure is not None
-    assert (outcome.failure.code, outcome.failure.retryable, outcome.failure.definite) == (expected, retryable, definite)
+    assert (outcome.failure.code, outcome.failure.retryable, outcome.failure.definite) == (
+        expected,
+        retryable,
+        definite,
+    )
 
 
 def test_a_traceback_begins_in_the_handler() -> None:
@@ -150,9 +154,9 @@ def test_a_handler_that_sleeps_too_long_is_stopped() -> None:
 def test_a_handler_that_catches_everything_is_stopped_all_the_same() -> None:
     def handler(ctx: Context) -> str:
         for _ in range(2):
-            try:
+            try:  # noqa: SIM105 - written as authors write it
                 time.sleep(5)
-            except BaseException:  # noqa: BLE001, S110 - the mistake under test
+            except BaseException:  # noqa: BLE001 - the mistake under test
                 pass
         return "late"
 
@@ -174,7 +178,7 @@ def test_no_alarm_rings_after_the_attempt() -> None:
 
 def test_an_alarm_inside_a_query_says_that_the_connection_is_lost() -> None:
     def handler(ctx: Context) -> None:
-        exec(compile("import time; time.sleep(5)", "psycopg/cursor.py", "exec"), {"__name__": "psycopg.cursor"})  # noqa: S102
+        exec(compile("import time; time.sleep(5)", "psycopg/cursor.py", "exec"), {"__name__": "psycopg.cursor"})
 
     outcome = run(handler, timeout="100ms")
     assert code(outcome) == "timeout"

@@ -13,7 +13,8 @@ MAIL = {"to": "{{ email }}", "subject": "Hi", "text": "Hello {{ name }}"}
     [
         HTTP,
         HTTP | {"query": {"q": "{{ q }}"}, "headers": {"X-Tag": "{{ tag }}"}, "body": {"a": ["{{ a }}"]}},
-        HTTP | {"success": ["2xx", 404], "errors": {"409": {"code": "exists", "retryable": False}, "4xx": {"code": "no"}}},
+        HTTP
+        | {"success": ["2xx", 404], "errors": {"409": {"code": "exists", "retryable": False}, "4xx": {"code": "no"}}},
         HTTP | {"connection": {"name": "crm", "as": "header", "header": "X-Api-Key"}, "response": "response"},
         HTTP | {"encoding": "form", "body": {"a": "{{ a }}"}},
     ],
@@ -79,7 +80,9 @@ def test_a_mail_setting_that_would_not_be_kept_is_refused(change: dict[str, Any]
 
 def test_a_proper_mail_configuration_passes() -> None:
     assert KINDS["email"].check(MAIL) == []
-    assert KINDS["email"].check(MAIL | {"cc": ["a@example.com"], "html": "<p>{{ name }}</p>", "reply_to": "b@c.de"}) == []
+    assert (
+        KINDS["email"].check(MAIL | {"cc": ["a@example.com"], "html": "<p>{{ name }}</p>", "reply_to": "b@c.de"}) == []
+    )
 
 
 @pytest.mark.parametrize("config", [None, [], "x", {}])

@@ -53,7 +53,9 @@ def test_the_function_stays_what_it_was() -> None:
         ({"input": {"a?": "integer"}}, "does not require"),
     ],
 )
-def test_a_setting_that_cannot_be_kept_is_refused_where_it_is_written(arguments: dict[str, Any], complaint: str) -> None:
+def test_a_setting_that_cannot_be_kept_is_refused_where_it_is_written(
+    arguments: dict[str, Any], complaint: str
+) -> None:
     with pytest.raises(RegistrationError, match=complaint):
 
         @action(**{"name": "reg-x", **arguments})
@@ -73,7 +75,7 @@ def test_only_plain_functions_are_handlers() -> None:
 
     for function in (later, parts, print, lambda ctx, **fields: None):
         with pytest.raises((RegistrationError, SignatureError)):
-            action("reg-x")(function)  # type: ignore[arg-type]
+            action("reg-x")(function)
 
 
 def test_fields_without_names_need_a_schema() -> None:

@@ -1,4 +1,4 @@
-import datetime
+import datetime as dt
 import enum
 import uuid
 from dataclasses import dataclass
@@ -12,6 +12,8 @@ from typing_extensions import TypedDict
 from actions.errors import ActionError
 from actions.schemas import check_schema, problems
 from actions.signatures import SignatureError, bind, dump, from_signature
+
+NO_PASSWORD = SecretStr("x")
 
 
 class Colour(enum.Enum):
@@ -35,22 +37,24 @@ class Point(TypedDict):
 
 def charge(
     ctx: object, customer_id: str, amount: Annotated[Decimal, Field(gt=0)], currency: Literal["EUR", "USD"] = "EUR"
-) -> Charge: ...
+) -> Charge:
+    return Charge(customer_id, amount)
 
 
 def many(
     ctx: object,
     mail: EmailStr,
-    on: datetime.date,
-    at: datetime.datetime,
+    on: dt.date,
+    at: dt.datetime,
     ref: uuid.UUID,
     colour: Colour,
     address: Address,
     point: Point,
     tags: set[str],
-    password: SecretStr = SecretStr("x"),
+    password: SecretStr = NO_PASSWORD,
     note: str | None = None,
-) -> list[Charge]: ...
+) -> list[Charge]:
+    return []
 
 
 def untyped(ctx, anything, other=3): ...  # type: ignore[no-untyped-def]
@@ -78,7 +82,7 @@ def test_a_typed_input_arrives_as_python_values() -> None:
     schema, _ = from_signature(many)
     assert problems(schema, MANY) == []
     bound = bind(many, MANY)
-    assert bound["on"] == datetime.date(2026, 2, 28)
+    assert bound["on"] == dt.date(2026, 2, 28)
     assert bound["colour"] is Colour.RED
     assert bound["address"] == Address(street="High")
     assert bound["ref"] == uuid.UUID(MANY["ref"])  # type: ignore[arg-type]
@@ -116,9 +120,7 @@ def test_what_only_the_type_refuses_is_an_invalid_input_without_the_value() -> N
     assert "19.75" not in str(error.value)
 
 
-@pytest.mark.parametrize(
-    "function", [lambda: None, lambda *args: None, lambda ctx, *rest: None, lambda *, ctx: None]
-)
+@pytest.mark.parametrize("function", [lambda: None, lambda *args: None, lambda ctx, *rest: None, lambda *, ctx: None])
 def test_a_signature_without_a_context_or_without_names_is_refused(function: Any) -> None:
     with pytest.raises(SignatureError):
         from_signature(function)
@@ -143,5 +145,5 @@ def test_a_result_that_is_not_json_is_an_invalid_output(value: object) -> None:
 
 
 def test_rich_results_become_json_without_an_annotation() -> None:
-    value = {"on": datetime.date(2026, 1, 2), "sum": Decimal("1.10"), "who": Address(street="x"), "t": (1, 2)}
+    value = {"on": dt.date(2026, 1, 2), "sum": Decimal("1.10"), "who": Address(street="x"), "t": (1, 2)}
     assert dump(value) == {"on": "2026-01-02", "sum": "1.10", "who": {"street": "x", "number": 1}, "t": [1, 2]}
