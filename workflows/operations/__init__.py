@@ -13,6 +13,7 @@ from workflows.operations.errors import (
     UnknownRun,
     VersionConflict,
 )
+from workflows.operations.publishing import check_workflow, draft_workflow, publish_workflow
 from workflows.operations.start import Started, check_input, start_action, start_workflow
 from workflows.operations.waiting import wait_for
 
@@ -29,6 +30,9 @@ __all__ = [
     "VersionConflict",
     "cancel",
     "check_input",
+    "check_workflow",
+    "draft_workflow",
+    "publish_workflow",
     "put_entry",
     "retry",
     "start_action",

@@ -1,0 +1,152 @@
+"""The life of a workflow document: checked, drafted, published. A published version never changes."""
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from actions import schemas
+from actions.models import Action, ActionVersion
+from actions.problems import Problem
+from actions.running import refuse_inside_handler
+from audit.recording import record
+from dotdo_site.lib import canonical
+from workflows import expressions
+from workflows.language import loader, locking, validator
+from workflows.models import Workflow, WorkflowVersion
+from workflows.operations.errors import DefinitionInvalid, NotAllowed, UnknownDefinition
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedAction:
+    """A published action as the language sees it: its versions, newest first, with their input schemas."""
+
+    schemas_by_version: Mapping[str, dict[str, Any]]
+
+    @property
+    def versions(self) -> Sequence[str]:
+        """Return the published versions, the one published last first."""
+        return list(self.schemas_by_version)
+
+    def input_schema(self, version: str) -> Mapping[str, Any]:
+        """Return the JSON Schema of the arguments."""
+        return self.schemas_by_version[version]
+
+    def check_input(self, version: str, value: Any) -> list[tuple[str, str]]:
+        """Return (pointer, message) of what is wrong with static arguments."""
+        found = schemas.problems(self.schemas_by_version[version], value)
+        return [(problem.pointer, problem.message) for problem in found]
+
+
+class PublishedActions:
+    """The catalogue of functions: all published actions."""
+
+    def function(self, name: str) -> PublishedAction | None:
+        """Return the action, or None."""
+        rows = ActionVersion.objects.filter(action__name=name, state="published").order_by("-published_at")
+        found = dict(rows.values_list("version", "input_schema"))
+        return PublishedAction(found) if found else None
+
+    def names(self) -> Iterable[str]:
+        """Return the names of all actions that have a published version."""
+        return Action.objects.filter(versions__state="published").distinct().values_list("name", flat=True)
+
+
+def check_workflow(source: str) -> tuple[dict[str, Any], list[Problem]]:
+    """Read and validate a document in YAML or JSON; return it (empty when unreadable) with all its problems."""
+    try:
+        document = loader.load(source)
+    except loader.LoadError as error:
+        return {}, [Problem("", "syntax", str(error))]
+    found = validator.validate(
+        document,
+        PublishedActions(),
+        compile_expression=expressions.compiles,
+        check_schema=lambda schema: [(problem.pointer, problem.message) for problem in schemas.check_schema(schema)],
+    )
+    return document, [_problem(problem) for problem in found]
+
+
+def draft_workflow(source: str, *, actor: str) -> WorkflowVersion:
+    """Save a valid document as a draft of the version it names; an existing draft is replaced.
+
+    The same document again as a version that is published already is that version. Raises DefinitionInvalid,
+    NotAllowed.
+    """
+    refuse_inside_handler("draft a workflow")
+    document, problems = check_workflow(source)
+    if problems:
+        raise DefinitionInvalid(problems)
+    about = document["document"]
+    with transaction.atomic():
+        workflow = _workflow(about)
+        version = WorkflowVersion.objects.select_for_update().filter(workflow=workflow, version=about["version"]).first()
+        stored = locking.stored(document)
+        digest = canonical.digest(stored)
+        if version is not None and version.state != "draft":
+            return _published_already(version, digest)
+        version = version or WorkflowVersion(workflow=workflow, version=about["version"])
+        version.source, version.document, version.digest = source, stored, digest
+        version.input_schema = stored.get("input", {}).get("schema", {}).get("document", {})
+        version.save()
+        _record("workflow.drafted", version, actor, "")
+    return version
+
+
+def publish_workflow(version_id: uuid.UUID, *, actor: str, reason: str = "") -> WorkflowVersion:
+    """Check a draft once more, lock it to the action versions of this moment, and publish it.
+
+    Raises UnknownDefinition, NotAllowed, DefinitionInvalid.
+    """
+    refuse_inside_handler("publish a workflow")
+    with transaction.atomic():
+        version = WorkflowVersion.objects.select_for_update().filter(pk=version_id).first()
+        if version is None:
+            raise UnknownDefinition("draft of a workflow", str(version_id), [])
+        if version.state != "draft":
+            raise NotAllowed(f"Version {version.version} is {version.state} already.")
+        document, problems = check_workflow(version.source)
+        if problems:
+            raise DefinitionInvalid(problems)
+        version.lock = locking.lock_functions(document, PublishedActions())
+        version.state, version.published_at = WorkflowVersion.State.PUBLISHED, Now()
+        version.save(update_fields=["lock", "state", "published_at"])
+        version.refresh_from_db()
+        _record("workflow.published", version, actor, reason)
+    return version
+
+
+def _workflow(about: Mapping[str, Any]) -> Workflow:
+    """Return the workflow that a document belongs to, its title and description brought up to date."""
+    workflow, _ = Workflow.objects.get_or_create(name=about["name"])
+    other = workflow.versions.exclude(document__document__namespace=about["namespace"]).first()
+    if other is not None:
+        raise NotAllowed(
+            f"The name {workflow.name} is taken by namespace {other.document['document']['namespace']}; "
+            "names are unique here, choose another one."
+        )
+    workflow.title, workflow.description = about.get("title", ""), about.get("summary", "")
+    workflow.save(update_fields=["title", "description"])
+    return workflow
+
+
+def _published_already(version: WorkflowVersion, digest: str) -> WorkflowVersion:
+    if version.digest == digest:
+        return version
+    raise NotAllowed(
+        f"Version {version.version} of {version.workflow.name} is {version.state} and never changes; "
+        "raise `document.version` to publish this text."
+    )
+
+
+def _problem(found: validator.Problem) -> Problem:
+    parts = [found.message, f"expected {found.expected}" if found.expected else "", found.suggestion]
+    return Problem(found.pointer, "language", "; ".join(part for part in parts if part))
+
+
+def _record(kind: str, version: WorkflowVersion, actor: str, reason: str) -> None:
+    data = {"name": version.workflow.name, "version": version.version, "digest": version.digest}
+    record(chain=version.workflow_id, kind=kind, actor=actor, reason=reason, data=data)
