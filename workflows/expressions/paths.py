@@ -95,8 +95,8 @@ def _literal(text: str) -> Any:
 def _path(root: str, keys: tuple[Key, ...]) -> Lane:
     name = root[1:]
     if name:
-        return lambda dot, variables: _walk(_variable(variables, name), keys)
-    return (lambda dot, variables: _walk(dot, keys)) if keys else (lambda dot, variables: dot)
+        return lambda _, variables: _walk(_variable(variables, name), keys)
+    return (lambda dot, _: _walk(dot, keys)) if keys else (lambda dot, _: dot)
 
 
 def _variable(variables: Mapping[str, Any], name: str) -> Any:

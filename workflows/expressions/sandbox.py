@@ -78,7 +78,7 @@ class Sandbox:
     def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair()
         with theirs:
-            self._process = subprocess.Popen(  # noqa: S603 - our own file, no outside input
+            self._process = subprocess.Popen(
                 [sys.executable, "-I", str(WORKER), str(self.memory_mib)],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,

@@ -15,7 +15,7 @@ import struct
 import sys
 from typing import Any
 
-import jq  # type: ignore[import-not-found]
+import jq
 
 CHANNEL = 0
 REQUEST = struct.Struct("<cIII")

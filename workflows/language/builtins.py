@@ -29,11 +29,12 @@ class Builtin:
 
     def input_schema(self, version: str) -> Mapping[str, Any]:
         """Return the JSON Schema of the arguments."""
+        del version  # there is one
         return self.schema
 
     def check_input(self, version: str, value: Any) -> list[tuple[str, str]]:
         """Return (pointer, message) of everything that is wrong with the arguments."""
-        return list(_problems(self.schema, value, ""))
+        return list(_problems(self.input_schema(version), value, ""))
 
     def problems(self, value: Any) -> list[str]:
         """Return what is wrong with the arguments, one sentence each."""

@@ -124,9 +124,10 @@ class _Composer:
 
 
 def _refuse_references(event: Any) -> None:
+    anchor = (event.anchor or "")[:60]
     if isinstance(event, yaml.AliasEvent):
-        raise _failure(f"aliases are not allowed; write out what `*{event.anchor[:60]}` stands for", event.start_mark)
-    if event.anchor:
-        raise _failure(f"anchors are not allowed; remove `&{event.anchor[:60]}`", event.start_mark)
+        raise _failure(f"aliases are not allowed; write out what `*{anchor}` stands for", event.start_mark)
+    if anchor:
+        raise _failure(f"anchors are not allowed; remove `&{anchor}`", event.start_mark)
     if event.tag:
         raise _failure(f"tags are not allowed; remove `{event.tag[:60]}`", event.start_mark)

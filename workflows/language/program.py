@@ -206,7 +206,7 @@ def _read_task(item: dict[str, Any], place: str, index: int, lock: Mapping[str, 
     ((name, definition),) = item.items()
     ref = f"{place}/{name}"
     common = {"name": name, "ref": ref, "index": index, "definition": definition, **_read_common(definition)}
-    return READERS[kind_of(definition) or ""](definition, ref, common, lock)
+    return READERS[kind_of(definition) or ""](Reading(definition, ref, common, lock))
 
 
 def _read_common(definition: dict[str, Any]) -> dict[str, Any]:
@@ -233,43 +233,51 @@ def _transform(data: Mapping[str, Any], key: str) -> Template | None:
     return templates.compile_always(data[key]) if key in data else None
 
 
-def _read_do(definition: dict[str, Any], ref: str, common: dict[str, Any], lock: Mapping[str, str]) -> Do:
-    return Do(tasks=_read_list(definition["do"], f"{ref}/do", lock), **common)
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the reader of one kind gets: the task as written, its pointer, the fields all tasks have, the lock."""
+
+    definition: Mapping[str, Any]
+    ref: str
+    common: Mapping[str, Any]
+    lock: Mapping[str, str]
 
 
-def _read_set(definition: dict[str, Any], ref: str, common: dict[str, Any], lock: Mapping[str, str]) -> Set:
-    return Set(value=templates.compile(definition["set"]), **common)
+def _read_do(task: Reading) -> Do:
+    return Do(tasks=_read_list(task.definition["do"], f"{task.ref}/do", task.lock), **task.common)
 
 
-def _read_switch(definition: dict[str, Any], ref: str, common: dict[str, Any], lock: Mapping[str, str]) -> Switch:
+def _read_set(task: Reading) -> Set:
+    return Set(value=templates.compile(task.definition["set"]), **task.common)
+
+
+def _read_switch(task: Reading) -> Switch:
     cases = []
-    for index, item in enumerate(definition["switch"]):
+    for index, item in enumerate(task.definition["switch"]):
         ((name, case),) = item.items()
         when = templates.always(case["when"]) if "when" in case else None
-        cases.append(Case(name=name, ref=f"{ref}/switch/{index}/{name}", when=when, then=case["then"]))
+        cases.append(Case(name=name, ref=f"{task.ref}/switch/{index}/{name}", when=when, then=case["then"]))
     default = next((case for case in cases if case.when is None), None)
-    return Switch(cases=tuple(case for case in cases if case.when is not None), default=default, **common)
+    return Switch(cases=tuple(case for case in cases if case.when is not None), default=default, **task.common)
 
 
-def _read_call(definition: dict[str, Any], ref: str, common: dict[str, Any], lock: Mapping[str, str]) -> Call:
-    function, _, version = lock[definition["call"]].rpartition(":")
-    arguments = templates.compile(definition.get("with", {}))
-    return Call(function=function, version=version, with_=arguments, **common)
+def _read_call(task: Reading) -> Call:
+    function, _, version = task.lock[task.definition["call"]].rpartition(":")
+    arguments = templates.compile(task.definition.get("with", {}))
+    return Call(function=function, version=version, with_=arguments, **task.common)
 
 
-def _read_wait(definition: dict[str, Any], ref: str, common: dict[str, Any], lock: Mapping[str, str]) -> Wait:
-    duration = definition["wait"]
+def _read_wait(task: Reading) -> Wait:
+    duration = task.definition["wait"]
     text = templates.inner(duration) if isinstance(duration, str) else None
-    return Wait(duration=durations.parse_wait(duration) if text is None else text, **common)
+    return Wait(duration=durations.parse_wait(duration) if text is None else text, **task.common)
 
 
-def _read_raise(definition: dict[str, Any], ref: str, common: dict[str, Any], lock: Mapping[str, str]) -> Raise:
-    return Raise(error=templates.compile(definition["raise"]["error"]), **common)
+def _read_raise(task: Reading) -> Raise:
+    return Raise(error=templates.compile(task.definition["raise"]["error"]), **task.common)
 
 
-Reader = Callable[[dict[str, Any], str, dict[str, Any], Mapping[str, str]], Task]
-
-READERS: Mapping[str, Reader] = {
+READERS: Mapping[str, Callable[[Reading], Task]] = {
     "do": _read_do,
     "set": _read_set,
     "switch": _read_switch,

@@ -14,8 +14,7 @@ for _value, _spellings in (
     WORDS.update(dict.fromkeys(_spellings, _value))
 
 DECIMAL = re.compile(r"[-+]?[0-9]+")
-OCTAL = re.compile(r"0o[0-7]+")
-HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+")
+PREFIXED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 LONGEST_NUMBER = 400
@@ -37,8 +36,6 @@ def resolve(text: str, line: int, column: int) -> Any:
 def _number(text: str) -> int | float | None:
     if DECIMAL.fullmatch(text):
         return int(text)
-    if OCTAL.fullmatch(text):
-        return int(text[2:], 8)
-    if HEXADECIMAL.fullmatch(text):
-        return int(text[2:], 16)
+    if PREFIXED.fullmatch(text):
+        return int(text, 0)
     return float(text) + 0.0 if FLOAT.fullmatch(text) else None

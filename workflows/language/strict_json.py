@@ -1,4 +1,4 @@
-"""JSON read strictly: a linear pass over the tokens refuses what `json` would accept, with its place; then `json` parses.
+"""JSON read strictly: a pass over the tokens refuses what `json` would accept, with its place; then `json` parses.
 
 The language depends on nothing of the project, so this is not the parser of the API (`dotdo_site.lib`); both refuse the
 same texts, but this one reports to a person with an editor.
@@ -25,7 +25,9 @@ def parse(text: str) -> Any:
     try:
         return json.loads(text, parse_float=lambda digits: float(digits) + 0.0)
     except json.JSONDecodeError as error:
-        raise LoadError(f"this is not JSON: {error.msg[:1].lower()}{error.msg[1:]}", error.lineno, error.colno) from None
+        raise LoadError(
+            f"this is not JSON: {error.msg[:1].lower()}{error.msg[1:]}", error.lineno, error.colno
+        ) from None
 
 
 def _check_tokens(text: str) -> None:

@@ -1,5 +1,7 @@
 """What both notations refuse, and the error they refuse it with."""
 
+import math
+
 DEEPEST = 64
 LONGEST_REASON = 200
 LARGEST_INTEGER = 2**53 - 1
@@ -28,5 +30,5 @@ def check_number(number: int | float, line: int = 1, column: int = 1) -> None:
     """Refuse numbers that JSON cannot carry everywhere without a change."""
     if isinstance(number, int) and abs(number) > LARGEST_INTEGER:
         raise LoadError("the number is beyond 2^53 - 1 and would lose digits; quote it", line, column)
-    if number != number or number in (float("inf"), float("-inf")):
+    if not math.isfinite(number):
         raise LoadError("the number is not finite; JSON has no such value", line, column)

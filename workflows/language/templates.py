@@ -60,7 +60,7 @@ def always(text: str) -> str:
     return text.strip() if found is None else found
 
 
-def compile(value: Any) -> Template:
+def compile(value: Any) -> Template:  # noqa: A001 - read as `templates.compile`, like `re.compile`
     """Compile JSON data in which whole strings may be `${ ... }`."""
     if isinstance(value, str):
         text = inner(value)

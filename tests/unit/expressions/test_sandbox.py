@@ -85,7 +85,7 @@ def test_the_worker_has_no_environment_and_cannot_open_a_file(tmp_path: Path) ->
         "print(dict(os.environ).get('SECRET'))\n"
         "try:\n    open('/etc/passwd')\nexcept OSError as error:\n    print(error.errno)\n"
     )
-    shown = subprocess.run([sys.executable, "-I", str(probe)], env={}, capture_output=True, text=True, check=False)  # noqa: S603 - our own file
+    shown = subprocess.run([sys.executable, "-I", str(probe)], env={}, capture_output=True, text=True, check=False)
     assert shown.stdout.split() == ["None", "24"], shown.stderr
     environment = Path(f"/proc/{_pid()}/environ")
     if environment.exists():
@@ -168,7 +168,7 @@ def test_a_worker_dies_with_a_killed_parent() -> None:
         "from workflows.expressions.sandbox import SANDBOX\nfrom workflows.expressions import evaluate\n"
         "evaluate('1 + 1', None, {})\nprint(SANDBOX.pid, flush=True)\nevaluate('last(range(1e12))', None, {})"
     )
-    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own code
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert parent.stdout
     worker = int(parent.stdout.readline())
     parent.kill()

@@ -1,0 +1,66 @@
+"""A catalog of two actions, and the real expression compiler, for tests of the language."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from actions import schemas
+from workflows.expressions import compiles
+from workflows.language import FunctionInfo, Problem, load, validate
+
+CHARGE = {
+    "type": "object",
+    "properties": {
+        "customer_id": {"type": "string"},
+        "amount": {"type": "number", "exclusiveMinimum": 0},
+        "currency": {"enum": ["EUR", "USD"]},
+        "tags": {"type": "array", "items": {"type": "string"}},
+    },
+    "required": ["customer_id", "amount"],
+    "additionalProperties": False,
+}
+
+
+@dataclass
+class Info:
+    versions: list[str]
+    schema: Mapping[str, Any] = field(default_factory=dict)
+
+    def input_schema(self, version: str) -> Mapping[str, Any]:
+        return self.schema
+
+    def check_input(self, version: str, value: Any) -> Iterable[tuple[str, str]]:
+        return [(problem.pointer, problem.message) for problem in schemas.problems(self.schema, value)]
+
+
+class Actions:
+    known: Mapping[str, Info] = {
+        "charge-card": Info(["1.2.0", "1.0.0"], CHARGE),
+        "send-mail": Info(["2.0.0"]),
+        "unpublished": Info([]),
+    }
+
+    def function(self, name: str) -> FunctionInfo | None:
+        return self.known.get(name)
+
+    def names(self) -> list[str]:
+        return list(self.known)
+
+
+def problems(document: Any) -> list[Problem]:
+    return validate(
+        document,
+        Actions(),
+        compile_expression=compiles,
+        check_schema=lambda schema: [(found.pointer, found.message) for found in schemas.check_schema(schema)],
+    )
+
+
+def document(tasks: str, **more: Any) -> dict[str, Any]:
+    """Return a document whose `do` is the given YAML."""
+    about = {"dsl": "1.0.3", "namespace": "demo", "name": "story", "version": "1.0.0"}
+    return {"document": about, "do": load(f"do:\n{tasks}")["do"], **more}
+
+
+def texts(tasks: str, **more: Any) -> list[str]:
+    return [str(problem) for problem in problems(document(tasks, **more))]

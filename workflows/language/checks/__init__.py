@@ -1,0 +1,1 @@
+"""The checks of a document, by subject. `validator.validate` runs them all."""

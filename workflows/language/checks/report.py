@@ -1,0 +1,124 @@
+"""Where the checks write what they find, and what they share."""
+
+import difflib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from workflows.language.catalog import Catalog, CheckSchema, CompileExpression
+from workflows.language.templates import escape
+
+MAX_PROBLEMS = 200
+LONGEST_SHOWN = 60
+NOT_SHOWN: Any = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that keeps a document from being published, at a JSON pointer."""
+
+    pointer: str
+    message: str
+    found: str = ""
+    expected: str = ""
+    suggestion: str = ""
+
+    def as_dict(self) -> dict[str, str]:
+        """Return the problem as JSON; empty parts are left out."""
+        parts = ("pointer", "message", "found", "expected", "suggestion")
+        return {part: getattr(self, part) for part in parts if part == "pointer" or getattr(self, part)}
+
+    def __str__(self) -> str:
+        text = f"{self.pointer or '/'}: {self.message}"
+        if self.found:
+            text += f"; found {self.found}"
+        if self.expected:
+            text += f"; expected {self.expected}"
+        return f"{text}. {self.suggestion}" if self.suggestion else text
+
+
+@dataclass(slots=True)
+class Report:
+    """Collects problems, and carries the injected tools to the checks."""
+
+    catalog: Catalog
+    compile_expression: CompileExpression
+    check_schema: CheckSchema
+    problems: list[Problem] = field(default_factory=list)
+    tasks: int = 0
+
+    def add(
+        self, pointer: str, message: str, *, found: Any = NOT_SHOWN, expected: str = "", suggestion: str = ""
+    ) -> None:
+        """Note a problem. `found` is shown shortened."""
+        if len(self.problems) < MAX_PROBLEMS:
+            shown = "" if found is NOT_SHOWN else show(found)
+            self.problems.append(Problem(pointer, message, shown, expected, suggestion))
+
+
+def show(value: Any) -> str:
+    """Return the value as short JSON text."""
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list):
+        return "a list"
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 1] + "…"
+
+
+def nearest(word: str, words: Iterable[str]) -> str:
+    """Return "Did you mean `…`?" for the nearest of `words`, or an empty text."""
+    if len(word) > LONGEST_SHOWN:  # comparing takes quadratic time
+        return ""
+    found = difflib.get_close_matches(word, list(words), 1)
+    return f"Did you mean `{found[0]}`?" if found else ""
+
+
+def at(pointer: str, key: str | int) -> str:
+    """Return the pointer of a member."""
+    return f"{pointer}/{escape(str(key))}"
+
+
+def check_object(
+    report: Report,
+    value: Any,
+    pointer: str,
+    allowed: Iterable[str],
+    *,
+    required: Iterable[str] = (),
+    not_yet: Mapping[str, str] | None = None,
+) -> bool:
+    """Check the keys of an object and tell whether it is one. `not_yet`: refused keys with what to do instead."""
+    if not isinstance(value, dict):
+        report.add(pointer, "this must be an object", found=value, expected=_listed(allowed))
+        return False
+    for key in value:
+        if key not in allowed:
+            _refuse_key(report, pointer, key, list(allowed), not_yet or {})
+    for key in required:
+        if key not in value:
+            report.add(pointer, f"`{key}` is missing")
+    return True
+
+
+def check_text(report: Report, parent: Mapping[str, Any], key: str, pointer: str) -> str | None:
+    """Return the text under `key`, if it is there and is a text that is not empty."""
+    value = parent.get(key)
+    if isinstance(value, str) and value.strip():
+        return value
+    if key in parent:
+        report.add(at(pointer, key), f"`{key}` must be a text that is not empty", found=value)
+    return None
+
+
+def _refuse_key(report: Report, pointer: str, key: str, allowed: list[str], not_yet: Mapping[str, str]) -> None:
+    if key in not_yet:
+        report.add(at(pointer, key), f"`{key}` is not in this release", suggestion=not_yet[key])
+        return
+    hint = nearest(key, [*allowed, *not_yet]) or f"Known here: {_listed(allowed)}."
+    report.add(at(pointer, key), f"`{key[:LONGEST_SHOWN]}` is not a key of this object", suggestion=hint)
+
+
+def _listed(words: Iterable[str]) -> str:
+    return ", ".join(words)
