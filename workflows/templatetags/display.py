@@ -6,7 +6,7 @@ from typing import Any
 from django import template
 from django.conf import settings
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from workflows.queries import LABELS
@@ -14,6 +14,7 @@ from workflows.templatetags.icons import glyph
 
 register = template.Library()
 
+MAX_CELLS, LEAST_CELLS = 12, 6
 SECOND, MINUTE, HOUR, DAY = 1.0, 60.0, 3_600.0, 86_400.0
 STEP_LABELS = {
     "ready": ("Due", "queued"),
@@ -72,6 +73,12 @@ def duration(value: timedelta | float | None) -> str:
 
 
 @register.simple_tag
+def milliseconds(value: float) -> str:
+    """Return a duration given in milliseconds."""
+    return seconds_text(value / 1000)
+
+
+@register.simple_tag
 def took(start: datetime | None, end: datetime | None) -> str:
     """Return how long it took, or how long it has been taking."""
     if start is None:
@@ -90,6 +97,24 @@ def moment(at: datetime | None, style: str = "full") -> SafeString | str:
     dated = style == "full" or (style == "short" and local.date() != timezone.localdate())
     text = f"{day}, {clock}" if dated else clock
     return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), f"{local:%Y-%m-%d %H:%M:%S} UTC", text)
+
+
+@register.simple_tag
+def steps_strip(run: Any) -> SafeString:
+    """Draw how far a run is: a cell per step, many of one kind together, never more than twelve."""
+    counts = (("succeeded", run.steps_done), ("failed", run.steps_failed), (tone(run.label), run.steps_open))
+    words = f"{run.steps_done} done, {run.steps_open} open, {run.steps_failed} failed"
+    total = sum(count for _, count in counts)
+    if not total:
+        return format_html('<span class="muted">–<span class="vh">no steps yet</span></span>')
+    cells = [key for key, count in counts for _ in range(-(-count * min(total, MAX_CELLS) // total))]
+    width = 100 / max(len(cells), LEAST_CELLS)
+    drawn = format_html_join(
+        "",
+        '<rect data-s="{}" x="{}%" width="{}%" height="14" rx="1.5"/>',
+        ((key, f"{index * width:.2f}", f"{width * 0.8:.2f}") for index, key in enumerate(cells)),
+    )
+    return format_html('<svg class="strip" role="img" aria-label="{}">{}</svg>', words, drawn)
 
 
 @register.filter

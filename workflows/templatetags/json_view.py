@@ -13,6 +13,7 @@ register = template.Library()
 MAX_TEXT = 64 * 1024
 MAX_ITEMS = 100
 MAX_STRING = 4_000
+PREVIEW = 120
 OPEN_LEVELS = 2
 # Characters that reorder or hide the text around them are shown as escapes.
 INVISIBLE = {code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C)}
@@ -41,6 +42,13 @@ def visible(text: str) -> str:
 def as_json(value: Any) -> str:
     """Return JSON, indented, for a text field."""
     return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+@register.filter
+def one_line(value: Any) -> str:
+    """Return the beginning of a value as JSON in one line."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= PREVIEW else f"{text[:PREVIEW]}…"
 
 
 def _node(value: Any, depth: int) -> SafeString:

@@ -1,0 +1,63 @@
+"""The filter of the run list, as it stands in the address."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import urlencode
+
+from dotdo_site.lib import durations
+from workflows.queries import LABELS, RunFilter
+
+WINDOWS = {"": "any time", "1h": "last hour", "24h": "last 24 hours", "7d": "last 7 days", "30d": "last 30 days"}
+KINDS = {"": "actions and workflows", "workflow": "workflows", "action": "actions"}
+KEYS = ("status", "name", "kind", "q", "tag", "since")
+LONGEST = 200
+
+
+@dataclass(frozen=True)
+class Chip:
+    """One part of the filter in words, and the address without it."""
+
+    title: str
+    value: str
+    without: str
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A filter as asked for: only known keys with sensible values; anything else in the address is ignored."""
+
+    values: Mapping[str, str]
+
+    @classmethod
+    def read(cls, query: Mapping[str, str]) -> "Asked":
+        """Read the filter from an address."""
+        values = {key: query.get(key, "").replace("\x00", "").strip()[:LONGEST] for key in KEYS}
+        allowed = {"status": {*LABELS, "failed"}, "kind": KINDS.keys(), "since": WINDOWS.keys()}
+        kept = {key: value for key, value in values.items() if value and value in allowed.get(key, {value})}
+        return cls(kept)
+
+    def at(self, now: datetime) -> RunFilter:
+        """Return the filter that queries take; a relative window becomes a moment."""
+        values = dict(self.values)
+        since = values.pop("since", "")
+        status = values.pop("status", "")
+        return RunFilter(
+            label="" if status == "failed" else status,  # every run that failed, whatever the reason
+            state="failed" if status == "failed" else "",
+            since=now - timedelta(seconds=durations.seconds(since)) if since else None,
+            **values,
+        )
+
+    def without(self, *keys: str, **changes: str) -> str:
+        """Return the query string with some keys left out and others changed."""
+        return urlencode({**{key: value for key, value in self.values.items() if key not in keys}, **changes})
+
+    @property
+    def chips(self) -> list[Chip]:
+        """Return what a reader can take away, apart from the status, which has its own row."""
+        return [Chip(key, self._word(key, value), self.without(key)) for key, value in self.values.items() if key != "status"]
+
+    @staticmethod
+    def _word(key: str, value: str) -> str:
+        return {"since": WINDOWS, "kind": KINDS}.get(key, {}).get(value, value)

@@ -1,0 +1,43 @@
+"""Who may open a page. The refusal is a page that names what is missing and which roles have it."""
+
+from collections.abc import Callable
+from functools import wraps
+
+from django.contrib.auth.models import Group
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+
+from workflows.views.permissions import may
+
+View = Callable[..., HttpResponse]
+
+
+def needs(permission: str) -> Callable[[View], View]:
+    """Let only people with `permission` through: others see what they lack, strangers are asked to sign in.
+
+    The answers are never cached: they show what one person may see.
+    """
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+            if not request.user.is_authenticated:
+                return redirect_to_login(request.get_full_path())
+            if not may(request, permission):
+                return refuse(request, permission)
+            return view(request, *args, **kwargs)
+
+        guarded.permission = permission  # type: ignore[attr-defined]  # read by the matrix test
+        return never_cache(guarded)
+
+    return decorate
+
+
+def refuse(request: HttpRequest, permission: str) -> HttpResponse:
+    """Answer 403 and say which permission is missing and which roles have it."""
+    app, _, codename = permission.partition(".")
+    groups = Group.objects.filter(permissions__codename=codename, permissions__content_type__app_label=app)
+    roles = list(groups.order_by("id").values_list("name", flat=True))
+    return render(request, "403.html", {"permission": permission, "roles": roles}, status=403)

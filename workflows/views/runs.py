@@ -1,0 +1,122 @@
+"""The list of runs: filters in the address, pages by keyset, news offered and never pushed in above the reader."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.cache import patch_vary_headers
+from django.views.decorators.http import require_GET
+
+from dotdo_site.lib.paging import BadCursor
+from workflows import queries
+from workflows.queries import LABELS, Page, RunFilter, RunRow
+from workflows.views import live
+from workflows.views.filters import KINDS, WINDOWS, Asked
+from workflows.views.guard import needs
+
+PAGE_SIZE = 50
+ALWAYS_OFFERED = ("running", "waiting", "retrying", "dead_letter", "succeeded", "cancelled")
+
+
+@require_GET
+@needs("workflows.view_run")
+def runs(request: HttpRequest) -> HttpResponse:
+    """Show the runs that fit; htmx gets only the list."""
+    asked, now = Asked.read(request.GET), timezone.now()
+    context = _context(request, asked, now)
+    part = is_fragment(request)
+    response = render(request, "runs/_list.html" if part else "runs/list.html", {**context, "oob": part})
+    if part:
+        return live.no_store(response)
+    patch_vary_headers(response, ["HX-Request"])
+    return response
+
+
+@require_GET
+@needs("workflows.view_run")
+def runs_live(request: HttpRequest) -> HttpResponse:
+    """Answer the poller of the list: rows that the reader has are renewed, newer ones are only counted."""
+    asked, now = Asked.read(request.GET), timezone.now()
+    chosen = asked.at(now)
+    token = queries.list_token(chosen)
+    if live.unchanged(request, token):
+        return live.no_store(HttpResponse(status=204))
+    newest, items = _top(request), queries.runs(chosen, limit=PAGE_SIZE).items
+    context = {
+        "rows": [run for run in items if newest is None or run.id <= newest],
+        "news": _news(queries.newer_than(chosen, newest) if newest else len(items)),
+        "asked": asked,
+        "facets": _facets(chosen, asked),
+        "all_address": asked.without("status"),
+        "here": asked.without(),
+        **_poll(asked, token, newest),
+    }
+    return live.no_store(HttpResponse(render_to_string("runs/_news.html", context, request)))
+
+
+def is_fragment(request: HttpRequest) -> bool:
+    """Tell whether htmx asks for a part; when it restores history it wants the page."""
+    details = request.htmx  # type: ignore[attr-defined]  # set by HtmxMiddleware
+    return bool(details) and not details.history_restore_request
+
+
+def _context(request: HttpRequest, asked: Asked, now: datetime) -> dict[str, Any]:
+    chosen = asked.at(now)
+    token = queries.list_token(chosen)
+    page = _page(request, chosen)
+    first = not request.GET.get("before") and not request.GET.get("after")
+    poll = _poll(asked, token, page.items[0].id if page.items else None) if first else {"poll_url": ""}
+    return {
+        "asked": asked,
+        "page": page,
+        "first": first,
+        "newer": asked.without(before=page.previous) if page.previous else "",
+        "older": asked.without(after=page.next) if page.next else "",
+        "facets": _facets(chosen, asked),
+        "all_address": asked.without("status"),
+        "windows": WINDOWS,
+        "kinds": KINDS,
+        **poll,
+    }
+
+
+def _page(request: HttpRequest, chosen: RunFilter) -> Page[RunRow]:
+    """Read the page that the cursor names; an unreadable cursor begins at the first page."""
+    try:
+        before = request.GET.get("before") or None
+        after = None if before else request.GET.get("after") or None
+        return queries.runs(chosen, after=after, before=before, limit=PAGE_SIZE)
+    except BadCursor:
+        return queries.runs(chosen, limit=PAGE_SIZE)
+
+
+def _facets(chosen: RunFilter, asked: Asked) -> list[tuple[str, int, str]]:
+    """Return (label, count, address) of the labels that occur and of those that people look for."""
+    counts = queries.status_counts(replace(chosen, label="", state=""))
+    labels = [label for label in LABELS if counts.get(label) or label in ALWAYS_OFFERED]
+    return [(label, counts.get(label, 0), asked.without(status=label)) for label in labels]
+
+
+def _poll(asked: Asked, token: str, newest: UUID | None) -> dict[str, Any]:
+    query = {**asked.values, "v": token, "top": str(newest or "")}
+    return {"poll_url": f"{reverse('runs-live')}?{urlencode(query)}", "poll_every": live.LIST_SECONDS}
+
+
+def _top(request: HttpRequest) -> UUID | None:
+    try:
+        return UUID(request.GET.get("top", ""))
+    except ValueError:
+        return None
+
+
+def _news(count: int) -> str:
+    if not count:
+        return ""
+    return "1 new run" if count == 1 else f"{count} new runs"

@@ -1,0 +1,85 @@
+"""What happened to a run, in words: which step failed, what was done before it, and what a retry would do."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from workflows.templatetags.display import seconds_text
+
+ERROR_CODES = {"timeout": "ran out of time", "invalid_output": "returned something else than its schema says"}
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A headline, the sentences below it, and the step that it is about."""
+
+    title: str
+    text: str
+    step: Any = None
+
+
+def explain(run: Any) -> Explanation | None:
+    """Explain a run that a person should look at; nothing for the others."""
+    step = next((step for step in reversed(run.steps) if step.state == "failed"), None)
+    if run.label == "retrying":
+        waiting = next((step for step in run.steps if step.state == "ready" and step.failures), None)
+        return Explanation(run.now, _retrying(waiting), waiting) if waiting else None
+    if run.label == "blocked":
+        return Explanation("No worker knows how to do this", run.now)
+    if run.state != "failed" or run.label == "resolved":
+        return None
+    return Explanation(run.now, " ".join(_failed(run, step)), step)
+
+
+def attempts(step: Any) -> str:
+    """Return how often a step was tried."""
+    return "Tried once" if step.attempt == 1 else f"Tried {step.attempt} times"
+
+
+def policy(step: Any) -> str:
+    """Return the retry and timeout policy of a step in words, empty when it has none."""
+    parts = [*_retry_words(step.policy.get("retry") or {})]
+    if timeout := step.policy.get("timeout_ms"):
+        parts.append(f"{seconds_text(timeout / 1000)} for each attempt")
+    if effect := step.policy.get("effect"):
+        parts.append(EFFECTS.get(effect, str(effect)))
+    return "; ".join(parts)
+
+
+EFFECTS = {
+    "pure": "changes nothing outside",
+    "keyed": "repeating it with the same key is safe",
+    "unsafe": "repeating it may do harm",
+}
+
+
+def _retry_words(retry: dict[str, Any]) -> list[str]:
+    return [f"{name.replace('_', ' ')} {_value(value)}" for name, value in retry.items() if value not in (None, "", [])]
+
+
+def _value(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _failed(run: Any, step: Any) -> list[str]:
+    done = sum(1 for each in run.steps if each.state in {"succeeded", "skipped"})
+    if step is None:
+        return ["The workflow itself stopped here; no step failed.", _done(done)]
+    error = step.error or {}
+    sentences = [f"{attempts(step)}."]
+    if not error.get("retryable", True):
+        sentences.append("Its error says that trying again as it is would not help.")
+    else:
+        sentences.append("The attempts that its policy allows are used up.")
+    return [*sentences, _done(done), "Nothing after it has begun."]
+
+
+def _done(count: int) -> str:
+    if not count:
+        return "Nothing before it was done."
+    return f"{'The one step' if count == 1 else f'The {count} steps'} before it {'is' if count == 1 else 'are'} done and will not be repeated."
+
+
+def _retrying(step: Any) -> str:
+    error = step.error or {}
+    reason = error.get("message") or "the last attempt failed"
+    return f"{attempts(step)}; the last time: {reason}. Nothing for you to do yet."
