@@ -4,6 +4,7 @@ import os
 import socket
 import time
 import uuid
+from collections.abc import Callable
 
 from django.conf import settings
 from django.db.models.functions import Now
@@ -40,7 +41,7 @@ class Identity:
             heartbeat_at=Now(),
         )
 
-    def lessee(self, *, keep: bool) -> Lessee:
+    def lessee(self, keep: Callable[[], bool] = lambda: True) -> Lessee:
         """Return this worker as checkpoints see it; `keep` tells whether it goes on with the run it holds."""
         return Lessee(self.id, self.code_version, self.queues, keep)
 
@@ -55,7 +56,7 @@ class Identity:
 
     def _look_around(self) -> Claimed | None:
         """Ask which queues and priorities have due steps, and claim from the first that still has one."""
-        serves = self.lessee(keep=True).serves
+        serves = self.lessee().serves
         found = [(queue, priority, seconds) for queue, priority, seconds in claim.pairs() if serves(queue)]
         self._pairs = [(queue, priority) for queue, priority, _ in found]
         self._pairs_at = time.monotonic()

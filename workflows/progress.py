@@ -1,7 +1,7 @@
 """What a checkpoint is to write, decided from what happened. Values in, values out: nothing is read or written here."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -22,12 +22,12 @@ DEAD_LETTER, TIMED_OUT, POISONED = "dead_letter", "timed_out", "poisoned"
 
 @dataclass(frozen=True, slots=True)
 class Lessee:
-    """The worker that writes. `keep` is False when it must hand the run back: its time slice ended or it drains."""
+    """The worker that writes. `keep()` is false when it must hand the run back: its time slice ended or it drains."""
 
     id: uuid.UUID
     code_version: str
     queues: tuple[str, ...]
-    keep: bool = True
+    keep: Callable[[], bool]
 
     def serves(self, queue: str) -> bool:
         """Tell whether this worker takes steps of a queue; no list of queues means all of them."""
@@ -221,7 +221,7 @@ def _next_step(job: Job, command: Command, lessee: Lessee) -> NextStep | None:
         action = action_of(command)
         step.kind, step.input, step.function = "call", command.input, f"{command.function}:{command.version}"
         step.action_version, step.queue = (action.id, action.queue) if action else (None, step.queue)
-    if isinstance(command, CallFunction | GoOn) and lessee.keep and lessee.serves(step.queue):
+    if isinstance(command, CallFunction | GoOn) and lessee.keep() and lessee.serves(step.queue):
         step.worker = lessee.id
     return step
 

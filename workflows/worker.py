@@ -68,11 +68,12 @@ def _recover(me: Identity) -> None:
 def drive(held: Claimed, me: Identity, until: float) -> None:
     """Execute a held step and those that follow it in its run, as long as the time slice lasts."""
     current = held
+    lessee = me.lessee(keep=lambda: time.monotonic() < until and not draining.requested())
     try:
         job: Job | None = load(held)
         while job is not None:
             current = job.held
-            job = _step(job, me.lessee(keep=time.monotonic() < until and not draining.requested()), me)
+            job = _step(job, lessee, me)
     except LeaseLost:
         log.info("step %s of run %s was taken over; this attempt is dropped", current.key, current.run)
     except (RunEnded, Stale):
@@ -105,7 +106,7 @@ def _step(job: Job, lessee: Lessee, me: Identity) -> Job | None:
 
 
 def _starts_with_call(result: Advance, lessee: Lessee) -> bool:
-    if not isinstance(result.command, CallFunction) or not lessee.keep:
+    if not isinstance(result.command, CallFunction) or not lessee.keep():
         return False
     action = progress.action_of(result.command)
     return action is None or lessee.serves(action.queue)
@@ -201,7 +202,7 @@ def _refresh(job: Job) -> None:
 def _close(held: Claimed, me: Identity) -> None:
     again = claim.reload(held.step, held.claim)
     if again is not None:
-        closing.close(again, me.lessee(keep=False))
+        closing.close(again, me.lessee())
 
 
 def _crashed_too_often(job: Job) -> Failure | None:

@@ -5,18 +5,12 @@ from typing import Any
 
 import pytest
 
+from tests.support.documents import HEAD, publish
 from tests.support.engine import finished, shown, start_workflow, state, work_until_idle
 from workflows import operations, queries
 from workflows.models import Entry, Step
 
 pytestmark = pytest.mark.usefixtures("handlers")
-HEAD = "document: {dsl: 1.0.3, namespace: tests, name: %s, version: 1.0.0}\n"
-
-
-def publish(name: str, body: str) -> str:
-    draft = operations.draft_workflow(HEAD % name + body, actor="user:test")
-    operations.publish_workflow(draft.id, actor="user:test")
-    return name
 
 
 def run(body: str, value: Any = None, name: str = "flow") -> queries.RunDetail:
@@ -166,8 +160,7 @@ def test_a_run_stays_on_the_version_it_started_with() -> None:
     publish("pinned", "do: [{nap: {wait: {milliseconds: 300}}}, {a: {set: {v: 1}}}]")
     first = start_workflow("pinned", {})
     work_until_idle(patience=0.01)
-    text = (HEAD % "pinned").replace("1.0.0", "1.1.0") + "do: [{nap: {wait: {milliseconds: 1}}}, {a: {set: {v: 2}}}]"
-    operations.publish_workflow(operations.draft_workflow(text, actor="user:test").id, actor="user:test")
+    publish("pinned", "do: [{nap: {wait: {milliseconds: 1}}}, {a: {set: {v: 2}}}]", "1.1.0")
     second = start_workflow("pinned", {})
     work_until_idle(patience=1)
     assert (shown(first).output, shown(second).output) == ({"v": 1}, {"v": 2})
@@ -176,7 +169,7 @@ def test_a_run_stays_on_the_version_it_started_with() -> None:
 
 def test_what_a_document_may_not_say_is_refused_with_pointers() -> None:
     with pytest.raises(operations.DefinitionInvalid) as refused:
-        operations.draft_workflow(HEAD % "bad" + "do: [{a: {call: test-ecko}}, {b: {fork: {branches: []}}}]", actor="u")
+        operations.draft_workflow(HEAD % ("bad", "1.0.0") + "do: [{a: {call: test-ecko}}, {b: {fork: {branches: []}}}]", actor="u")
     text = " ".join(map(str, refused.value.problems))
     assert "/do/0/a" in text
     assert "test-echo" in text
