@@ -1,6 +1,6 @@
 # Everything is in dotdo_site/bootstrap.py, which needs no make: python3 dotdo_site/bootstrap.py <verb>
 PYTHON ?= python3
-RUN = @$(PYTHON) "$(dir $(abspath $(lastword $(MAKEFILE_LIST))))dotdo_site/bootstrap.py"
+RUN = @exec $(PYTHON) "$(dir $(abspath $(lastword $(MAKEFILE_LIST))))dotdo_site/bootstrap.py"
 
 .PHONY: help up down login demo backup migrate restore reset check test ci bench-quick lock
 .DEFAULT_GOAL := help

@@ -27,6 +27,7 @@ class Up:
     port: int
     var: Path = field(default_factory=var_dir)
     server: embedded_postgres.Server | None = None
+    first_start: bool = False
     link: "subprocess.Popen[str] | None" = None
     database_retry_at: float = 0.0
 
@@ -48,6 +49,7 @@ class Up:
     def _start_and_watch(self) -> int:
         began = time.monotonic()
         keys.ensure(self.var / "keys" / "keys.json")
+        (self.var / "static").mkdir(exist_ok=True)
         self._start_database()
         if not self._prepare():
             return 0 if self.supervisor.stop_requests else 1
@@ -65,7 +67,8 @@ class Up:
     def _start_database(self) -> None:
         if os.environ.get("DATABASE_URL"):
             return
-        if not embedded_postgres.locate(self.var).data.exists():
+        self.first_start = not embedded_postgres.locate(self.var).data.exists()
+        if self.first_start:
             self.say("creating the embedded PostgreSQL ...")
         self.server = embedded_postgres.start(self.var, follow_parent=True)
 
@@ -76,8 +79,9 @@ class Up:
             return True
         self.say("bringing the database up to this version ...")
         owner = prepare.owner_environment(environment)
+        verbosity = "0" if self.first_start else "1"  # an upgrade is worth reading
         steps: tuple[tuple[str, tuple[str, ...], dict[str, str]], ...] = (
-            ("migrate", processes.manage("migrate", "--no-input", "--verbosity", "1"), owner),
+            ("migrate", processes.manage("migrate", "--no-input", "--verbosity", verbosity), owner),
             ("actions", processes.manage("sync_actions"), {}),
         )
         for name, argv, more in steps:
