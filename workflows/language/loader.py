@@ -13,6 +13,8 @@ import yaml
 from workflows.language import scalars, strict_json
 from workflows.language.strictness import DEEPEST, LoadError, check_text
 
+__all__ = ["LIMIT", "LoadError", "load"]
+
 LIMIT = 256 * 1024
 
 FASTEST: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -88,6 +88,8 @@ def test_a_problem_says_what_and_where_and_what_to_do(tasks: str, expected: str)
         ({"version": "1.0"}, "/document/version: `version` is wrong"),
         ({"name": "my_story"}, "/document/name: `name` is wrong"),
         ({"namespace": None}, "/document/namespace: `namespace` is wrong; found null"),
+        ({"title": "x" * 201}, "/document/title: the title has 201 characters; the limit is 200"),
+        ({"title": 5}, "/document/title: `title` must be a text that is not empty; found 5"),
         ({"tags": {"a": 1}}, "/document/tags/a: a tag must be a text; found 1. Quote it."),
         ({"titel": "x"}, "/document/titel: `titel` is not a key of this object. Did you mean `title`?"),
         ({"metadata": {"dotdo": {"priority": 1}}}, "/document/metadata/dotdo/priority: `priority` is not a key"),

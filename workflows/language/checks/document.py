@@ -18,6 +18,7 @@ FORMS = {
     "name": (LOWER_LABEL, "lower-case letters, digits and inner hyphens, 63 at most", ""),
     "version": (VERSION, "a version such as 1.0.0", 'Quote it: `version: "1.0.0"`.'),
 }
+LONGEST_TITLE = 200
 ABOUT = (*FORMS, "title", "summary", "tags", "metadata")
 
 
@@ -44,7 +45,9 @@ def _check_about(report: Report, about: Any) -> None:
         if key in about and not (isinstance(value, str) and form.fullmatch(value)):
             report.add(at("/document", key), f"`{key}` is wrong", found=value, expected=expected, suggestion=hint)
     for key in ("title", "summary"):
-        check_text(report, about, key, "/document")
+        text = check_text(report, about, key, "/document") or ""
+        if key == "title" and len(text) > LONGEST_TITLE:
+            report.add("/document/title", f"the title has {len(text)} characters; the limit is {LONGEST_TITLE}")
     _check_tags(report, about.get("tags", {}))
     check_metadata(report, about, "/document", DOTDO_OF_DOCUMENT)
 

@@ -1,4 +1,4 @@
-"""Check a workflow document against the published actions, without publishing it."""
+"""Check a workflow document against the published actions, without saving it."""
 
 from argparse import ArgumentParser
 from pathlib import Path
@@ -6,8 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from workflows.catalog import problems_of
-from workflows.language import LoadError, load
+from workflows import operations
 
 
 class Command(BaseCommand):
@@ -20,21 +19,19 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         path: Path = options["file"]
-        problems = [str(problem) for problem in problems_of(_read(path))]
+        _, problems = operations.check_workflow(_read(path))
         for problem in problems:
-            self.stdout.write(problem)
+            self.stdout.write(str(problem))
         if problems:
             count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
             raise CommandError(f"{path}: {count}", returncode=1)
         self.stdout.write(f"{path}: no problems")
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> str:
     try:
-        return load(path.read_text(encoding="utf-8"))
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise CommandError(f"{path} cannot be read: {error.strerror}", returncode=1) from None
     except UnicodeDecodeError as error:
         raise CommandError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8", returncode=1) from None
-    except LoadError as error:
-        raise CommandError(f"{path}: {error}", returncode=1) from None
