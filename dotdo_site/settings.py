@@ -242,6 +242,12 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "ENUM_NAME_OVERRIDES": {
+        "RunKind": "workflows.serializers.RUN_KINDS",
+        "RunState": "workflows.serializers.RUN_STATES",
+        "HandlerKind": "workflows.serializers.HANDLER_KINDS",
+        "VersionState": "workflows.serializers.VERSION_STATES",
+    },
 }
 
 # --- the rest -------------------------------------------------------------------------------------------------------

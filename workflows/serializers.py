@@ -8,6 +8,10 @@ from actions import contract, publishing
 from dotdo_site.lib.rest import StrictSerializer
 from workflows import queries, states
 
+RUN_KINDS = ["action", "workflow"]
+RUN_STATES = sorted(states.RUN_STATES)
+HANDLER_KINDS = list(publishing.BY_HAND)
+VERSION_STATES = ["draft", "published", "deprecated"]
 MAX_PAGE = 200
 MAX_WAIT_SECONDS = 30
 REASON_LENGTH = 1_000
@@ -49,10 +53,10 @@ class PageQuery(StrictSerializer):
 class RunsQuery(PageQuery):
     """Which runs."""
 
-    state = serializers.ChoiceField(default="", choices=sorted(states.RUN_STATES))
+    state = serializers.ChoiceField(default="", choices=RUN_STATES)
     status = serializers.ChoiceField(default="", choices=sorted(queries.LABELS), help_text="As the pages name it.")
     name = serializers.CharField(default="", max_length=63)
-    kind = serializers.ChoiceField(default="", choices=["action", "workflow"])
+    kind = serializers.ChoiceField(default="", choices=RUN_KINDS)
     q = serializers.CharField(default="", max_length=200, help_text="Part of the title, the key, or the id.")
     tag = serializers.CharField(default="", max_length=100)
     since = serializers.DateTimeField(default=None)
@@ -63,12 +67,12 @@ class RunRow(serializers.Serializer[Any]):
     """A run in a list."""
 
     id = serializers.UUIDField()
-    kind = serializers.ChoiceField(choices=["action", "workflow"])
+    kind = serializers.ChoiceField(choices=RUN_KINDS)
     name = serializers.CharField()
     version = serializers.CharField()
     title = serializers.CharField()
     key = serializers.CharField(help_text="The Idempotency-Key it was started with.")
-    state = serializers.ChoiceField(choices=sorted(states.RUN_STATES))
+    state = serializers.ChoiceField(choices=RUN_STATES)
     reason = serializers.CharField()
     status = serializers.CharField(source="label", help_text="What the pages show.")
     now = serializers.CharField(help_text="One sentence: what it does, or why it rests.")
@@ -196,7 +200,7 @@ class ActionDraft(StrictSerializer):
     """A draft of an action that needs no code."""
 
     name = serializers.CharField(max_length=63)
-    kind = serializers.ChoiceField(choices=publishing.BY_HAND)
+    kind = serializers.ChoiceField(choices=HANDLER_KINDS)
     config = serializers.DictField()
     input_schema = serializers.DictField(default=dict)
     output_schema = serializers.DictField(default=dict)
@@ -227,7 +231,7 @@ class Version(serializers.Serializer[Any]):
     """A version of an action or workflow."""
 
     version = serializers.CharField()
-    state = serializers.ChoiceField(choices=["draft", "published", "deprecated"])
+    state = serializers.ChoiceField(choices=VERSION_STATES)
     created_at = serializers.DateTimeField()
     published_at = serializers.DateTimeField(allow_null=True)
 

@@ -137,7 +137,7 @@ def test_who_came_by_link_may_set_a_first_password_and_then_needs_it(client: Cli
     assert client.post("/password/", fresh).status_code == 302
     assert _signed_in(client), "setting a password does not sign the person out"
     assert "password.changed" in _kinds(admin)
-    again = client.post("/password/", {key: "another long phrase" for key in fresh})
+    again = client.post("/password/", dict.fromkeys(fresh, "another long phrase"))
     assert again.status_code == 200
     assert "old_password" in again.context["form"].errors
 

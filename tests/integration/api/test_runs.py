@@ -1,0 +1,289 @@
+"""Starting, watching and repairing runs over HTTP."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connections
+
+from tests.integration.api.conftest import Caller
+from tests.support.engine import work_until_idle
+from workflows.api import starts
+from workflows.models import IdempotencyKey, Run
+
+pytestmark = pytest.mark.usefixtures("handlers")
+
+
+def test_a_start_answers_201_with_the_address_of_the_run(api: Caller) -> None:
+    response = api("POST", "actions/test-echo/runs", {"input": {"value": 7}, "title": "seven", "tags": ["a", "b"]})
+    assert response.status_code == 201
+    run = response.json()
+    assert response["Location"] == f"/api/v1/runs/{run['id']}"
+    assert (run["state"], run["title"], run["tags"], run["trigger"]) == ("pending", "seven", ["a", "b"], "api")
+    assert run["actor"].startswith("key:")
+    work_until_idle()
+    done = api("GET", response["Location"]).json()
+    assert (done["state"], done["status"], done["output"], done["can_retry"]) == ("succeeded", "succeeded", 7, False)
+
+
+def test_the_same_key_and_body_give_the_same_run_and_its_result(api: Caller) -> None:
+    body = {"input": {"value": 1}}
+    first = api("POST", "actions/test-echo/runs", body, Idempotency_Key="order-1")
+    work_until_idle()
+    again = api("POST", "actions/test-echo/runs", body, Idempotency_Key="order-1")
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert again["Idempotent-Replayed"] == "true"
+    assert again.json()["id"] == first.json()["id"]
+    assert again.json()["output"] == 1
+
+
+def test_the_same_key_with_another_body_is_refused_with_the_difference(api: Caller) -> None:
+    first = api("POST", "actions/test-echo/runs", {"input": {"value": 1}}, Idempotency_Key="order-1")
+    other = api("POST", "actions/test-echo/runs", {"input": {"value": 2}}, Idempotency_Key="order-1")
+    assert other.status_code == 422
+    problem = other.json()
+    assert problem["type"] == "/problems/idempotency-key-reused"
+    assert problem["run_id"] == first.json()["id"]
+    assert problem["differences"] == ["/value differs"]
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "two words", "tab\there", "caf\xe9"])
+def test_a_key_that_is_not_visible_ascii_is_refused(api: Caller, key: str) -> None:
+    response = api("POST", "actions/test-echo/runs", {}, Idempotency_Key=key)
+    assert (response.status_code, response.json()["type"]) == (400, "/problems/invalid-idempotency-key")
+    assert not Run.objects.exists()
+
+
+def test_twenty_concurrent_starts_with_one_key_make_one_run(api: Caller) -> None:
+    answers: list[Any] = []
+
+    def start() -> None:
+        try:
+            answers.append(api("POST", "actions/test-echo/runs", {"input": {"value": 1}}, Idempotency_Key="once"))
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=start) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(answer.status_code for answer in answers) == [200] * 19 + [201]
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    assert Run.objects.count() == IdempotencyKey.objects.count() == 1
+
+
+def test_a_replay_is_authorised_again(api: Caller, with_key: Callable[..., Caller]) -> None:
+    api("POST", "actions/test-echo/runs", {}, Idempotency_Key="secret-key")
+    stranger = with_key("start:action:other-*")
+    assert stranger("POST", "actions/test-echo/runs", {}, Idempotency_Key="secret-key").status_code == 403
+
+
+def test_an_unknown_action_names_near_matches_and_makes_no_run(api: Caller) -> None:
+    response = api("POST", "actions/test-ehco/runs", {"input": {}})
+    assert response.status_code == 404
+    assert "test-echo" in response.json()["near"]
+    assert api("POST", "workflows/nothing-like-it/runs", {"input": {}}).status_code == 404
+    assert not Run.objects.exists()
+
+
+def test_an_unknown_version_is_a_404(api: Caller) -> None:
+    assert api("POST", "actions/test-echo/runs", {"version": "9.9.9"}).status_code == 404
+
+
+def test_input_against_the_schema_lists_every_pointer_and_rule_and_makes_no_run(api: Caller) -> None:
+    response = api("POST", "actions/test-ledger/runs", {"input": {"name": 5, "nmae": "x"}})
+    assert response.status_code == 422
+    problem = response.json()
+    assert problem["type"] == "/problems/invalid-input"
+    assert {error["pointer"] for error in problem["errors"]} >= {"/input/name"}
+    assert all(error["rule"] and error["message"] for error in problem["errors"])
+    assert len(problem["errors"]) >= 2
+    assert not Run.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"inptu": {}}, "/inptu"),
+        ({"tags": "a"}, "/tags"),
+        ({"tags": ["x" * 101]}, "/tags/0"),
+        ({"tags": ["x"] * 21}, "/tags"),
+        ({"title": "x" * 201}, "/title"),
+        ({"title": {"a": 1}}, "/title"),
+        ({"state": "succeeded"}, "/state"),
+        ({"actor": "user:root"}, "/actor"),
+    ],
+)
+def test_a_body_that_does_not_fit_is_a_422_with_a_pointer(api: Caller, body: Any, pointer: str) -> None:
+    response = api("POST", "actions/test-echo/runs", body)
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["pointer"] == pointer
+    assert not Run.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"{",
+        b"\xff",
+        b'{"input": NaN}',
+        b'{"input": 1e999}',
+        b'{"input": {}, "input": {}}',
+        b'{"input": "\\u0000"}',
+        b'{"input": "\\ud800"}',
+        b'{"input": ' + b"[" * 100 + b"]" * 100 + b"}",
+        b'{"input": 9007199254740993}',
+        b'{"input": ' + b"9" * 5_000 + b"}",
+        b"[]",
+        b"null",
+        b'"x"',
+        b'{"input": "' + b"x" * (1024 * 1024) + b'"}',
+    ],
+)
+def test_a_hostile_body_is_a_4xx_and_makes_no_run(api: Caller, raw: bytes) -> None:
+    response = api("POST", "actions/test-echo/runs", raw)
+    assert 400 <= response.status_code < 500
+    assert not Run.objects.exists()
+
+
+def test_waiting_for_the_result_returns_it_in_the_same_answer(api: Caller) -> None:
+    worker = threading.Thread(target=_work_soon)
+    worker.start()
+    response = api("POST", "actions/test-echo/runs?wait=10", {"input": {"value": "done"}})
+    worker.join()
+    assert response.status_code == 201
+    assert (response.json()["state"], response.json()["output"]) == ("succeeded", "done")
+
+
+def test_waiting_ends_when_the_time_is_over(api: Caller) -> None:
+    assert api("POST", "actions/test-echo/runs?wait=0.05", {}).json()["state"] == "pending"
+
+
+def test_too_many_waiting_requests_do_not_take_the_server_from_others(
+    api: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(starts, "_waiting", threading.BoundedSemaphore(1))
+    assert starts._waiting.acquire(blocking=False)
+    assert api("POST", "actions/test-echo/runs?wait=30", {}).json()["state"] == "pending"
+
+
+@pytest.mark.parametrize("wait", ["31", "-1", "x", "NaN", "inf", ""])
+def test_a_wait_that_is_not_0_to_30_seconds_is_refused_before_anything_starts(api: Caller, wait: str) -> None:
+    assert api("POST", f"actions/test-echo/runs?wait={wait}", {}).status_code == 400
+    assert not Run.objects.exists()
+
+
+def test_a_dead_letter_is_shown_with_its_attempts_and_can_be_retried(api: Caller) -> None:
+    run = api("POST", "actions/test-refuses/runs", {"input": {}}).json()
+    work_until_idle()
+    path = f"runs/{run['id']}"
+    dead = api("GET", path).json()
+    assert (dead["state"], dead["status"], dead["can_retry"]) == ("failed", "dead_letter", True)
+    assert dead["error"]["code"] == "declined"
+    step = api("GET", f"{path}/steps").json()[0]
+    detail = api("GET", f"{path}/steps/{step['id']}").json()
+    assert [attempt["outcome"] for attempt in detail["attempts"]] == ["failed"]
+    assert api("POST", f"{path}/retries", {}).status_code == 422
+    retried = api("POST", f"{path}/retries", {"reason": "the card is valid now"})
+    assert retried.status_code == 200
+    assert retried.json()["state"] == "running"
+    kinds = [event["kind"] for event in api("GET", f"{path}/audit").json()]
+    assert kinds[0] == "run.started"
+    assert "run.retried" in kinds
+    assert api("GET", f"{path}/audit?after={len(kinds)}").json() == []
+
+
+def test_a_cancelled_run_cannot_be_cancelled_or_retried_again(api: Caller) -> None:
+    path = f"runs/{api('POST', 'actions/test-echo/runs', {}).json()['id']}"
+    assert api("POST", f"{path}/cancellation", {"reason": "no longer needed"}).json()["state"] == "cancelled"
+    for noun in ("cancellation", "retries"):
+        refused = api("POST", f"{path}/{noun}", {"reason": "again"})
+        assert (refused.status_code, refused.json()["type"]) == (409, "/problems/not-possible-now")
+
+
+def test_logs_are_shown_and_secrets_are_not(api: Caller) -> None:
+    run = api("POST", "actions/test-speaks/runs", {"input": {"password": "hunter2secret"}}).json()
+    work_until_idle()
+    step = api("GET", f"runs/{run['id']}/steps").json()[0]
+    answers = [
+        api("GET", path).content.decode()
+        for path in (f"runs/{run['id']}", f"runs/{run['id']}/steps/{step['id']}", f"runs/{run['id']}/audit", "runs")
+    ]
+    assert "hello" in answers[1]
+    assert "hunter2secret" not in "".join(answers)
+
+
+def test_pages_go_forward_and_back_over_the_same_runs(api: Caller) -> None:
+    made = [api("POST", "actions/test-echo/runs", {"tags": ["page"]}).json()["id"] for _ in range(5)]
+    newest_first = made[::-1]
+    first = api("GET", "runs?limit=2&tag=page").json()
+    assert first["previous"] is None
+    second = api("GET", first["next"]).json()
+    third = api("GET", second["next"]).json()
+    assert [row["id"] for page in (first, second, third) for row in page["items"]] == newest_first
+    assert third["next"] is None
+    assert api("GET", second["previous"]).json()["items"] == first["items"]
+    assert "tag=page" in second["next"]
+
+
+def test_runs_are_filtered(api: Caller) -> None:
+    api("POST", "actions/test-echo/runs", {"title": "Ada Lovelace", "tags": ["x"]}, Idempotency_Key="ada-1")
+    api("POST", "actions/test-speaks/runs", {})
+    for query in ("name=test-echo", "tag=x", "q=lovelace", "q=ada-1"):
+        assert [row["title"] for row in api("GET", f"runs?{query}").json()["items"]] == ["Ada Lovelace"], query
+    assert len(api("GET", "runs?state=pending&kind=action&status=pending").json()["items"]) == 2
+    assert api("GET", "runs?kind=workflow").json()["items"] == []
+    assert api("GET", "runs?since=2020-01-01T00:00:00Z&until=2020-01-02T00:00:00Z").json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=0",
+        "limit=201",
+        "limit=x",
+        "state=nothing",
+        "status=nothing",
+        "cursor=x",
+        "cursor=n.x",
+        "cursor=n.",
+        "cursor=z.W10",
+        "cursor=n.WyIlMDAiXQ",
+        "cursor=" + "a" * 2_000,
+        "since=yesterday",
+        "q=%00",
+        "tag=%00",
+        "name=%ff%00",
+        "nmae=x",
+        "state=failed&state=running",
+        "format=xml",
+    ],
+)
+def test_a_query_that_makes_no_sense_is_a_4xx_and_never_a_500(api: Caller, query: str) -> None:
+    assert api("GET", f"runs?{query}").status_code in {400, 404}
+
+
+@pytest.mark.parametrize(
+    "path", ["runs/x", "runs/00000000-0000-0000-0000-000000000000", "nowhere", "runs/", "actions/%00/runs", "", "../v1"]
+)
+def test_an_address_that_does_not_exist_is_a_problem_document(api: Caller, path: str) -> None:
+    assert api("GET", path).status_code in {404, 405}
+
+
+def test_a_step_of_another_run_is_not_found(api: Caller) -> None:
+    one, two = (api("POST", "actions/test-echo/runs", {}).json()["id"] for _ in range(2))
+    step = api("GET", f"runs/{one}/steps").json()[0]["id"]
+    assert api("GET", f"runs/{two}/steps/{step}").status_code == 404
+
+
+def _work_soon() -> None:
+    try:
+        for _ in range(100):
+            if Run.objects.exists():
+                work_until_idle()
+                return
+            threading.Event().wait(0.05)
+    finally:
+        connections.close_all()
