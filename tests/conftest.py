@@ -29,6 +29,7 @@ DO $$ BEGIN EXECUTE (
     SELECT 'TRUNCATE ' || string_agg(quote_ident(tablename), ', ') || ' RESTART IDENTITY'
     FROM pg_tables WHERE schemaname = 'public' AND tablename NOT IN ({KEPT}));
 END $$;
+SET session_replication_role = DEFAULT;
 """
 
 from dotdo_site import embedded_postgres, keys  # noqa: E402 - the environment comes first

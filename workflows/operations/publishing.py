@@ -143,7 +143,7 @@ def _published_already(version: WorkflowVersion, digest: str) -> WorkflowVersion
 
 
 def _problem(found: validator.Problem) -> Problem:
-    parts = [found.message, f"expected {found.expected}" if found.expected else "", found.suggestion]
+    parts = [found.message, f"found {found.found}" if found.found else "", f"expected {found.expected}" if found.expected else "", found.suggestion]
     return Problem(found.pointer, "language", "; ".join(part for part in parts if part))
 
 

@@ -89,7 +89,7 @@ do:
 def test_a_long_handler_keeps_its_lease_by_heartbeat(tmp_path: Path) -> None:
     file = tmp_path / "calls"
     run_id = start_action("test-outside", {"file": str(file), "sleep": 5})
-    with cluster(tmp_path / "log", DOTDO_LEASE_SECONDS="2"):
+    with cluster(tmp_path / "log", DOTDO_LEASE_SECONDS="3"):
         until(lambda: state(run_id) == "succeeded", 20)
     assert len(file.read_text().splitlines()) == 1
     assert Step.objects.get(run=run_id).crashes == 0
@@ -98,7 +98,7 @@ def test_a_long_handler_keeps_its_lease_by_heartbeat(tmp_path: Path) -> None:
 def test_a_frozen_worker_that_wakes_up_late_changes_nothing(tmp_path: Path) -> None:
     file = tmp_path / "calls"
     run_id = start_action("test-outside", {"file": str(file), "sleep": 1})
-    with cluster(tmp_path / "log", DOTDO_LEASE_SECONDS="2"):
+    with cluster(tmp_path / "log", DOTDO_LEASE_SECONDS="3"):
         until(file.exists)
         holder = until(lambda: Step.objects.filter(run=run_id, state="running").values_list("leased_by", flat=True)[0])
         pid = Worker.objects.get(id=holder).pid
