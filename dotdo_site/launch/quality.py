@@ -71,7 +71,7 @@ def _checks() -> list[tuple[str, tuple[str, ...]]]:
     return [
         ("ruff", (python, "-m", "ruff", "check", ".")),
         ("format", (python, "-m", "ruff", "format", "--check", ".")),
-        ("types", (python, "-m", "mypy", ".")),
+        ("types", (python, "-m", "mypy")),
         ("imports", (python, "-c", "from importlinter.cli import lint_imports_command as run; run()", "--no-cache")),
         ("templates", (python, "-m", "djlint", "--lint", "--quiet", "templates")),
         ("settings", processes.manage("check", "--deploy", "--fail-level", "WARNING")),
@@ -108,4 +108,9 @@ def _environment(name: str) -> dict[str, str]:
     var = var_dir() / name
     keys.ensure(var / "keys" / "keys.json")
     kept = {key: value for key, value in os.environ.items() if key not in OWN_SETTINGS and not key.startswith("DOTDO_")}
-    return kept | {"DOTDO_VAR": str(var), "DJANGO_SETTINGS_MODULE": "dotdo_site.settings", "PYTHONPATH": str(ROOT)}
+    return kept | {
+        "DOTDO_VAR": str(var),
+        "DOTDO_TEST_VAR": str(var),
+        "DJANGO_SETTINGS_MODULE": "dotdo_site.settings",
+        "PYTHONPATH": str(ROOT),
+    }

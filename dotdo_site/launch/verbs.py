@@ -131,7 +131,7 @@ def _backup(_: argparse.Namespace) -> int:
 def _restore(options: argparse.Namespace) -> int:
     if not options.file:
         raise LaunchError(f"Name the file: make restore FILE={BACKUPS}/dotdo-....tar")
-    path = ROOT / options.file
+    path = next((p for p in (Path(options.file), ROOT / options.file) if p.exists()), Path(options.file))
     manifest = backup.read_manifest(path)
     var, stopped = var_dir(), False
     if instance.running(var) is not None:
