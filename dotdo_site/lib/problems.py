@@ -124,7 +124,7 @@ def _denied(error: PermissionDenied) -> Problem:
 @problem_of.register(psycopg.OperationalError)
 @problem_of.register(psycopg.InterfaceError)
 def _database_away(error: Exception) -> Problem:
-    logger.error("the database did not answer", exc_info=error)
+    logger.error("the database did not answer: %s: %s", type(error).__name__, error)
     return Problem(
         503,
         "database-away",

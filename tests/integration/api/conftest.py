@@ -1,4 +1,4 @@
-"""Callers of the API: keys and signed-in people in every role. Tests choose `db` (quick) or `handlers` (real commits)."""
+"""Callers of the API: keys and signed-in people in every role. Tests choose `db` (quick) or `handlers` (commits)."""
 
 import json
 from collections.abc import Callable
