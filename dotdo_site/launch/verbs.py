@@ -91,7 +91,7 @@ def _reset(options: argparse.Namespace) -> int:
     _down(options)
     for folder in (*(var / name for name in quality.CLUSTERS), var):
         _remove_own(folder)
-    say(f"Everything is deleted; backups, if any, are still in {var / BACKUPS}.")
+    say(f"Deleted; the backups in {var / BACKUPS} are kept." if (var / BACKUPS).exists() else "Deleted.")
     return 0
 
 
