@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dotdo_site import embedded_postgres
 from dotdo_site.launch.checkout import ROOT, var_dir
+from dotdo_site.postgres_settings import APPLICATION
 
 OUTSIDE_CODE = ("DOTDO_APPS", "DOTDO_ACTION_MODULES")
 SETTINGS = ("DOTDO_", "SECRET_KEY")
@@ -18,7 +19,7 @@ def owner_environment(environment: Mapping[str, str]) -> dict[str, str]:
     if not environment.get("DATABASE_URL"):
         return {
             "DATABASE_URL": embedded_postgres.owner_url(var_dir()),
-            "DOTDO_APPLICATION_ROLE": embedded_postgres.APPLICATION,
+            "DOTDO_APPLICATION_ROLE": APPLICATION,
         }
     if owner := environment.get("DATABASE_OWNER_URL"):
         return {"DATABASE_URL": owner}
