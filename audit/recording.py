@@ -100,18 +100,14 @@ def link_hash(
     return hashlib.sha256(previous + body.encode()).digest()
 
 
-def record(
-    *, chain: uuid.UUID, kind: str, actor: str, reason: str = "", data: Mapping[str, Any] | None = None
-) -> None:
+def record(*, chain: uuid.UUID, kind: str, actor: str, reason: str = "", data: Mapping[str, Any] | None = None) -> None:
     """Append an event to a chain that is not a run's, in the caller's transaction. Raises UnknownKind."""
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [chain.int >> 65])
         last = AuditEvent.objects.filter(chain=chain).order_by("-seq").values_list("seq", "hash").first()
         previous, seq = (bytes(last[1]), last[0] + 1) if last else (GENESIS, 0)
-        link = seal(
-            previous, chain=chain, seq=seq, kind=kind, actor=actor, reason=reason, at=timezone.now(), data=data
-        )
+        link = seal(previous, chain=chain, seq=seq, kind=kind, actor=actor, reason=reason, at=timezone.now(), data=data)
         AuditEvent.objects.create(
             chain=link.chain,
             seq=link.seq,

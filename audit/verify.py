@@ -48,8 +48,5 @@ def _fault(event: AuditEvent, head: tuple[int, bytes] | None) -> str:
     last, previous = head if head else (-1, GENESIS)
     if event.seq != last + 1:
         return f"link {last + 1} is missing"
-    expected = link_hash(
-        previous, event.chain, event.seq, event.kind, event.actor, event.reason, event.at, event.data
-    )
+    expected = link_hash(previous, event.chain, event.seq, event.kind, event.actor, event.reason, event.at, event.data)
     return "" if expected == bytes(event.hash) else "the hash does not fit the row: it was changed after it was written"
-

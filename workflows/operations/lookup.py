@@ -57,9 +57,7 @@ def _action(name: str, version: str | None) -> Definition:
     row = (rows.filter(version=version) if version else rows).annotate(now=Now()).order_by("-published_at").first()
     if row is None:
         raise UnknownDefinition("action", _asked(name, version), near("action", name))
-    return Definition(
-        "action", row.id, name, row.version, row.input_schema, row.queue, f"/do/0/{name}", name, row.now
-    )
+    return Definition("action", row.id, name, row.version, row.input_schema, row.queue, f"/do/0/{name}", name, row.now)
 
 
 def near(kind: str, name: str) -> list[str]:

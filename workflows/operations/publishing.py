@@ -83,7 +83,9 @@ def draft_workflow(source: str, *, actor: str) -> WorkflowVersion:
     about = document["document"]
     with transaction.atomic():
         workflow = _workflow(about)
-        version = WorkflowVersion.objects.select_for_update().filter(workflow=workflow, version=about["version"]).first()
+        version = (
+            WorkflowVersion.objects.select_for_update().filter(workflow=workflow, version=about["version"]).first()
+        )
         stored = locking.stored(document)
         digest = canonical.digest(stored)
         if version is not None and version.state != "draft":
@@ -143,7 +145,12 @@ def _published_already(version: WorkflowVersion, digest: str) -> WorkflowVersion
 
 
 def _problem(found: validator.Problem) -> Problem:
-    parts = [found.message, f"found {found.found}" if found.found else "", f"expected {found.expected}" if found.expected else "", found.suggestion]
+    parts = [
+        found.message,
+        f"found {found.found}" if found.found else "",
+        f"expected {found.expected}" if found.expected else "",
+        found.suggestion,
+    ]
     return Problem(found.pointer, "language", "; ".join(part for part in parts if part))
 
 

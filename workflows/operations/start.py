@@ -14,10 +14,10 @@ from audit.recording import GENESIS, seal
 from dotdo_site.lib import canonical
 from dotdo_site.lib.ids import uuid7
 from workflows import wake
-from workflows.operations.lookup import Definition, find
 from workflows.models import IdempotencyKey, Payload, Run
 from workflows.operations.differences import differences
 from workflows.operations.errors import InputInvalid, KeyConflict, KeyInvalid
+from workflows.operations.lookup import Definition, find
 from workflows.payloads import Packer, digests, resolve
 from workflows.sql import Statement
 

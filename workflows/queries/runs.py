@@ -28,9 +28,7 @@ class StepSummary:
     current: Step | None = None
 
 
-def runs(
-    chosen: RunFilter, *, after: str | None = None, before: str | None = None, limit: int = 50
-) -> Page[RunRow]:
+def runs(chosen: RunFilter, *, after: str | None = None, before: str | None = None, limit: int = 50) -> Page[RunRow]:
     """Return one page, newest first. Raises BadCursor."""
     rows = filtered(chosen).select_related("workflow_version", "action_version")
     if before:
@@ -124,9 +122,7 @@ def summarise(ids: list[uuid.UUID]) -> dict[uuid.UUID, StepSummary]:
 def status_counts(chosen: RunFilter) -> dict[str, int]:
     """Return how many runs have each label, counting at most 10,000 of each so that the page stays quick."""
     rows = filtered(chosen)
-    return {
-        name: rows.filter(condition).values("pk")[:COUNT_LIMIT].count() for name, condition in CONDITIONS.items()
-    }
+    return {name: rows.filter(condition).values("pk")[:COUNT_LIMIT].count() for name, condition in CONDITIONS.items()}
 
 
 def list_token(chosen: RunFilter) -> str:
@@ -152,4 +148,3 @@ def _shown(run: Run, summary: StepSummary) -> str:
 
 def _cursor(found: list[Run], index: int) -> str | None:
     return encode(found[index].id) if found else None
-

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.cluster import children, cluster, until
-from tests.support.engine import shown, start_action, start_workflow, state
 from tests.support.documents import publish
+from tests.support.engine import shown, start_action, start_workflow, state
 from workflows.models import Attempt, Entry, Run, Step, Worker
 
 pytestmark = pytest.mark.usefixtures("handlers")

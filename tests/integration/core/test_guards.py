@@ -9,8 +9,8 @@ import pytest
 from django.db import connection
 from django.db.utils import Error
 
-from tests.support.engine import finished, start_action, start_workflow, work_until_idle
 from tests.support.documents import publish
+from tests.support.engine import finished, start_action, start_workflow, work_until_idle
 from workflows import claim, operations, states
 from workflows.checkpoint import Progress, StepWrite, write
 from workflows.models import Branch, Run, Step

@@ -169,7 +169,9 @@ def test_a_run_stays_on_the_version_it_started_with() -> None:
 
 def test_what_a_document_may_not_say_is_refused_with_pointers() -> None:
     with pytest.raises(operations.DefinitionInvalid) as refused:
-        operations.draft_workflow(HEAD % ("bad", "1.0.0") + "do: [{a: {call: test-ecko}}, {b: {fork: {branches: []}}}]", actor="u")
+        operations.draft_workflow(
+            HEAD % ("bad", "1.0.0") + "do: [{a: {call: test-ecko}}, {b: {fork: {branches: []}}}]", actor="u"
+        )
     text = " ".join(map(str, refused.value.problems))
     assert "/do/0/a" in text
     assert "test-echo" in text

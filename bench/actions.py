@@ -1,0 +1,18 @@
+"""What the benchmarks execute: nothing, so that only the engine is measured."""
+
+from typing import Any
+
+from actions import action
+from actions.context import Context
+
+
+@action("bench-noop", transactional=False, effect="pure")
+def noop(ctx: Context, n: int = 0) -> dict[str, Any]:
+    """Do nothing, outside a transaction."""
+    return {"n": n}
+
+
+@action("bench-noop-transactional")
+def noop_transactional(ctx: Context, n: int = 0) -> dict[str, Any]:
+    """Do nothing, inside the transaction that records it."""
+    return {"n": n}

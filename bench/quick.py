@@ -1,0 +1,35 @@
+"""`make bench-quick`: a minute's look at throughput and latency; the last line is for machines."""
+
+import os
+import platform
+
+from bench import harness, latency, steps
+
+
+def main() -> None:
+    """Measure and print."""
+    harness.prepare()
+    print(f"{platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}, 2 workers")
+    print(f"single-row commits, one client       {steps.single_commits_per_s():8.0f} /s")
+    chain = steps.measure("bench-noop-chain")
+    _print("10 no-op steps per run", chain)
+    _print("the same, transactional handlers", steps.measure("bench-noop-transactional-chain"))
+    waited = latency.measure("bench-noop-chain")
+    print(f"idle start to first handler          {waited.first_p50:8.1f} ms p50 {waited.first_p95:8.1f} ms p95")
+    print(f"idle start to the end of 10 steps    {waited.last_p50:8.1f} ms p50 {waited.last_p95:8.1f} ms p95")
+    print(
+        f"steps_per_s={chain.steps_per_s:.0f} commits_per_step={chain.commits_per_step:.2f} "
+        f"first_step_p50_ms={waited.first_p50:.1f} first_step_p95_ms={waited.first_p95:.1f}"
+    )
+
+
+def _print(title: str, result: steps.Result) -> None:
+    print(f"{title:<36} {result.steps_per_s:8.0f} steps/s")
+    print(
+        f"  per step: {result.commits_per_step:.2f} commits, {result.statements_per_step:.2f} statements, "
+        f"{result.syncs_per_step:.2f} syncs, {result.wal_bytes_per_step / 1024:.1f} kB WAL"
+    )
+
+
+if __name__ == "__main__":
+    main()
