@@ -18,7 +18,7 @@ def owner_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """Give what migrations need beyond the normal environment: the owner's connection, and whom to grant access."""
     if not environment.get("DATABASE_URL"):
         return {
-            "DATABASE_URL": embedded_postgres.owner_url(var_dir()),
+            "DATABASE_URL": embedded_postgres.owner_url(Path(environment.get("DOTDO_VAR") or var_dir())),
             "DOTDO_APPLICATION_ROLE": APPLICATION,
         }
     if owner := environment.get("DATABASE_OWNER_URL"):
