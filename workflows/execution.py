@@ -20,7 +20,14 @@ from workflows.language.builtins import BUILTINS
 from workflows.progress import Happened
 from workflows.sql import Statement
 
-_FENCE = Statement("SELECT 1 FROM step WHERE id = :step AND claim = :claim AND state = 'running' FOR NO KEY UPDATE")
+_FENCE = Statement(
+    """
+    SELECT set_config('idle_in_transaction_session_timeout', :limit, true) FROM step
+    WHERE id = :step AND claim = :claim AND state = 'running' FOR NO KEY UPDATE
+    """
+)
+LONGEST_BUILTIN_SECONDS = 30.0
+GRACE_SECONDS = 5.0
 
 
 class LeaseLost(Exception):
@@ -76,19 +83,18 @@ def attempt_in_transaction(job: Job) -> Attempted:
 
 
 def _lock(job: Job) -> None:
-    seconds = (job.action.timeout_ms / 1_000 if job.action else 30) + 5
-    with connection.cursor() as cursor:
-        cursor.execute(f"SET LOCAL idle_in_transaction_session_timeout = {int(seconds * 1_000)}")
-    if not _FENCE.rows({"step": job.held.step, "claim": job.held.claim}):
+    """Take the fence; a session that then goes silent for longer than the handler may is ended by the server."""
+    seconds = (job.action.timeout_ms / 1_000 if job.action else LONGEST_BUILTIN_SECONDS) + GRACE_SECONDS
+    limit = f"{seconds * 1_000:.0f}"
+    if not _FENCE.rows({"step": job.held.step, "claim": job.held.claim, "limit": limit}):
         raise LeaseLost
 
 
 def _constraint_failure() -> Failure | None:
     """Check deferred constraints now: a violation is the handler's failure, not a failed commit."""
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
+        with connection.cursor() as cursor:
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-            cursor.execute("SET CONSTRAINTS ALL DEFERRED")
     except DatabaseError as error:
         return from_exception(error)
     return None

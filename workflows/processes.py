@@ -12,6 +12,7 @@ import select
 import signal
 import socket
 import struct
+import time
 from typing import Any
 
 import django_q.cluster
@@ -21,10 +22,11 @@ from dotdo_site.lib.parent_death import die_with_parent
 log = logging.getLogger(__name__)
 MESSAGE_BYTES = 1 << 20
 SEND_SECONDS = 2
+BUSY_SECONDS = 0.005
 
 
 class SocketQueue:
-    """What django-q2 needs of a queue. Bounded (tasks): `put` blocks when the kernel's few places are taken.
+    """What django-q2 needs of a queue. Bounded (tasks): `put` waits until the message before has been taken.
 
     Unbounded (results): `put` gives up after 2 seconds, because a worker holds a lock there that its guard needs;
     a lost result costs nothing, the rows are the truth.
@@ -41,6 +43,8 @@ class SocketQueue:
 
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
         """Send one message."""
+        while self.bounded and not self.empty():  # the kernel would take hundreds of hints, all of them stale
+            time.sleep(BUSY_SECONDS)
         try:
             self.writer.send(pickle.dumps(item, -1))
         except OSError as error:
