@@ -1,0 +1,51 @@
+"""The actions that the documentation defines, registered and published as a reader would have them."""
+
+import json
+import sys
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from actions import publishing, registry, sync
+from dotdo_site.access import keys
+from tests.integration.api.conftest import EVERY_SCOPE, Caller, person
+from tests.integration.docs.blocks import Block, blocks
+
+
+@pytest.fixture(scope="session")
+def documented_code() -> Iterator[list[ModuleType]]:
+    """Run every Python block; those of one page build on each other, as one module."""
+    before = {(spec.name, spec.version) for spec in registry.specs()}
+    modules = [_run(page, list(found)) for page, found in groupby(blocks("python"), lambda block: block.page)]
+    yield modules
+    registry.forget({spec.name for spec in registry.specs() if (spec.name, spec.version) not in before})
+    for module in modules:
+        del sys.modules[module.__name__]
+
+
+@pytest.fixture
+def documented_actions(database: None, documented_code: list[ModuleType]) -> None:
+    """Publish the actions of the Python and JSON blocks."""
+    sync.sync(registry.specs(), actor="system")
+    for block in blocks("json"):
+        if "action" in block.words:
+            draft = publishing.create_draft(**json.loads(block.text), actor="system")
+            publishing.publish(draft, actor="system")
+
+
+@pytest.fixture
+def api(documented_actions: None) -> Caller:
+    """Call with a key that may do everything."""
+    _, plaintext = keys.issue("docs", person("Admin"), EVERY_SCOPE, actor="cli:test")
+    return Caller(authorization=f"Bearer {plaintext}")
+
+
+def _run(page: Path, parts: list[Block]) -> ModuleType:
+    module = ModuleType(f"documented_{page.stem}".replace("-", "_").lower())
+    sys.modules[module.__name__] = module
+    for block in parts:
+        exec(compile(block.text, str(block), "exec"), module.__dict__)
+    return module

@@ -1,0 +1,129 @@
+"""Every example of the documentation is executed."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, get_commands, load_command_class
+
+from actions import registry
+from dotdo_site.launch.verbs import VERBS
+from tests.integration.api.conftest import Caller
+from tests.integration.docs.blocks import PAGES, ROOT, Block, blocks, text_of
+from tests.support.cluster import cluster
+from tests.support.documents import HEAD, publish
+from tests.support.engine import finished, start_workflow
+from workflows import operations
+
+RUN = [block for block in blocks("yaml") if "# input:" in block.text]
+REFUSED = [block for block in blocks("yaml") if "refused" in block.words]
+KNOWN = {"python", "yaml", "json", "http", "bash", "sql", "text", "toml"}
+
+
+@pytest.mark.parametrize("block", RUN, ids=str)
+def test_a_workflow_of_the_documentation_gives_what_it_says(documented_actions: None, block: Block) -> None:
+    run = finished(start_workflow(_published(block), block.note("input")))
+    if "fails" in block.words:
+        assert run.state == "failed"
+        assert run.error is not None
+        assert block.note("error").items() <= run.error.items()
+    else:
+        assert (run.state, run.output) == ("succeeded", block.note("output")), run.error
+
+
+@pytest.mark.parametrize("block", REFUSED, ids=str)
+def test_a_document_that_the_documentation_calls_refused_is_refused_at_that_place(
+    documented_actions: None, block: Block
+) -> None:
+    _, problems = operations.check_workflow(HEAD % ("refused", "1.0.0") + block.text)
+    pointer, words = re.findall(r"^# problem: (\S+) (.*)$", block.text, re.MULTILINE)[0]
+    assert [(problem.pointer, problem.message.startswith(words)) for problem in problems] == [(pointer, True)], problems
+
+
+def test_every_other_workflow_of_the_documentation_is_valid(documented_actions: None) -> None:
+    for block in blocks("yaml"):
+        if block not in REFUSED and block not in RUN:
+            assert operations.check_workflow(block.text)[1] == [], block
+
+
+def test_every_python_example_defines_an_action_that_can_be_published(documented_code: list[ModuleType]) -> None:
+    places = {spec.function.__module__ for spec in registry.specs()}
+    assert {module.__name__ for module in documented_code} <= places
+
+
+def test_every_request_of_the_documentation_is_answered_as_it_says(api: Caller, tmp_path: Path) -> None:
+    run = ""
+    with cluster(tmp_path / "cluster.log"):
+        for block in blocks("http"):
+            method, path, headers, body = _request(block.text.replace("{run}", run))
+            answer = api(method, path, body, **headers)
+            expected = [int(word) for word in block.words] or [200, 201]
+            assert answer.status_code in expected, (str(block), answer.content)
+            if path.partition("?")[0].endswith("/runs") and answer.status_code == 201:
+                run = answer.json()["id"]
+                assert answer.json()["state"] == "succeeded"
+
+
+def test_every_shell_block_can_be_parsed() -> None:
+    for block in blocks("bash"):
+        checked = subprocess.run(["bash", "-n"], input=block.text, text=True, capture_output=True, check=False)
+        assert checked.returncode == 0, f"{block}: {checked.stderr}"
+
+
+def test_every_make_target_that_is_named_exists() -> None:
+    for page in PAGES:
+        for target in re.findall(r"(?:`|^|=hello )make ([a-z-]+)", page.read_text(), re.MULTILINE):
+            assert target in VERBS, f"{page.name}: make {target}"
+
+
+def test_every_management_command_that_is_named_exists_and_takes_these_arguments() -> None:
+    for block in blocks("bash"):
+        for line in re.findall(r"manage\.py ((?:.|\\\n)*?)\)?$", block.text.replace("\\\n", " "), re.MULTILINE):
+            name, *arguments = shlex.split(line)
+            parser = load_command_class(get_commands()[name], name).create_parser("manage.py", name)
+            try:
+                parser.parse_args(arguments)
+            except CommandError as error:
+                pytest.fail(f"{block}: {error}")
+
+
+def test_every_management_command_in_running_text_exists() -> None:
+    for page in PAGES:
+        for name in re.findall(r"`manage\.py ([a-z_]+)", page.read_text()):
+            assert name in get_commands(), f"{page.name}: manage.py {name}"
+
+
+def test_the_web_server_takes_the_options_that_are_written_down() -> None:
+    (line,) = re.findall(r"-m gunicorn (.*)", text_of("docs/operating.md"))
+    checked = subprocess.run(
+        [sys.executable, "-m", "gunicorn", "--check-config", *shlex.split(line)],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_no_block_is_in_a_language_that_nobody_checks() -> None:
+    for page in PAGES:
+        for info in re.findall(r"^```([a-z]*)[^\n]*\n(?:.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL):
+            assert info in KNOWN, f"{page.name}: ```{info}"
+
+
+def _published(block: Block) -> str:
+    if "document:" not in block.text.partition("\ndo:")[0].partition("input:\n")[0]:
+        return publish(f"docs-{block.line}", block.text)
+    draft = operations.draft_workflow(block.text, actor="user:test")
+    return operations.publish_workflow(draft.id, actor="user:test").workflow.name
+
+
+def _request(text: str) -> tuple[str, str, dict[str, str], Any]:
+    head, _, body = text.strip().partition("\n\n")
+    first, *headers = head.splitlines()
+    method, path = first.split()
+    named = (header.split(": ", 1) for header in headers)
+    return method, path, {name.replace("-", "_"): value for name, value in named}, json.loads(body) if body else None
