@@ -5,6 +5,8 @@ import statistics
 import time
 from dataclasses import dataclass
 
+import psycopg
+
 from bench import harness
 
 RUNS, SAMPLE, REPEATS = 300, 30, 3
@@ -76,7 +78,7 @@ def _backlog(workflow: str, runs: int) -> float:
     return float(done / seconds)
 
 
-def _statements(server: "harness.psycopg.Connection[tuple[object, ...]]", workflow: str) -> float:
+def _statements(server: "psycopg.Connection[tuple[object, ...]]", workflow: str) -> float:
     """Count what the workers send for a few runs, from the server's own log of statements."""
     from django.conf import settings
 
