@@ -47,10 +47,11 @@ def create_draft(
     on_crash: str = "retry",
     queue: str = "default",
     reason: str = "",
+    replace_draft: bool = False,
 ) -> ActionVersion:
     """Save a draft of kind http or email and return it; schemas may be shorthand. Raises DefinitionInvalid.
 
-    Only what the database could not hold is refused now, the rest when it is published.
+    `replace_draft` writes over a draft of the same version instead of refusing it. Only what the database could not hold is refused now, the rest when it is published.
     """
     found = list(_identity_problems(name, version, title, queue))
     shapes, shape_problems = _shapes(input_schema, output_schema)
@@ -73,7 +74,7 @@ def create_draft(
         queue=queue,
     )
     action = Action(name=name, title=title, description=description)
-    return _save(action, version, contract, actor, reason)
+    return _save(action, version, contract, actor, reason, replace_draft=replace_draft)
 
 
 def problems(version: ActionVersion) -> list[Problem]:
@@ -115,7 +116,9 @@ def _settled(row: ActionVersion) -> Contract:
     )
 
 
-def _save(wanted: Action, version: str, contract: Contract, actor: str, reason: str) -> ActionVersion:
+def _save(
+    wanted: Action, version: str, contract: Contract, actor: str, reason: str, *, replace_draft: bool
+) -> ActionVersion:
     words = {"title": wanted.title, "description": wanted.description}
     try:
         with transaction.atomic():
@@ -123,7 +126,11 @@ def _save(wanted: Action, version: str, contract: Contract, actor: str, reason: 
             given = {key: value for key, value in words.items() if value}
             if given and not created:
                 Action.objects.filter(pk=action.pk).update(**given)
-            row = ActionVersion.objects.create(action=action, version=version, **contract.as_dict())
+            drafts = ActionVersion.objects.filter(action=action, version=version, state=ActionVersion.State.DRAFT)
+            if replace_draft and drafts.update(**contract.as_dict()):
+                row = drafts.get()
+            else:
+                row = ActionVersion.objects.create(action=action, version=version, **contract.as_dict())
             _audit("action.drafted", row, actor, reason, contract)
             return row
     except IntegrityError as error:

@@ -140,7 +140,7 @@ class _Builder:
                 required=key in needed,
                 depth=depth + 1,
             )
-            for key, part in node["properties"].items()
+            for key, part in _in_order(node)
         ]
         return Field(**base, widget="object", kind="object", children=children)
 
@@ -299,6 +299,15 @@ def _number(text: str, kind: str) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return text
     return int(value) if kind == "integer" and float(value).is_integer() else value
+
+
+def _in_order(node: Schema) -> list[tuple[str, Any]]:
+    """Return the properties, required ones first in the order in which `required` names them.
+
+    The database does not keep the order of an object's keys, but that of a list.
+    """
+    place = {key: index for index, key in enumerate(node.get("required", []))}
+    return sorted(node["properties"].items(), key=lambda item: place.get(item[0], len(place)))
 
 
 def _blank(node: Schema, key: str) -> Any:

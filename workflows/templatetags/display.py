@@ -15,15 +15,18 @@ from workflows.templatetags.icons import glyph
 register = template.Library()
 
 MAX_CELLS, LEAST_CELLS = 12, 6
-SECOND, MINUTE, HOUR, DAY = 1.0, 60.0, 3_600.0, 86_400.0
+# large unit, small unit, seconds of the small one, how many make a large one, how many are too many
+UNITS = (("m", "s", 1, 60, 3_600), ("h", "m", 60, 60, 1_440), ("d", "h", 3_600, 24, 10**9))
 STEP_LABELS = {
     "ready": ("Due", "queued"),
     "held": ("Held", "queued"),
+    "failed": ("Failed", "failed"),
     "skipped": ("Skipped", "skipped"),
     "crashed": ("Crashed", "failed"),
     "superseded": ("Superseded", "cancelled"),
 }
 ACTORS = {"user": "", "key": "API key ", "cli": "command line, ", "system": "system"}
+WORKER = "worker"
 TRIGGERS = {"api": "API", "page": "page", "cli": "command line", "schedule": "schedule", "event": "event"}
 
 
@@ -34,15 +37,16 @@ def describe_label(label: str) -> tuple[str, str]:
 
 def seconds_text(seconds: float) -> str:
     """Return a duration in the two largest units that matter: `360 ms`, `8.4 s`, `16 m 01 s`, `3 h 12 m`, `2 d 04 h`."""
-    if seconds < SECOND:
-        return f"{max(seconds, 0) * 1000:.0f} ms"
-    if seconds < MINUTE:
-        return f"{seconds:.1f} s"
-    for unit, size, part, part_size in (("m", MINUTE, "s", SECOND), ("h", HOUR, "m", MINUTE), ("d", DAY, "h", HOUR)):
-        if seconds < size * (60 if unit != "h" else 24) or unit == "d":
+    milliseconds, tenths = round(max(seconds, 0) * 1_000), round(seconds * 10)
+    if milliseconds < 1_000:
+        return f"{milliseconds} ms"
+    if tenths < 600:
+        return f"{tenths / 10:.1f} s"
+    for large, small, size, factor, last in UNITS:
+        count = round(seconds / size)
+        if count < last:
             break
-    whole, rest = divmod(round(seconds / part_size), round(size / part_size))
-    return f"{whole} {unit} {rest:02d} {part}"
+    return f"{count // factor} {large} {count % factor:02d} {small}"
 
 
 @register.filter
@@ -121,6 +125,8 @@ def steps_strip(run: Any) -> SafeString:
 def actor(name: str) -> str:
     """Return an actor in words: `user:ada` is `ada`, `key:1a2b` is `API key 1a2b`."""
     kind, _, rest = name.partition(":")
+    if kind == WORKER:
+        return f"worker {short_id(rest)}"
     return f"{ACTORS[kind]}{rest}" if kind in ACTORS else name
 
 

@@ -50,17 +50,16 @@ def unchanged(request: HttpRequest, token: str) -> bool:
 def answer(request: HttpRequest, token: str, build: Callable[[], Live]) -> HttpResponse:
     """Answer a poll: 204 when nothing changed, otherwise the changed fragments and the next poller."""
     if unchanged(request, token):
-        return no_store(HttpResponse(status=204))
+        return varied(HttpResponse(status=204))
     live = build()
     known = request.GET.get("h", "").split(".")
     changed = [html for html in live.fragments.values() if _digest(html) not in known]
     poller = render_to_string("_poll.html", live.context, request)
-    return no_store(HttpResponse("".join([*changed, poller])))
+    return varied(HttpResponse("".join([*changed, poller])))
 
 
-def no_store(response: HttpResponse) -> HttpResponse:
-    """Mark a fragment: never kept, and never taken for the page of the same address."""
-    response["Cache-Control"] = "no-store"
+def varied(response: HttpResponse) -> HttpResponse:
+    """Say that the same address has a page and a part, so that neither is taken for the other."""
     patch_vary_headers(response, ["HX-Request"])
     return response
 

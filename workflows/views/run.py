@@ -9,7 +9,6 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_GET
 
 from workflows import queries
@@ -35,10 +34,7 @@ def run(request: HttpRequest, run_id: UUID) -> HttpResponse:
     context = {"run": found, "fragments": built.fragments, "tabs": _tabs(request, found), **built.context}
     context |= {"retry_url": reverse("run-retry", args=[run_id]), "cancel_url": reverse("run-cancel", args=[run_id])}
     response = render(request, "runs/_parts.html" if part else "runs/run.html", context)
-    if part:
-        return live.no_store(response)
-    patch_vary_headers(response, ["HX-Request"])
-    return response
+    return live.varied(response)
 
 
 @require_GET
@@ -118,12 +114,14 @@ def _tabs(request: HttpRequest, found: RunDetail) -> list[tuple[str, str, bool]]
 
 
 def _chosen(request: HttpRequest, found: RunDetail) -> Any:
-    """Return the step that the address names; without one, the step that failed."""
+    """Return the step that the address names; without one, beside the timeline, the step that failed."""
     asked = request.GET.get("step")
     if asked == "none":
         return None
     if asked:
         return next((step for step in found.steps if str(step.id) == asked), None)
+    if _view(request) != "timeline":
+        return None
     return next((step for step in reversed(found.steps) if step.state == "failed"), None)
 
 

@@ -11,7 +11,6 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_GET
 
 from dotdo_site.lib.paging import BadCursor
@@ -33,10 +32,7 @@ def runs(request: HttpRequest) -> HttpResponse:
     context = _context(request, asked, now)
     part = is_fragment(request)
     response = render(request, "runs/_list.html" if part else "runs/list.html", {**context, "oob": part})
-    if part:
-        return live.no_store(response)
-    patch_vary_headers(response, ["HX-Request"])
-    return response
+    return live.varied(response)
 
 
 @require_GET
@@ -47,7 +43,7 @@ def runs_live(request: HttpRequest) -> HttpResponse:
     chosen = asked.at(now)
     token = queries.list_token(chosen)
     if live.unchanged(request, token):
-        return live.no_store(HttpResponse(status=204))
+        return live.varied(HttpResponse(status=204))
     newest, items = _top(request), queries.runs(chosen, limit=PAGE_SIZE).items
     context = {
         "rows": [run for run in items if newest is None or run.id <= newest],
@@ -58,7 +54,7 @@ def runs_live(request: HttpRequest) -> HttpResponse:
         "here": asked.without(),
         **_poll(asked, token, newest),
     }
-    return live.no_store(HttpResponse(render_to_string("runs/_news.html", context, request)))
+    return live.varied(HttpResponse(render_to_string("runs/_news.html", context, request)))
 
 
 def is_fragment(request: HttpRequest) -> bool:

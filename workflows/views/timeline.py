@@ -18,6 +18,7 @@ TICK_COUNT = 6
 MAX_ROWS = 200
 TICK_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 43200, 86400)
 THINNEST = 0.35
+SMALLEST = 1e-9
 DONE = frozenset(["succeeded", "cancelled", "skipped"])
 WAITS = frozenset(["wait", "timer", "listen"])
 
@@ -94,6 +95,8 @@ class Scale:
         widest = sorted(gaps, key=lambda gap: gap[0] - gap[1])[:MAX_FOLDS]
         self.folds = sorted(widest)
         shown = self.end - sum(end - start for start, end in self.folds)
+        if shown < self.end * SMALLEST:  # nothing but waiting: there is nothing to make room for
+            self.folds, shown = [], self.end
         self.unit = (1 - FOLD_WIDTH * len(self.folds)) / (shown or 1.0)
 
     def __call__(self, at: float) -> float:
@@ -111,6 +114,8 @@ class Scale:
 
 def build(run: Any, now: datetime, *, fold: bool = True) -> Timeline:
     """Lay out the steps of a run. Bars of what is still open end `now`; `fold=False` keeps the true scale."""
+    if run.state == "failed":  # it rests until a person comes, maybe for days: that is not part of the picture
+        now = max([run.created_at, *filter(None, (step.finished_at for step in run.steps))])
     end = ((run.finished_at or now) - run.created_at).total_seconds()
     steps = [step for index, step in enumerate(run.steps) if index < MAX_ROWS or step.state not in DONE]
     bars = {step.id: list(_bars(step, run.created_at, now)) for step in steps}

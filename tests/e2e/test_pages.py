@@ -1,0 +1,208 @@
+"""The pages in a browser: the ways through them, the content security policy, accessibility, small screens."""
+
+from collections.abc import Callable
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.urls import reverse
+from playwright.sync_api import Page, expect
+
+from tests.support.engine import start_workflow, work_until_idle
+from tests.support.pages import Seeded
+from workflows.models import WorkflowVersion
+
+Open = Callable[..., Page]
+
+
+def listen(page: Page) -> list[str]:
+    """Collect what the console and the page's errors say, without Chromium's advice on password managers."""
+    said: list[str] = []
+    page.on("console", lambda message: message.text.startswith("[DOM]") or said.append(f"{page.url}: {message.text}"))
+    page.on("pageerror", lambda error: said.append(f"{page.url}: {error}"))
+    return said
+
+
+def addresses(runs: Seeded) -> list[str]:
+    run = f"/runs/{runs.failed}/"
+    return [
+        "/", "/runs/", "/runs/?q=nothing", run, f"{run}?view=io", f"{run}?view=logs", f"{run}?view=audit", f"{run}retry/",
+        f"/runs/{runs.succeeded}/?view=logs", f"/runs/{runs.waiting}/", "/workflows/", "/workflows/order/",
+        "/workflows/order/start/", "/actions/", "/actions/test-speaks/", "/datastore/",
+        "/datastore/entry/?namespace=default&key=usr_1", "/password/",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 1440), ("light", 390), ("dark", 390)])
+def test_every_page_is_accessible_fits_its_screen_and_obeys_the_policy(
+    sign_in: Open, runs: Seeded, theme: str, width: int
+) -> None:
+    page = sign_in("Admin", theme=theme, width=width)
+    said = listen(page)
+    found: list[object] = []
+    for address in addresses(runs):
+        page.goto(address)
+        found += [(address, "px too wide", width)] * page.evaluate("document.documentElement.scrollWidth > innerWidth")
+        found += said
+        for each in Axe().run(page).response["violations"]:
+            found.append((address, each["id"], [node["html"] for node in each["nodes"]]))
+        said.clear()  # axe adds styles of its own, which the policy refuses
+    assert found == []
+
+
+def test_pages_before_signing_in_are_accessible_and_obey_the_policy(browser: object, site: str, sign_in: Open) -> None:
+    page = sign_in()
+    page.context.clear_cookies()
+    said = listen(page)
+    page.goto("/sign-in/")
+    assert said == []
+    assert Axe().run(page).response["violations"] == []
+
+
+def test_a_dead_letter_is_found_and_retried_from_the_first_page(sign_in: Open, runs: Seeded) -> None:
+    page = sign_in()
+    said = listen(page)
+    page.goto("/")
+    page.get_by_role("link", name="order/88213").first.click()
+    expect(page.get_by_role("heading", name="charge failed: the other side said no")).to_be_visible()
+    page.get_by_role("link", name="Retry from charge").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Reason").fill("gateway is back")
+    dialog.get_by_role("button", name="Retry", exact=True).click()
+    expect(page.get_by_text("Retried; it is going on")).to_be_visible()
+    work_until_idle()
+    expect(page.locator("#head").get_by_text("Dead letter")).to_be_visible(timeout=8_000)
+    page.get_by_role("link", name="Audit").click()
+    expect(page.get_by_text("gateway is back")).to_be_visible()
+    assert said == []
+
+
+def test_a_page_updates_itself_without_closing_what_the_reader_opened(sign_in: Open, runs: Seeded) -> None:
+    page = sign_in()
+    said = listen(page)
+    page.goto(f"/runs/{runs.pending}/?view=io")
+    page.locator("details").first.locator("summary").first.click()
+    assert page.locator("details").first.get_attribute("open") is None
+    page.goto(f"/runs/{runs.pending}/")
+    expect(page.locator("#head .status.pill")).to_have_text("Pending")
+    work_until_idle()
+    expect(page.locator("#head .status.pill")).to_have_text("Succeeded", timeout=8_000)
+    expect(page.locator("#live")).to_have_text("Finished")
+    assert said == []
+
+
+def test_steps_and_views_are_chosen_without_leaving_the_page_and_back_returns(sign_in: Open, runs: Seeded) -> None:
+    page = sign_in()
+    said = listen(page)
+    page.goto(f"/runs/{runs.failed}/")
+    page.evaluate("document.body.dataset.stayed = 'yes'")
+    page.get_by_role("link", name="prepare").click()
+    expect(page.locator("#h-step")).to_have_text("prepare")
+    assert "step=" in page.url
+    page.get_by_role("link", name="Input and output").click()
+    expect(page.get_by_role("heading", name="Input", exact=True).first).to_be_visible()
+    assert page.evaluate("document.body.dataset.stayed") == "yes"
+    page.go_back()
+    expect(page.get_by_role("heading", name="Timeline")).to_be_visible()
+    assert said == []
+
+
+def test_new_runs_are_offered_and_not_pushed_in(sign_in: Open, runs: Seeded) -> None:
+    page = sign_in()
+    page.goto("/runs/")
+    before = page.locator("tbody tr").count()
+    start_workflow("pause", {"n": 1})
+    offer = page.get_by_role("link", name="1 new run")
+    expect(offer).to_be_visible(timeout=12_000)
+    assert page.locator("tbody tr").count() == before
+    offer.click()
+    expect(page.locator("tbody tr")).to_have_count(before + 1)
+
+
+def test_filters_stand_in_the_address_and_survive_reload_and_back(sign_in: Open, runs: Seeded) -> None:
+    page = sign_in()
+    said = listen(page)
+    page.goto("/runs/")
+    page.get_by_label("Kind").select_option("action")
+    expect(page.locator("tbody tr")).to_have_count(2)
+    assert "kind=action" in page.url
+    page.reload()
+    expect(page.locator("tbody tr")).to_have_count(2)
+    page.go_back()
+    expect(page.get_by_role("link", name="order/88213")).to_be_visible()
+    assert said == []
+
+
+def test_the_pages_work_without_script(sign_in: Open, runs: Seeded, browser: object, site: str) -> None:
+    page = sign_in()
+    bare = page.context.browser.new_context(  # type: ignore[union-attr]
+        java_script_enabled=False, base_url=site, storage_state=page.context.storage_state()
+    )
+    reader = bare.new_page()
+    reader.goto(f"/runs/{runs.failed}/")
+    reader.get_by_role("link", name="Retry from charge").click()
+    reader.get_by_label("Reason").fill("by hand")
+    reader.get_by_role("button", name="Retry", exact=True).click()
+    expect(reader.get_by_text("Retried; it is going on")).to_be_visible()
+    reader.goto("/workflows/order/start/")
+    reader.get_by_role("button", name="Add item to Lines").click()
+    expect(reader.get_by_label("Sku")).to_be_visible()
+    bare.close()
+
+
+def test_the_theme_is_kept_and_is_the_admins_too(sign_in: Open, runs: Seeded) -> None:
+    page = sign_in("Editor", staff=True)
+    page.goto("/runs/")
+    page.get_by_role("button", name="Switch theme").click()
+    assert page.locator("html").get_attribute("data-theme") == "dark"
+    page.goto("/admin/")
+    assert page.locator("html").get_attribute("data-theme") == "dark"
+
+
+def test_keys_lead_around_and_can_be_switched_off(sign_in: Open, runs: Seeded) -> None:
+    page = sign_in()
+    page.goto("/")
+    page.keyboard.press("g")
+    page.keyboard.press("r")
+    page.wait_for_url("**/runs/")
+    page.keyboard.press("/")
+    expect(page.locator("#search")).to_be_focused()
+    page.locator(".who").click()
+    page.get_by_role("button", name="Single-key shortcuts").click()
+    page.keyboard.press("Escape")
+    page.locator("h1").click()
+    page.keyboard.press("/")
+    expect(page.locator("#search")).not_to_be_focused()
+
+
+def test_the_navigation_opens_on_a_small_screen(sign_in: Open, runs: Seeded) -> None:
+    page = sign_in(width=390)
+    page.goto("/")
+    expect(page.locator("#side")).to_be_hidden()
+    page.get_by_role("button", name="Menu").click()
+    page.locator("#side").get_by_role("link", name="Datastore").click()
+    page.wait_for_url("**/datastore/")
+
+
+def test_planted_markup_never_runs(sign_in: Open, runs: Seeded) -> None:
+    run_id = start_workflow("pause", {"h": "<img src=x onerror=\"document.title='owned'\"><div hx-get=/x hx-trigger=load>"})
+    page = sign_in()
+    said = listen(page)
+    for view in ("timeline", "io"):
+        page.goto(f"/runs/{run_id}/?view={view}")
+    assert page.locator("main img").count() == 0
+    assert "owned" not in page.title()
+    assert said == []
+
+
+def test_the_admin_obeys_the_policy_too(sign_in: Open, runs: Seeded) -> None:
+    page = sign_in("Admin", staff=True)
+    said = listen(page)
+    version = WorkflowVersion.objects.get(workflow__name="order")
+    for address in (
+        "/admin/", reverse("admin:workflows_workflowversion_changelist"), reverse("admin:workflows_workflowversion_add"),
+        reverse("admin:workflows_workflowversion_change", args=[version.pk]), reverse("admin:workflows_run_changelist"),
+        reverse("admin:actions_connection_add"), reverse("admin:access_apikey_add"), reverse("admin:auth_user_changelist"),
+        "/api/docs/",
+    ):  # fmt: skip
+        page.goto(address)
+        assert said == [], address

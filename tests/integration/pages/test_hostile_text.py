@@ -1,0 +1,71 @@
+"""Whatever people and machines write is shown as text: markup, htmx attributes, script ends, direction overrides."""
+
+import re
+from collections.abc import Callable
+from urllib.parse import urlencode
+
+import pytest
+from django.test import Client
+
+from tests.support.documents import publish
+from tests.support.engine import start_workflow, work_until_idle
+from workflows import operations
+
+Reader = Callable[..., Client]
+HOSTILE = "<img src=x onerror=alert(1)><div hx-get='/x' hx-trigger=load></div></script>\u202egnp.exe{{ 7|add:7 }}\"'&"
+LOOSE = re.compile(r"<img src=x|<div hx-get='/x'|</script>\u202e|[^=]\"'&\"", re.IGNORECASE)
+
+
+def check(page: str) -> None:
+    assert not LOOSE.search(page)
+    assert "<img" not in page
+    assert "hx-get='/x'" not in page
+
+
+@pytest.mark.parametrize("view", ["timeline", "io", "logs", "audit"])
+def test_every_field_of_a_run_stays_text(reader: Reader, handlers: None, view: str) -> None:
+    publish("hostile", """
+do:
+  - echo: {call: test-echo, with: {value: "${ . }"}, export: {as: "${ {all: .} }"}}
+  - say: {call: test-speaks, with: {password: ok}}
+  - fail: {call: test-refuses, with: {code: "${ $workflow.input.h }"}}
+""")  # fmt: skip
+    run_id = start_workflow("hostile", {"h": HOSTILE, HOSTILE: [HOSTILE]}, title=HOSTILE[:200], tags=[HOSTILE[:100]])
+    work_until_idle()
+    client = reader("Auditor")
+    page = client.get(f"/runs/{run_id}/?view={view}").content.decode()
+    check(page)
+    assert "&lt;img src=x onerror" in page
+    for path in ("/", "/runs/", f"/runs/{run_id}/?view={view}&step={HOSTILE}"):
+        check(client.get(path).content.decode())
+
+
+def test_a_direction_override_in_a_value_is_written_out(reader: Reader, handlers: None) -> None:
+    publish("plain", "do:\n  - one: {call: test-echo, with: {value: 1}}\n")
+    run_id = start_workflow("plain", {"h": "\u202egnp.exe"})
+    page = reader().get(f"/runs/{run_id}/?view=io").content.decode()
+    assert "\u202e" not in page
+    assert "u202egnp.exe" in page
+
+
+def test_what_is_asked_for_is_shown_as_text(reader: Reader, handlers: None) -> None:
+    client = reader()
+    for key in ("q", "name", "tag", "status", "after", "view"):
+        check(client.get(f"/runs/?{urlencode({key: HOSTILE})}").content.decode())
+    check(client.get(f"/datastore/?{urlencode({'prefix': HOSTILE, 'namespace': HOSTILE})}").content.decode())
+    check(client.get(f"/datastore/entry/?{urlencode({'key': HOSTILE})}").content.decode())
+    check(client.get(f"/nothing/{urlencode({'a': HOSTILE})}").content.decode())
+
+
+def test_an_entry_and_what_is_typed_over_it_stay_text(reader: Reader, handlers: None) -> None:
+    operations.put_entry("default", HOSTILE, {"v": HOSTILE}, expected_version=0, actor="user:test")
+    client = reader()
+    path = f"/datastore/entry/?{urlencode({'namespace': 'default', 'key': HOSTILE})}"
+    for page in (client.get("/datastore/"), client.get(path), client.post(path, {"value": HOSTILE, "version": "1"})):
+        check(page.content.decode())
+
+
+def test_a_form_shows_what_was_typed_as_text(reader: Reader, handlers: None) -> None:
+    client = reader()
+    for data in ({"/code": HOSTILE, "do": "check", "option:title": HOSTILE}, {"tab": "json", "json": HOSTILE, "do": HOSTILE}):
+        check(client.post("/actions/test-refuses/start/", data).content.decode())

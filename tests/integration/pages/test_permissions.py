@@ -1,0 +1,95 @@
+"""Who may open what: every page, every role; a refusal names what is missing."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, reverse
+
+from dotdo_site.access.roles import ROLES
+from tests.support.pages import Seeded
+from workflows.views.urls import urlpatterns
+
+Reader = Callable[..., Client]
+ARGUMENTS: dict[str, Any] = {"run_id": uuid4(), "name": "broken", "part": "input"}
+NEEDED = {
+    "overview": "workflows.view_run",
+    "overview-live": "workflows.view_run",
+    "runs": "workflows.view_run",
+    "runs-live": "workflows.view_run",
+    "run": "workflows.view_run",
+    "run-live": "workflows.view_run",
+    "run-raw": "workflows.view_run",
+    "run-retry": "workflows.retry_run",
+    "run-cancel": "workflows.cancel_run",
+    "workflows": "workflows.view_workflow",
+    "workflow": "workflows.view_workflow",
+    "workflow-start": "workflows.start_run",
+    "actions": "actions.view_action",
+    "action": "actions.view_action",
+    "action-start": "workflows.start_run",
+    "datastore": "workflows.view_entry",
+    "entry": "workflows.view_entry",
+}
+
+
+def address(pattern: URLPattern) -> str:
+    names = pattern.pattern.converters
+    return reverse(str(pattern.name), kwargs={name: ARGUMENTS[name] for name in names})
+
+
+def test_every_page_is_in_the_matrix_and_is_guarded_as_it_says() -> None:
+    guarded = {pattern.name: getattr(pattern.callback, "permission", None) for pattern in urlpatterns}
+    assert guarded == NEEDED
+
+
+@pytest.mark.parametrize("role", [*ROLES, None])
+def test_a_role_opens_just_what_it_may(reader: Reader, handlers: None, role: str | None) -> None:
+    client = reader(role)
+    allowed = ROLES[role] if role else ()
+    for pattern in urlpatterns:
+        response = client.get(address(pattern))
+        assert (response.status_code == 403) == (NEEDED[str(pattern.name)] not in allowed), (role, pattern.name)
+
+
+def test_strangers_are_asked_to_sign_in_and_come_back(reader: Reader, database: None) -> None:
+    client = Client(headers={"host": "localhost"})
+    for pattern in urlpatterns:
+        response = client.get(address(pattern))
+        assert response.status_code == 302
+        assert response["Location"].startswith("/sign-in/?next=/"), pattern.name
+
+
+def test_a_refusal_names_the_permission_and_the_roles_that_have_it(reader: Reader, database: None) -> None:
+    page = reader("Viewer").get(address(next(p for p in urlpatterns if p.name == "run-retry"))).content.decode()
+    assert "workflows.retry_run" in page
+    assert "Operator, Editor, Admin" in page
+
+
+def test_what_a_reader_may_not_do_is_not_offered(reader: Reader, runs: Seeded) -> None:
+    page = reader("Viewer").get(f"/runs/{runs.failed}/").content.decode()
+    for words in ("Retry from", "dialog-cancel", "Run again"):
+        assert words not in page
+
+
+def test_a_viewer_reads_no_audit_trail_and_writes_no_entry(reader: Reader, runs: Seeded) -> None:
+    client = reader("Viewer")
+    assert "audit.view_auditevent" in client.get(f"/runs/{runs.failed}/?view=audit").content.decode()
+    path = "/datastore/entry/?namespace=default&key=usr_1"
+    assert client.post(path, {"value": "1", "version": "1"}).status_code == 403
+
+
+def test_a_post_without_the_csrf_secret_is_refused_with_a_page(reader: Reader, runs: Seeded) -> None:
+    client = Client(enforce_csrf_checks=True, headers={"host": "localhost"})
+    client.cookies = reader().cookies
+    response = client.post(f"/runs/{runs.failed}/cancel/", {"reason": "x"})
+    assert response.status_code == 403
+    assert "could not be trusted" in response.content.decode()
+
+
+def test_answers_are_never_kept_by_a_cache(reader: Reader, runs: Seeded) -> None:
+    client = reader()
+    for path in ("/", "/runs/", f"/runs/{runs.failed}/"):
+        assert "no-store" in client.get(path)["Cache-Control"]

@@ -1,0 +1,117 @@
+"""The timeline: bars from attempts, idle time folded, nothing outside the picture."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workflows.views import timeline
+
+START = datetime(2026, 11, 21, 14, 0, tzinfo=UTC)
+
+
+def at(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+@dataclass
+class Attempt:
+    number: int
+    outcome: str
+    started_at: datetime | None
+    finished_at: datetime
+
+
+@dataclass
+class Step:
+    id: int = 1
+    name: str = "charge"
+    kind: str = "call"
+    state: str = "succeeded"
+    label: str = "succeeded"
+    created_at: datetime = START
+    due_at: datetime = START
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    attempts: list[Attempt] = field(default_factory=list)
+
+
+@dataclass
+class Run:
+    steps: list[Step]
+    state: str = "succeeded"
+    created_at: datetime = START
+    finished_at: datetime | None = None
+
+    @property
+    def steps_total(self) -> int:
+        return len(self.steps)
+
+
+def bars(step: Step, now: float = 60, **run: Any) -> list[tuple[str, float, float]]:
+    drawn = timeline.build(Run([step], **run), at(now)).rows[0].bars
+    return [(each.bar.kind, each.bar.start, each.bar.end) for each in drawn]
+
+
+def test_a_quiet_success_is_queued_then_one_bar() -> None:
+    step = Step(started_at=at(1), finished_at=at(3))
+    assert bars(step, finished_at=at(3)) == [("queued", 0, 1), ("attempt", 1, 3)]
+
+
+def test_back_off_lies_between_attempts_and_before_the_next_one() -> None:
+    tried = [Attempt(1, "failed", at(0), at(1)), Attempt(2, "timed_out", at(5), at(6))]
+    step = Step(state="ready", due_at=at(14), attempts=tried)
+    assert bars(step, now=8, state="waiting") == [
+        ("attempt", 0, 1), ("backoff", 1, 5), ("attempt", 5, 6), ("backoff", 6, 14),
+    ]  # fmt: skip
+
+
+def test_a_running_step_ends_now_and_a_wait_is_one_hatched_bar() -> None:
+    assert bars(Step(state="running", started_at=at(0)), now=7, state="running") == [("attempt", 0, 7)]
+    assert bars(Step(kind="wait", state="ready"), now=9, state="waiting") == [("wait", 0, 9)]
+
+
+def test_an_attempt_without_a_known_start_is_still_drawn() -> None:
+    step = Step(started_at=at(0), finished_at=at(4), attempts=[Attempt(2, "succeeded", None, at(4))])
+    assert bars(step, finished_at=at(4))[-1] == ("attempt", 4, 4)
+
+
+def test_a_clock_that_goes_back_breaks_nothing() -> None:
+    assert bars(Step(started_at=at(-3), finished_at=at(-1)), finished_at=at(0)) == [("attempt", 0, 0)]
+
+
+def test_idle_days_are_folded_so_that_seconds_stay_readable() -> None:
+    tried = [Attempt(1, "failed", at(0), at(5)), Attempt(2, "failed", at(86_400), at(86_405))]
+    run = Run([Step(state="failed", attempts=tried, finished_at=at(86_405))], state="failed")
+    folded = timeline.build(run, at(200_000))
+    assert [mark.text for mark in folded.folds] == ["1 d 00 h idle"]
+    assert folded.seconds == 86_405
+    assert float(folded.rows[0].bars[0].width.rstrip("%")) > 30
+    assert not timeline.build(run, at(200_000), fold=False).folds
+
+
+def test_a_run_without_steps_has_an_empty_timeline() -> None:
+    assert timeline.build(Run([], state="pending"), at(0)).rows == []
+
+
+def test_long_runs_draw_what_is_open_and_say_what_is_left_out() -> None:
+    steps = [Step(id=n, started_at=at(n), finished_at=at(n + 1)) for n in range(300)]
+    steps[-1] = Step(id=299, state="failed", finished_at=at(301))
+    drawn = timeline.build(Run(steps, state="failed"), at(400))
+    assert (len(drawn.rows), drawn.left_out) == (201, 99)
+
+
+@given(
+    spans=st.lists(st.tuples(st.floats(0, 1e6), st.floats(0, 1e5)), max_size=30),
+    end=st.floats(0.05, 1e6),
+)
+def test_the_axis_never_runs_backwards_and_stays_inside(spans: list[tuple[float, float]], end: float) -> None:
+    busy = [(start, start + length) for start, length in spans if start + length <= end]
+    scale = timeline.Scale(end, busy)
+    places = [scale(end * n / 50) for n in range(51)]
+    assert places == sorted(places)
+    assert places[0] == pytest.approx(0)
+    assert places[-1] == pytest.approx(100)
