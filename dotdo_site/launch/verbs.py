@@ -16,7 +16,7 @@ from dotdo_site.launch.checkout import BACKUPS, PYTHON, ROOT, LaunchError, confi
 from dotdo_site.postgres_programs import EmbeddedPostgresError
 
 VERSION = "0.1.0"
-OWN_FOLDERS = ("postgres", "keys", "static")
+OWN_FOLDERS = ("postgres", "keys", "static", "demo")
 OWN_FILES = ("prepared", "demo-ports.json", "up.lock")
 
 
@@ -115,9 +115,9 @@ def _login(_: argparse.Namespace) -> int:
 
 def _demo(_: argparse.Namespace) -> int:
     running = _running()
-    with suppress(KeyboardInterrupt):
-        return subprocess.call(processes.manage("demo", "--url", running.url), cwd=ROOT, env=_environment_of(running))
-    return 130
+    argv = processes.manage("demo", "--url", running.url)
+    sys.stdout.flush()
+    os.execve(argv[0], argv, _environment_of(running))  # noqa: S606 - Ctrl-C is its own affair: it revokes its API key
 
 
 def _backup(_: argparse.Namespace) -> int:
