@@ -49,7 +49,7 @@ def run(ctx: Context, config: dict[str, Any], value: Any) -> Any:
     message, recipients = _compose(ctx, config, value)
     timeout = min(settings.EMAIL_TIMEOUT or guard.DEFAULT_SECONDS, max(0.1, ctx.remaining()))
     _deliver(message, recipients, timeout)
-    return {"message_id": message["Message-ID"], "recipients": recipients}
+    return {"message_id": str(message["Message-ID"]), "recipients": recipients}
 
 
 def _check_parts(config: Mapping[str, Any]) -> Iterator[Problem]:
