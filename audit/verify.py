@@ -45,7 +45,7 @@ def verify(chain: uuid.UUID | None = None) -> Verified:
 
 
 def _fault(event: AuditEvent, head: tuple[int, bytes] | None) -> str:
-    last, previous = head if head else (-1, GENESIS)
+    last, previous = head or (-1, GENESIS)
     if event.seq != last + 1:
         return f"link {last + 1} is missing"
     expected = link_hash(previous, event.chain, event.seq, event.kind, event.actor, event.reason, event.at, event.data)

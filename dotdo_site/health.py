@@ -7,13 +7,13 @@ from django.views.decorators.http import require_safe
 
 
 @require_safe
-def alive(request: HttpRequest) -> JsonResponse:
+def alive(_: HttpRequest) -> JsonResponse:
     """Answer 200 as long as the process serves requests at all."""
     return JsonResponse({"status": "ok"})
 
 
 @require_safe
-def ready(request: HttpRequest) -> JsonResponse:
+def ready(_: HttpRequest) -> JsonResponse:
     """Answer 200 when the database answers and is migrated, else 503 with the reason."""
     try:
         waiting = _unapplied()

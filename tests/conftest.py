@@ -18,7 +18,9 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 VAR = Path(os.environ.get("DOTDO_TEST_VAR", ROOT / "var" / "test"))
 os.environ["DOTDO_VAR"] = str(VAR)
-os.environ["DJANGO_SETTINGS_MODULE"] = "dotdo_site.settings"  # here, not in pyproject: pytest-django would load it too early
+os.environ["DJANGO_SETTINGS_MODULE"] = (
+    "dotdo_site.settings"  # here, not in pyproject: pytest-django would load it too early
+)
 os.environ["DOTDO_DEVELOPMENT"] = "0"
 os.environ["DOTDO_ACTION_MODULES"] = "tests.support.handlers"
 os.environ.pop("DATABASE_URL", None)
@@ -47,7 +49,9 @@ def postgres() -> Iterator[str]:
         connection.execute("DROP DATABASE IF EXISTS dotdo WITH (FORCE)")
         connection.execute("CREATE DATABASE dotdo OWNER dotdo_owner")
     owner = os.environ | {"DATABASE_URL": embedded_postgres.owner_url(VAR), "DOTDO_APPLICATION_ROLE": "dotdo"}
-    subprocess.run([sys.executable, ROOT / "manage.py", "migrate", "-v0", "--skip-checks"], env=owner, check=True, cwd=ROOT)
+    subprocess.run(
+        [sys.executable, ROOT / "manage.py", "migrate", "-v0", "--skip-checks"], env=owner, check=True, cwd=ROOT
+    )
     yield url
     server.stop()
 
@@ -69,9 +73,9 @@ def database(
     django_db_setup: None, django_db_blocker: Any, superuser: "psycopg.Connection[tuple[Any, ...]]"
 ) -> Iterator[None]:
     """Allow real commits on an emptied database."""
-    from django.db import connections  # noqa: PLC0415 - needs settings
+    from django.db import connections
 
-    from workflows import programs  # noqa: PLC0415
+    from workflows import programs
 
     superuser.execute(EMPTY)
     for cache in (programs.action_by_id, programs.action_called, programs.workflow_program, programs.action_program):
@@ -84,7 +88,7 @@ def database(
 @pytest.fixture
 def handlers(database: None) -> None:
     """Publish the tests' own actions."""
-    from actions import registry, sync  # noqa: PLC0415 - needs settings
+    from actions import registry, sync
 
     registry.discover()
     sync.sync(registry.specs(), actor="system")

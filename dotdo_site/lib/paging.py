@@ -29,7 +29,7 @@ def encode(*key: object) -> str:
 
 
 def decode(cursor: str, *kinds: Callable[[Any], Any]) -> tuple[Any, ...]:
-    """Return the sort key, each part read by its kind: `UUID`, `str`, `int`, `datetime.fromisoformat`. Raises BadCursor."""
+    """Return the sort key, each part read by its kind, such as `UUID`, `str` or `int`. Raises BadCursor."""
     try:
         parts = _parts(cursor)
         if len(parts) != len(kinds):

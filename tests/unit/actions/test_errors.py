@@ -3,7 +3,7 @@ import pytest
 from actions.errors import ActionError, from_exception, from_result
 
 
-class HTTPGatewayTimeout(Exception):  # noqa: N818 - a name as libraries have them
+class HTTPGatewayTimeout(Exception):
     pass
 
 

@@ -128,13 +128,15 @@ def output(body: str, value: Any = None) -> Any:
             id="export sees the transformed output and replaces the context",
         ),
         pytest.param(
-            "input: {from: .inner}\ndo: [{a: {input: {from: .k}, set: {i: '${ . }', w: '${ $workflow.input.inner.k }'}}}]",
+            "input: {from: .inner}\n"
+            "do: [{a: {input: {from: .k}, set: {i: '${ . }', w: '${ $workflow.input.inner.k }'}}}]",
             {"inner": {"k": 5}},
             {"i": 5, "w": 5},
             id="inputs are transformed, the raw one stays visible",
         ),
         pytest.param(
-            "do: [{s: {switch: [{d: {then: last}}, {x: {when: .a, then: first}}]}}, {first: {set: 1, then: end}}, {last: {set: 2}}]",
+            "do: [{s: {switch: [{d: {then: last}}, {x: {when: .a, then: first}}]}}, "
+            "{first: {set: 1, then: end}}, {last: {set: 2}}]",
             {"a": True},
             1,
             id="a default counts last, wherever it stands",
