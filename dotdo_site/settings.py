@@ -273,5 +273,5 @@ LOGGING = {
     "formatters": {"line": {"()": "dotdo_site.lib.logs.LineFormatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": sys.stderr}},
     "root": {"handlers": ["stderr"], "level": os.environ.get("DOTDO_LOG_LEVEL", "INFO")},
-    "loggers": {"django-q": {"level": "WARNING"}, "httpx": {"level": "WARNING"}, "httpcore": {"level": "WARNING"}, "axes": {"level": "WARNING"}},
+    "loggers": {name: {"level": "WARNING"} for name in ("django-q", "httpx", "httpcore", "axes")},
 }
