@@ -119,7 +119,7 @@ class Session(socketserver.StreamRequestHandler):
     def _content(self) -> bytes | None:
         """Read up to the dot, taking away the dots that were put before dots (§4.5.2); None when it is too large."""
         lines, size = [], 0
-        while (line := self._line()) not in (b".\r\n", b".\n"):
+        while (line := self._line()) != b".\r\n":
             size += len(line)
             if size <= LARGEST:
                 lines.append(line[1:] if line.startswith(b".") else line)
