@@ -20,6 +20,13 @@ from dotdo_site.launch.checkout import ROOT
 
 BOOTSTRAP = ROOT / "dotdo_site" / "bootstrap.py"
 START_SECONDS = 120
+PAUSED = """
+document: {dsl: 1.0.3, namespace: tests, name: paused, version: 1.0.0}
+do:
+  - before: {call: datastore.set, with: {key: k, value: "${ .n }"}}
+  - nap: {wait: PT8S}
+  - after: {call: datastore.set, with: {key: k, value: 2}, output: {as: .value}}
+"""
 LINK = re.compile(r"http://127\.0\.0\.1:\d+(/\S+)")
 
 
@@ -86,6 +93,20 @@ class Terminal:
             return 0
         finally:
             connection.close()
+
+    def script(self, code: str) -> str:
+        """Run Python with the installation's settings and return what it prints."""
+        command = [sys.executable, str(ROOT / "manage.py"), "shell", "-v0", "-c", code]
+        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def await_state(self, run_id: str, state: str) -> None:
+        """Wait until a run is in a state, at most 30 s."""
+        code = f"from workflows.models import Run; print(Run.objects.get(pk={run_id!r}).state)"
+        deadline = time.monotonic() + 30
+        while self.script(code) != state:
+            assert time.monotonic() < deadline
 
     def await_page(self, path: str) -> None:
         """Wait until a page is served, at most 30 s."""
@@ -210,6 +231,31 @@ def test_a_backup_of_a_running_installation_can_be_restored(terminal: Terminal) 
     assert terminal.finish() == 0
     terminal.start()
     assert terminal.get("/readyz") == 200
+
+
+def test_an_installation_stopped_in_the_middle_of_a_wait_goes_on_exactly_there(terminal: Terminal) -> None:
+    terminal.start()
+    run_id = terminal.script(f"""
+from workflows import operations
+draft = operations.draft_workflow({PAUSED!r}, actor="system")
+operations.publish_workflow(draft.id, actor="system")
+print(operations.start_workflow("paused", {{"n": 1}}, actor="system", trigger="test").run_id)
+""")
+    terminal.await_state(run_id, "waiting")
+    terminal.run("down")
+    terminal.finish()
+    time.sleep(4)  # the timer falls due while nothing runs
+    terminal.start()
+    terminal.await_state(run_id, "succeeded")
+    assert (
+        terminal.script(f"""
+from workflows import queries
+import uuid
+run = queries.run(uuid.UUID({run_id!r}))
+print(run.output, [(step.name, step.attempt) for step in run.steps])
+""")
+        == "2 [('before', 1), ('nap', 1), ('after', 1)]"
+    )
 
 
 def test_commands_for_a_running_installation_say_when_there_is_none(terminal: Terminal) -> None:
