@@ -38,9 +38,11 @@ class DraftForm(RowForm):
     effect = forms.ChoiceField(
         choices=[(effect, effect) for effect in EFFECTS],
         initial="keyed",
-        help_text="What repeating does outside: nothing (pure), nothing for one idempotency key (keyed), harm (unsafe).",
+        help_text="Repeating it does outside: nothing (pure), nothing for one idempotency key (keyed), harm (unsafe).",
     )
-    on_crash = forms.ChoiceField(choices=[(each, each) for each in ON_CRASH], help_text="When the worker died while it ran.")
+    on_crash = forms.ChoiceField(
+        choices=[(each, each) for each in ON_CRASH], help_text="When the worker died while it ran."
+    )
     queue = forms.CharField(max_length=63, initial="default")
     actor = ""
     drafted: ActionVersion | None = None
@@ -94,8 +96,8 @@ class Versions(RowAdmin):
     search_fields = ("action__name",)
     actions = None
     shown = (
-        "action", "version", "state", "published_at", "kind", "config", "input_schema", "output_schema", "retry", "timeout_ms",
-        "effect", "transactional", "on_crash", "queue", "digest",
+        "action", "version", "state", "published_at", "kind", "config", "input_schema", "output_schema", "retry",
+        "timeout_ms", "effect", "transactional", "on_crash", "queue", "digest",
     )  # fmt: skip
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
@@ -131,7 +133,9 @@ class Versions(RowAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         """Add the publish button's address."""
-        publish = path("<uuid:pk>/publish/", self.admin_site.admin_view(require_POST(self.publish)), name="publish_action")
+        publish = path(
+            "<uuid:pk>/publish/", self.admin_site.admin_view(require_POST(self.publish)), name="publish_action"
+        )
         return [publish, *super().get_urls()]
 
     def publish(self, request: HttpRequest, pk: Any) -> HttpResponse:
@@ -196,7 +200,10 @@ class ConnectionForm(RowForm):
     """The secret is asked for at every change: where it may be sent is part of it."""
 
     allowed_hosts = JSONText(
-        kind=list, required=True, help_text='Where it may be sent: ["api.example.com"].', widget=forms.Textarea(attrs={"rows": 3})
+        kind=list,
+        required=True,
+        help_text='Where it may be sent: ["api.example.com"].',
+        widget=forms.Textarea(attrs={"rows": 3}),
     )
     secret = forms.CharField(
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),

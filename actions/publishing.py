@@ -51,7 +51,8 @@ def create_draft(
 ) -> ActionVersion:
     """Save a draft of kind http or email and return it; schemas may be shorthand. Raises DefinitionInvalid.
 
-    `replace_draft` writes over a draft of the same version instead of refusing it. Only what the database could not hold is refused now, the rest when it is published.
+    `replace_draft` writes over a draft of the same version instead of refusing it. Only what the database could not
+    hold is refused now, the rest when it is published.
     """
     found = list(_identity_problems(name, version, title, queue))
     shapes, shape_problems = _shapes(input_schema, output_schema)

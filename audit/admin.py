@@ -25,4 +25,4 @@ class Events(ReadOnlyAdmin):
     @admin.display(description="run")
     def page(self, event: AuditEvent) -> SafeString | str:
         """Link to the run."""
-        return format_html('<a href="/runs/{}/?view=audit">Open the run</a>', event.run) if event.run else "–"
+        return format_html('<a href="/runs/{}/?view=audit">Open the run</a>', event.run) if event.run else "-"

@@ -109,7 +109,9 @@ class Versions(RowAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         """Add the publish button's address."""
-        publish = path("<uuid:pk>/publish/", self.admin_site.admin_view(require_POST(self.publish)), name="publish_workflow")
+        publish = path(
+            "<uuid:pk>/publish/", self.admin_site.admin_view(require_POST(self.publish)), name="publish_workflow"
+        )
         return [publish, *super().get_urls()]
 
     def publish(self, request: HttpRequest, pk: Any) -> HttpResponse:
@@ -175,8 +177,8 @@ class Linked(ReadOnlyAdmin):
     """Rows of runs: facts only. The values are on the pages, where they are masked."""
 
     view_permission = "workflows.view_run"
-    readonly_fields: Any = ("page",)
-    ordering: Any = ("-id",)
+    readonly_fields = ("page",)
+    ordering = ("-id",)
 
     @admin.display(description="page")
     def page(self, row: Any) -> SafeString:
@@ -192,8 +194,8 @@ class Runs(Linked):
     list_display = ("id", "name", "state", "reason", "key", "created_at", "page")
     list_filter = ("state", "kind")
     fields = (
-        "page", "id", "kind", "name", "workflow_version", "action_version", "state", "reason", "title", "key", "tags", "trigger", "actor",
-        "queue", "priority", "created_at", "started_at", "finished_at", "resolved_at",
+        "page", "id", "kind", "name", "workflow_version", "action_version", "state", "reason", "title", "key", "tags",
+        "trigger", "actor", "queue", "priority", "created_at", "started_at", "finished_at", "resolved_at",
     )  # fmt: skip
 
 
@@ -204,8 +206,9 @@ class Steps(Linked):
     list_display = ("id", "name", "state", "attempt", "due_at", "page")
     list_filter = ("state", "kind")
     fields = (
-        "page", "id", "name", "kind", "function", "key", "ref", "state", "due_at", "attempt", "failures", "crashes", "claim", "generation",
-        "leased_by", "lease_expires_at", "queue", "priority", "created_at", "started_at", "finished_at",
+        "page", "id", "name", "kind", "function", "key", "ref", "state", "due_at", "attempt", "failures", "crashes",
+        "claim", "generation", "leased_by", "lease_expires_at", "queue", "priority", "created_at",
+        "started_at", "finished_at",
     )  # fmt: skip
 
 

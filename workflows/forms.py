@@ -92,10 +92,7 @@ def edit_items(value: Any, where: str, *, remove: int | None = None) -> Any:
     for part in parts:
         inner: Any = target[step] if isinstance(target, dict) else target[int(step)]
         target, step = inner, part
-    if isinstance(target, list):
-        items = target[int(step)]
-    else:
-        items = target.setdefault(step, [])
+    items = target[int(step)] if isinstance(target, list) else target.setdefault(step, [])
     if remove is None:
         items.append(None)
     elif 0 <= remove < len(items):

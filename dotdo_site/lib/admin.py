@@ -28,7 +28,11 @@ class ReadOnlyAdmin(RowAdmin):
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Ask for the named permission, or for Django's own."""
-        return request.user.has_perm(self.view_permission) if self.view_permission else super().has_view_permission(request)
+        return (
+            request.user.has_perm(self.view_permission)
+            if self.view_permission
+            else super().has_view_permission(request)
+        )
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         """List the model for those who may see it."""
@@ -58,7 +62,9 @@ class JSONText(forms.CharField):
 
     def prepare_value(self, value: Any) -> Any:
         """Show a value as indented JSON; what was typed stays as it was typed."""
-        return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
+        if value is None or isinstance(value, str):
+            return value
+        return json.dumps(value, indent=2, ensure_ascii=False)
 
     def clean(self, value: Any) -> Any:
         """Return the parsed value. Raises ValidationError."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
-from playwright.sync_api import Page, expect
+from playwright.sync_api import ConsoleMessage, Page, expect
 
 from tests.support.engine import start_workflow, work_until_idle
 from tests.support.pages import Seeded
@@ -17,7 +17,12 @@ Open = Callable[..., Page]
 def listen(page: Page) -> list[str]:
     """Collect what the console and the page's errors say, without Chromium's advice on password managers."""
     said: list[str] = []
-    page.on("console", lambda message: message.text.startswith("[DOM]") or said.append(f"{page.url}: {message.text}"))
+
+    def heard(message: ConsoleMessage) -> None:
+        if not message.text.startswith("[DOM]"):
+            said.append(f"{page.url}: {message.text}")
+
+    page.on("console", heard)
     page.on("pageerror", lambda error: said.append(f"{page.url}: {error}"))
     return said
 
@@ -25,9 +30,9 @@ def listen(page: Page) -> list[str]:
 def addresses(runs: Seeded) -> list[str]:
     run = f"/runs/{runs.failed}/"
     return [
-        "/", "/runs/", "/runs/?q=nothing", run, f"{run}?view=io", f"{run}?view=logs", f"{run}?view=audit", f"{run}retry/",
-        f"/runs/{runs.succeeded}/?view=logs", f"/runs/{runs.waiting}/", "/workflows/", "/workflows/order/",
-        "/workflows/order/start/", "/actions/", "/actions/test-speaks/", "/datastore/",
+        "/", "/runs/", "/runs/?q=nothing", run, f"{run}?view=io", f"{run}?view=logs", f"{run}?view=audit",
+        f"{run}retry/", f"/runs/{runs.succeeded}/?view=logs", f"/runs/{runs.waiting}/", "/workflows/",
+        "/workflows/order/", "/workflows/order/start/", "/actions/", "/actions/test-speaks/", "/datastore/",
         "/datastore/entry/?namespace=default&key=usr_1", "/password/",
     ]  # fmt: skip
 
@@ -184,7 +189,9 @@ def test_the_navigation_opens_on_a_small_screen(sign_in: Open, runs: Seeded) -> 
 
 
 def test_planted_markup_never_runs(sign_in: Open, runs: Seeded) -> None:
-    run_id = start_workflow("pause", {"h": "<img src=x onerror=\"document.title='owned'\"><div hx-get=/x hx-trigger=load>"})
+    run_id = start_workflow(
+        "pause", {"h": "<img src=x onerror=\"document.title='owned'\"><div hx-get=/x hx-trigger=load>"}
+    )
     page = sign_in()
     said = listen(page)
     for view in ("timeline", "io"):
@@ -198,11 +205,9 @@ def test_the_admin_obeys_the_policy_too(sign_in: Open, runs: Seeded) -> None:
     page = sign_in("Admin", staff=True)
     said = listen(page)
     version = WorkflowVersion.objects.get(workflow__name="order")
-    for address in (
-        "/admin/", reverse("admin:workflows_workflowversion_changelist"), reverse("admin:workflows_workflowversion_add"),
-        reverse("admin:workflows_workflowversion_change", args=[version.pk]), reverse("admin:workflows_run_changelist"),
-        reverse("admin:actions_connection_add"), reverse("admin:access_apikey_add"), reverse("admin:auth_user_changelist"),
-        "/api/docs/",
-    ):  # fmt: skip
+    names = ["workflows_workflowversion_changelist", "workflows_workflowversion_add", "workflows_run_changelist",
+             "actions_connection_add", "access_apikey_add", "auth_user_changelist", "index"]  # fmt: skip
+    change = reverse("admin:workflows_workflowversion_change", args=[version.pk])
+    for address in (*(reverse(f"admin:{name}") for name in names), change, "/api/docs/"):
         page.goto(address)
         assert said == [], address

@@ -14,6 +14,7 @@ from workflows.templatetags.icons import glyph
 
 register = template.Library()
 
+NOTHING = "\u2013"
 MAX_CELLS, LEAST_CELLS = 12, 6
 # large unit, small unit, seconds of the small one, how many make a large one, how many are too many
 UNITS = (("m", "s", 1, 60, 3_600), ("h", "m", 60, 60, 1_440), ("d", "h", 3_600, 24, 10**9))
@@ -36,16 +37,14 @@ def describe_label(label: str) -> tuple[str, str]:
 
 
 def seconds_text(seconds: float) -> str:
-    """Return a duration in the two largest units that matter: `360 ms`, `8.4 s`, `16 m 01 s`, `3 h 12 m`, `2 d 04 h`."""
+    """Return a duration in the units that matter: `360 ms`, `8.4 s`, `16 m 01 s`, `3 h 12 m`, `2 d 04 h`."""
     milliseconds, tenths = round(max(seconds, 0) * 1_000), round(seconds * 10)
     if milliseconds < 1_000:
         return f"{milliseconds} ms"
     if tenths < 600:
         return f"{tenths / 10:.1f} s"
-    for large, small, size, factor, last in UNITS:
-        count = round(seconds / size)
-        if count < last:
-            break
+    large, small, size, factor, _ = next(unit for unit in UNITS if round(seconds / unit[2]) < unit[4])
+    count = round(seconds / size)
     return f"{count // factor} {large} {count % factor:02d} {small}"
 
 
@@ -72,7 +71,7 @@ def status(label: str, css: str = "", text: str = "") -> SafeString:
 def duration(value: timedelta | float | None) -> str:
     """Return a duration given as timedelta or in seconds; nothing known is a dash."""
     if value is None:
-        return "–"
+        return NOTHING
     return seconds_text(value.total_seconds() if isinstance(value, timedelta) else float(value))
 
 
@@ -86,7 +85,7 @@ def milliseconds(value: float) -> str:
 def took(start: datetime | None, end: datetime | None) -> str:
     """Return how long it took, or how long it has been taking."""
     if start is None:
-        return "–"
+        return NOTHING
     return duration((end or timezone.now()) - start)
 
 
@@ -94,13 +93,15 @@ def took(start: datetime | None, end: datetime | None) -> str:
 def moment(at: datetime | None, style: str = "full") -> SafeString | str:
     """Show a time in UTC: `full` with the date, `clock` without, `short` with the date only when it is not today."""
     if at is None:
-        return "–"
+        return NOTHING
     local = at.astimezone(timezone.get_current_timezone())
     clock = f"{local:%H:%M:%S}"
     day = f"{local.day} {local:%b}" if local.year == timezone.now().year else f"{local.day} {local:%b %Y}"
     dated = style == "full" or (style == "short" and local.date() != timezone.localdate())
     text = f"{day}, {clock}" if dated else clock
-    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), f"{local:%Y-%m-%d %H:%M:%S} UTC", text)
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>', at.isoformat(), f"{local:%Y-%m-%d %H:%M:%S} UTC", text
+    )
 
 
 @register.simple_tag
@@ -110,7 +111,7 @@ def steps_strip(run: Any) -> SafeString:
     words = f"{run.steps_done} done, {run.steps_open} open, {run.steps_failed} failed"
     total = sum(count for _, count in counts)
     if not total:
-        return format_html('<span class="muted">–<span class="vh">no steps yet</span></span>')
+        return format_html('<span class="muted">{}<span class="vh">no steps yet</span></span>', NOTHING)
     cells = [key for key, count in counts for _ in range(-(-count * min(total, MAX_CELLS) // total))]
     width = 100 / max(len(cells), LEAST_CELLS)
     drawn = format_html_join(
@@ -140,12 +141,6 @@ def trigger(name: str) -> str:
 def short_id(value: object) -> str:
     """Return the end of an id: the part in which ids of the same second differ."""
     return f"…{str(value)[-8:]}"
-
-
-@register.filter
-def lookup(mapping: dict[str, Any], key: str) -> Any:
-    """Return `mapping[key]`, or nothing."""
-    return mapping.get(key, "")
 
 
 @register.simple_tag

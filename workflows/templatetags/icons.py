@@ -19,10 +19,12 @@ ICONS = {
     '<ellipse cx="8" cy="8" rx="6.300" ry="2.600" transform="rotate(60 8 8)"/>'
     '<ellipse cx="8" cy="8" rx="6.300" ry="2.600" transform="rotate(-60 8 8)"/>',
     "data": '<ellipse cx="8" cy="3.800" rx="5.300" ry="2"/>'
-    '<path d="M2.700 3.800v8.400c0 1.100 2.400 2 5.300 2s5.300-.9 5.300-2V3.800M2.700 8c0 1.100 2.400 2 5.300 2s5.300-.9 5.300-2"/>',
+    '<path d="M2.700 3.800v8.400c0 1.100 2.400 2 5.300 2s5.300-.9 5.300-2V3.800M2.700 8c0 '
+    '1.100 2.400 2 5.300 2s5.300-.9 5.300-2"/>',
     "key": '<circle cx="5.300" cy="10.700" r="2.800"/><path d="m7.400 8.600 5.800-5.800M10.700 5.300l1.900 1.900"/>',
     "layers": '<path d="m8 2 6 3.200-6 3.200-6-3.200zM2.300 8.300 8 11.300l5.700-3M2.300 11 8 14l5.700-3"/>',
-    "book": '<path d="M8 4C6.500 2.800 4.500 2.500 2 2.500v10c2.500 0 4.500.3 6 1.500 1.500-1.200 3.500-1.500 6-1.500v-10c-2.500 0-4.500.3-6 1.500zM8 4v10"/>',
+    "book": '<path d="M8 4C6.500 2.800 4.500 2.500 2 2.500v10c2.500 0 4.500.3 6 1.500 1.500-1.200 '
+    '3.500-1.500 6-1.500v-10c-2.500 0-4.500.3-6 1.500zM8 4v10"/>',
     "shield": '<path d="M8 1.800 13 3.600v4c0 3.100-2.100 5.400-5 6.600-2.900-1.200-5-3.500-5-6.600v-4z"/>',
     "search": '<circle cx="7" cy="7" r="4.300"/><path d="m10.300 10.300 3.400 3.400"/>',
     "play": '<path d="M5 3.200v9.600L12.800 8z"/>',
@@ -36,10 +38,12 @@ ICONS = {
     '<path d="M3.500 10.500h-.2a1 1 0 0 1-1-1v-6a1 1 0 0 1 1-1h6a1 1 0 0 1 1 1v.2"/>',
     "download": '<path d="M8 2.500v7.700M4.800 7.200 8 10.300l3.200-3.100M2.800 13h10.400"/>',
     "edit": '<path d="m10.700 2.700 2.600 2.600-7.600 7.600-3.200.6.600-3.200z"/>',
-    "sun": '<circle cx="8" cy="8" r="2.800"/><path d="M8 1.500v1.300M8 13.200v1.300M1.500 8h1.300M13.200 8h1.300M3.400 3.400l.9.9'
+    "sun": '<circle cx="8" cy="8" r="2.800"/><path d="M8 1.500v1.300M8 13.200v1.300M1.500 '
+    "8h1.300M13.200 8h1.300M3.400 3.400l.9.9"
     'M11.700 11.700l.9.9M12.600 3.400l-.9.9M4.300 11.700l-.9.9"/>',
     "moon": '<path d="M13.500 9.500A6 6 0 0 1 6.500 2.500a5.800 5.800 0 1 0 7 7z"/>',
-    "auto": '<circle cx="8" cy="8" r="5.800"/><path d="M8 2.200v11.600a5.800 5.800 0 0 0 0-11.600z" fill="currentColor"/>',
+    "auto": '<circle cx="8" cy="8" r="5.800"/><path d="M8 2.200v11.600a5.800 5.800 0 0 0 0-11.600z" '
+    'fill="currentColor"/>',
     "clock": '<circle cx="8" cy="8" r="5.800"/><path d="M8 4.800V8l2.200 1.600"/>',
     "filter": '<path d="M2 3.500h12L9.500 8.700v4.100l-3-1.500V8.700z"/>',
     "exit": '<path d="M6.500 2.500H3v11h3.500M7 8h6.500M10.800 5.200 13.600 8l-2.800 2.800"/>',
@@ -48,7 +52,8 @@ ICONS = {
 }
 GLYPHS = {
     "succeeded": '<circle cx="8" cy="8" r="6.800" class="f"/><path class="k" d="m5 8.300 2.100 2.100 4-4.500"/>',
-    "failed": '<circle cx="8" cy="8" r="6.800" class="f"/><path class="k" d="m5.600 5.600 4.800 4.800M10.400 5.600l-4.800 4.800"/>',
+    "failed": '<circle cx="8" cy="8" r="6.800" class="f"/><path class="k" d="m5.600 5.600 4.800 '
+    '4.800M10.400 5.600l-4.800 4.800"/>',
     "running": '<circle cx="8" cy="8" r="6" class="o" opacity=".3"/><path class="o spin" d="M8 2a6 6 0 0 1 6 6"/>',
     "queued": '<circle cx="8" cy="8" r="6" class="o" stroke-dasharray="2.100 2.100"/>',
     "waiting": '<circle cx="8" cy="8" r="6.800" class="f"/><path class="k" d="M8 4.600V8l2.100 1.600"/>',
@@ -65,7 +70,9 @@ def icon(name: str, css: str = "") -> SafeString:
     """Draw an icon. Raises KeyError for a name that is not drawn."""
     # The only markup here is the constants above.
     return format_html(
-        '<svg class="i {}" viewBox="0 0 16 16" aria-hidden="true">{}</svg>', css, mark_safe(ICONS[name])  # noqa: S308
+        '<svg class="i {}" viewBox="0 0 16 16" aria-hidden="true">{}</svg>',
+        css,
+        mark_safe(ICONS[name]),  # noqa: S308
     )
 
 

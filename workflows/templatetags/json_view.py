@@ -1,4 +1,4 @@
-"""JSON as nested disclosure lists. Values are only ever escaped text; what is too large is cut, with a way to all of it."""
+"""JSON as nested disclosure lists. Values are only ever escaped text; what is too large is cut, and can be had."""
 
 import json
 from collections.abc import Iterable
@@ -16,12 +16,14 @@ MAX_STRING = 4_000
 PREVIEW = 120
 OPEN_LEVELS = 2
 # Characters that reorder or hide the text around them are shown as escapes.
-INVISIBLE = {code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C)}
+INVISIBLE = {
+    code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C)
+}
 
 
 @register.inclusion_tag("_json.html")
 def json_view(value: Any, label: str, raw_url: str = "") -> dict[str, Any]:
-    """Show a JSON value; above 64 KiB only its beginning, as text. `label` names the region, `raw_url` has all of it."""
+    """Show a JSON value; above 64 KiB only its beginning, as text. `label` is its name, `raw_url` has all of it."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
     return {
         "label": label,

@@ -65,7 +65,12 @@ def _write(request: HttpRequest, found: EntryRow) -> HttpResponse:
         return refuse(request, "workflows.change_entry")
     text = request.POST.get("value", "")
     if MASK in text:
-        return _show(request, found, text, f"{MASK} stands for a value that is hidden here; it would be lost. Nothing was written.")
+        return _show(
+            request,
+            found,
+            text,
+            f"{MASK} stands for a value that is hidden here; it would be lost. Nothing was written.",
+        )
     try:
         value = strict_json.loads(text.encode("utf-8", "surrogatepass"))
         version = int(request.POST.get("version", ""))

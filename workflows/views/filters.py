@@ -39,14 +39,16 @@ class Asked:
 
     def at(self, now: datetime) -> RunFilter:
         """Return the filter that queries take; a relative window becomes a moment."""
-        values = dict(self.values)
-        since = values.pop("since", "")
-        status = values.pop("status", "")
+        asked = self.values
+        since, status = asked.get("since", ""), asked.get("status", "")
         return RunFilter(
             label="" if status == "failed" else status,  # every run that failed, whatever the reason
             state="failed" if status == "failed" else "",
+            name=asked.get("name", ""),
+            kind=asked.get("kind", ""),
+            q=asked.get("q", ""),
+            tag=asked.get("tag", ""),
             since=now - timedelta(seconds=durations.seconds(since)) if since else None,
-            **values,
         )
 
     def without(self, *keys: str, **changes: str) -> str:
@@ -56,7 +58,11 @@ class Asked:
     @property
     def chips(self) -> list[Chip]:
         """Return what a reader can take away, apart from the status, which has its own row."""
-        return [Chip(key, self._word(key, value), self.without(key)) for key, value in self.values.items() if key != "status"]
+        return [
+            Chip(key, self._word(key, value), self.without(key))
+            for key, value in self.values.items()
+            if key != "status"
+        ]
 
     @staticmethod
     def _word(key: str, value: str) -> str:

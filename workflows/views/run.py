@@ -31,7 +31,7 @@ def run(request: HttpRequest, run_id: UUID) -> HttpResponse:
     found = find(run_id)
     built = _build(request, found)
     part = is_fragment(request)
-    context = {"run": found, "fragments": built.fragments, "tabs": _tabs(request, found), **built.context}
+    context = {"run": found, "fragments": built.fragments, "tabs": _tabs(request), **built.context}
     context |= {"retry_url": reverse("run-retry", args=[run_id]), "cancel_url": reverse("run-cancel", args=[run_id])}
     response = render(request, "runs/_parts.html" if part else "runs/run.html", context)
     return live.varied(response)
@@ -46,7 +46,7 @@ def run_live(request: HttpRequest, run_id: UUID) -> HttpResponse:
 
 @require_GET
 @needs("workflows.view_run")
-def run_raw(request: HttpRequest, run_id: UUID, part: str) -> HttpResponse:
+def run_raw(_request: HttpRequest, run_id: UUID, part: str) -> HttpResponse:
     """Download one value of a run as JSON, masked as on the page."""
     if part not in RAW:
         raise Http404(f"A run has {', '.join(RAW)}.")
@@ -107,7 +107,7 @@ def _view(request: HttpRequest) -> str:
     return view if view in TABS else "timeline"
 
 
-def _tabs(request: HttpRequest, found: RunDetail) -> list[tuple[str, str, bool]]:
+def _tabs(request: HttpRequest) -> list[tuple[str, str, bool]]:
     chosen = _view(request)
     step = {"step": request.GET["step"]} if request.GET.get("step") else {}
     return [(title, f"?{urlencode({'view': name, **step})}", name == chosen) for name, title in TABS.items()]
@@ -138,9 +138,10 @@ def _links(request: HttpRequest, view: str) -> dict[str, str]:
     keep = {"view": view} if view != "timeline" else {}
     if request.GET.get("fold") == "0":
         keep["fold"] = "0"
+    step = {"step": request.GET["step"]} if request.GET.get("step") else {}
     return {
         "step": f"?{urlencode({**keep, 'step': ''})}",
         "none": f"?{urlencode({**keep, 'step': 'none'})}",
-        "fold": f"?{urlencode({'step': request.GET.get('step', '')})}" if request.GET.get("step") else "?",
-        "true": f"?{urlencode({'fold': '0', 'step': request.GET['step']} if request.GET.get('step') else {'fold': '0'})}",
+        "fold": f"?{urlencode(step)}",
+        "true": f"?{urlencode({**step, 'fold': '0'})}",
     }

@@ -115,7 +115,7 @@ def _commanded(draft: Draft, command: str, kind: str, name: str) -> Draft:
     verb, _, where = command.partition(":")
     if verb == "tab" and not any(problem.rule == "json" for problem in draft.problems):
         draft.tab, draft.text = where, as_json(draft.value)
-    elif verb == "add" or verb == "remove":
+    elif verb in {"add", "remove"}:
         draft.value = _items_edited(draft.value, verb, where)
         draft.problems = []
     elif verb == "check" and not draft.problems:

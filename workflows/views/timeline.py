@@ -1,4 +1,4 @@
-"""The timeline of a run: one row per step, one bar per attempt; waiting and back-off drawn differently; idle time folded.
+"""The timeline of a run: a row per step, a bar per attempt; waiting and back-off drawn differently; idle time folded.
 
 Positions are per cent of the width, as text for SVG attributes: no style attribute, no script, and the words never
 stretch. Idle spans longer than a minute take a fixed part of the width, so that retries days apart stay readable.
@@ -16,7 +16,33 @@ FOLD_WIDTH = 0.075
 MAX_FOLDS = 6
 TICK_COUNT = 6
 MAX_ROWS = 200
-TICK_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 43200, 86400)
+TICK_STEPS = (
+    0.001,
+    0.002,
+    0.005,
+    0.01,
+    0.02,
+    0.05,
+    0.1,
+    0.2,
+    0.5,
+    1,
+    2,
+    5,
+    10,
+    20,
+    30,
+    60,
+    120,
+    300,
+    600,
+    1800,
+    3600,
+    7200,
+    21600,
+    43200,
+    86400,
+)
 THINNEST = 0.35
 SMALLEST = 1e-9
 DONE = frozenset(["succeeded", "cancelled", "skipped"])
@@ -137,7 +163,7 @@ def _bars(step: Any, origin: datetime, now: datetime) -> Iterable[Bar]:
         return max((moment - origin).total_seconds(), 0.0)
 
     if step.kind in WAITS:
-        yield _waiting(step, at(step.started_at or step.created_at), at(step.finished_at or now))
+        yield _waiting(at(step.started_at or step.created_at), at(step.finished_at or now))
         return
     spans = _attempts(step, now)
     previous = at(step.created_at)
@@ -154,7 +180,7 @@ def _bars(step: Any, origin: datetime, now: datetime) -> Iterable[Bar]:
         yield Bar("backoff", previous, until, f"next attempt after {seconds_text(until - previous)}")
 
 
-def _waiting(step: Any, start: float, end: float) -> Bar:
+def _waiting(start: float, end: float) -> Bar:
     return Bar("wait", start, max(end, start), f"waiting {seconds_text(end - start)}")
 
 
@@ -225,9 +251,9 @@ def _moments(scale: Scale, step: float) -> Iterable[float]:
 
 
 def _clock(seconds: float, step: float) -> str:
-    """Return a moment since the start: `0:10`, `1:02:00`, or `0.4 s` where the axis is that short."""
+    """Return a moment since the start: `0:10`, `1:02:00`, or `400 ms` where the axis is that short."""
     if step < 1:
-        return f"{seconds:.1f} s" if seconds else "0"
+        return seconds_text(seconds) if seconds else "0"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -5,8 +5,6 @@ from typing import Any
 
 from workflows.templatetags.display import seconds_text
 
-ERROR_CODES = {"timeout": "ran out of time", "invalid_output": "returned something else than its schema says"}
-
 
 @dataclass(frozen=True)
 class Explanation:
@@ -53,11 +51,15 @@ EFFECTS = {
 
 
 def _retry_words(retry: dict[str, Any]) -> list[str]:
-    return [f"{name.replace('_', ' ')} {_value(value)}" for name, value in retry.items() if value not in (None, "", [])]
-
-
-def _value(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    """Return how often and how soon; what a policy leaves out is not guessed."""
+    words = []
+    if attempts := retry.get("max_attempts"):
+        words.append("1 attempt" if attempts == 1 else f"{attempts} attempts")
+    if retry.get("initial") and attempts != 1:
+        words.append(f"{retry.get('backoff', '')} back-off from {retry['initial']} to {retry.get('max', '?')}".strip())
+    if codes := retry.get("non_retryable"):
+        words.append(f"not on {', '.join(map(str, codes))}")
+    return words
 
 
 def _failed(run: Any, step: Any) -> list[str]:
@@ -76,7 +78,8 @@ def _failed(run: Any, step: Any) -> list[str]:
 def _done(count: int) -> str:
     if not count:
         return "Nothing before it was done."
-    return f"{'The one step' if count == 1 else f'The {count} steps'} before it {'is' if count == 1 else 'are'} done and will not be repeated."
+    before = "The one step before it is" if count == 1 else f"The {count} steps before it are"
+    return f"{before} done and will not be repeated."
 
 
 def _retrying(step: Any) -> str:

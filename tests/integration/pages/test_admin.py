@@ -16,8 +16,8 @@ from tests.support.pages import Seeded, person
 from workflows.models import Entry, WorkflowVersion
 
 Reader = Callable[..., Client]
-PROTECTED = ["workflows.run", "workflows.step", "workflows.attempt", "workflows.entry", "workflows.worker", "workflows.workflow",
-             "actions.action", "audit.auditevent", "admin.logentry"]  # fmt: skip
+PROTECTED = ["workflows.run", "workflows.step", "workflows.attempt", "workflows.entry", "workflows.worker",
+             "workflows.workflow", "actions.action", "audit.auditevent", "admin.logentry"]  # fmt: skip
 DOCUMENT = HEAD % ("tidy", "1.0.0") + "do:\n  - one: {call: test-echo, with: {value: 1}}\n"
 
 
@@ -59,7 +59,9 @@ def test_every_list_and_row_of_the_admin_can_be_read(root: Client, runs: Seeded)
             assert "hunter2" not in page.content.decode()
 
 
-def test_an_editor_drafts_edits_and_publishes_a_workflow_which_then_never_changes(reader: Reader, handlers: None) -> None:
+def test_an_editor_drafts_edits_and_publishes_a_workflow_which_then_never_changes(
+    reader: Reader, handlers: None
+) -> None:
     client = reader("Editor", staff=True)
     add = reverse("admin:workflows_workflowversion_add")
     assert "my-workflow" in client.get(add).content.decode()
@@ -114,8 +116,9 @@ def test_publishing_needs_its_own_permission_and_a_post(reader: Reader, handlers
 def action_form(**changes: str) -> dict[str, str]:
     return {
         "name": "charge-card", "version": "1.0.0", "title": "", "description": "", "kind": "http",
-        "config": '{"method": "POST", "url": "https://payments.example.com/charges"}', "input_schema": '{"amount": "number"}',
-        "output_schema": "", "retry": "", "timeout": "30s", "effect": "keyed", "on_crash": "retry", "queue": "default", **changes,
+        "config": '{"method": "POST", "url": "https://payments.example.com/charges"}',
+        "input_schema": '{"amount": "number"}', "output_schema": "", "retry": "", "timeout": "30s", "effect": "keyed",
+        "on_crash": "retry", "queue": "default", **changes,
     }  # fmt: skip
 
 
@@ -139,7 +142,13 @@ def test_an_editor_drafts_edits_and_publishes_an_action(reader: Reader, database
 def test_a_bad_action_says_what_is_wrong_at_its_field(reader: Reader, database: None) -> None:
     client = reader("Editor", staff=True)
     add = reverse("admin:actions_actionversion_add")
-    for changes in ({"config": "{"}, {"config": '{"a": 1, "a": 2}'}, {"name": "Not A Name"}, {"timeout": "soon"}, {"config": "[]"}):
+    for changes in (
+        {"config": "{"},
+        {"config": '{"a": 1, "a": 2}'},
+        {"name": "Not A Name"},
+        {"timeout": "soon"},
+        {"config": "[]"},
+    ):
         response = client.post(add, action_form(**changes))
         assert response.status_code == 200, changes
         assert "errorlist" in response.content.decode()

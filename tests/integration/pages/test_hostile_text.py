@@ -67,5 +67,8 @@ def test_an_entry_and_what_is_typed_over_it_stay_text(reader: Reader, handlers: 
 
 def test_a_form_shows_what_was_typed_as_text(reader: Reader, handlers: None) -> None:
     client = reader()
-    for data in ({"/code": HOSTILE, "do": "check", "option:title": HOSTILE}, {"tab": "json", "json": HOSTILE, "do": HOSTILE}):
+    for data in (
+        {"/code": HOSTILE, "do": "check", "option:title": HOSTILE},
+        {"tab": "json", "json": HOSTILE, "do": HOSTILE},
+    ):
         check(client.post("/actions/test-refuses/start/", data).content.decode())

@@ -227,9 +227,7 @@ def test_lists_grow_and_shrink_without_script_and_keep_what_was_typed(reader: Re
         assert client.post("/workflows/order/start/", order(do=command)).status_code in {200, 422}
 
 
-def test_the_json_tab_takes_over_what_the_form_holds_and_refuses_what_is_not_json(
-    reader: Reader, runs: Seeded
-) -> None:
+def test_the_json_tab_takes_over_what_the_form_holds_and_refuses_what_is_not_json(reader: Reader, runs: Seeded) -> None:
     client = reader()
     page = client.post("/workflows/order/start/", order(do="tab:json")).content.decode()
     assert "AX-100" in page
@@ -268,7 +266,9 @@ def test_an_entry_is_written_only_over_the_version_that_was_read(reader: Reader,
     assert found.value == {"a": 1}
 
 
-@pytest.mark.parametrize(("value", "version"), [("{", "1"), ("1", ""), ("1", "x"), ('{"a": NaN}', "1"), ('"\\u0000"', "1")])
+@pytest.mark.parametrize(
+    ("value", "version"), [("{", "1"), ("1", ""), ("1", "x"), ('{"a": NaN}', "1"), ('"\\u0000"', "1")]
+)
 def test_a_value_that_is_not_json_is_refused(reader: Reader, runs: Seeded, value: str, version: str) -> None:
     assert reader().post(entry_path("usr_1"), {"value": value, "version": version}).status_code == 422
 

@@ -8,14 +8,17 @@ from workflows.templatetags import display, icons, json_view
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.0004, "0 ms"), (0.36, "360 ms"), (8.42, "8.4 s"), (961, "16 m 01 s"), (11_520, "3 h 12 m"), (187_200, "2 d 04 h"),
-     (59.96, "1 m 00 s"), (3_599.7, "1 h 00 m"), (86_399, "1 d 00 h"), (-1, "0 ms"), (0.9999, "1.0 s")],
+    [(0.0004, "0 ms"), (0.36, "360 ms"), (8.42, "8.4 s"), (961, "16 m 01 s"), (11_520, "3 h 12 m"),
+     (187_200, "2 d 04 h"), (59.96, "1 m 00 s"), (3_599.7, "1 h 00 m"), (86_399, "1 d 00 h"),
+     (-1, "0 ms"), (0.9999, "1.0 s")],
 )  # fmt: skip
 def test_a_duration_is_written_in_the_two_units_that_matter(seconds: float, text: str) -> None:
     assert display.seconds_text(seconds) == text
 
 
-@pytest.mark.parametrize("label", [*LABELS, "ready", "held", "skipped", "crashed", "superseded", "failed", "unheard-of"])
+@pytest.mark.parametrize(
+    "label", [*LABELS, "ready", "held", "skipped", "crashed", "superseded", "failed", "unheard-of"]
+)
 def test_every_label_has_sign_word_and_colour(label: str) -> None:
     word, tone = display.describe_label(label)
     assert word

@@ -110,5 +110,6 @@ def test_a_form_round_trips_what_it_shows() -> None:
 
 
 def test_a_value_of_another_shape_than_the_schema_is_shown_without_failing() -> None:
-    for value in (None, [], "x", {"items": {"a": 1}, "who": [1], "n": {"a": 1}, "on": "x", "pick": [1]}):
+    shapes: list[Any] = [None, [], "x", {"items": {"a": 1}, "who": [1], "n": {"a": 1}, "on": "x", "pick": [1]}]
+    for value in shapes:
         assert forms.build(SCHEMA, value).widget == "object"

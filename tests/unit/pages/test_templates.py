@@ -9,7 +9,9 @@ from django.template.loader import get_template, render_to_string
 
 FOLDER = Path(settings.BASE_DIR) / "templates"
 NAMES = sorted(str(path.relative_to(FOLDER)) for path in FOLDER.rglob("*.html"))
-FORBIDDEN = re.compile(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)|javascript:|\bhx-on|\bhx-vals=.js:|\|safe\b|autoescape off")
+FORBIDDEN = re.compile(
+    r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)|javascript:|\bhx-on|\bhx-vals=.js:|\|safe\b|autoescape off"
+)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -23,7 +25,9 @@ def test_a_template_has_no_inline_style_script_or_handler_and_never_switches_esc
     assert not FORBIDDEN.search(text)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if Path(name).name.startswith("_") and name != "_problem.html"])
+@pytest.mark.parametrize(
+    "name", [name for name in NAMES if Path(name).name.startswith("_") and name != "_problem.html"]
+)
 def test_a_fragment_never_extends(name: str) -> None:
     assert "{% extends" not in (FOLDER / name).read_text()
 
