@@ -163,7 +163,7 @@ def _bars(step: Any, origin: datetime, now: datetime) -> Iterable[Bar]:
         return max((moment - origin).total_seconds(), 0.0)
 
     if step.kind in WAITS:
-        yield _waiting(at(step.started_at or step.created_at), at(step.finished_at or now))
+        yield _waiting(at(step.created_at), at(step.finished_at or now))  # `started_at` is when a worker noticed
         return
     spans = _attempts(step, now)
     previous = at(step.created_at)
