@@ -15,7 +15,7 @@ from tests.integration.api.conftest import EVERY_SCOPE, Caller, person
 from tests.integration.docs.blocks import Block, blocks
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def documented_code() -> Iterator[list[ModuleType]]:
     """Run every Python block; those of one page build on each other, as one module."""
     before = {(spec.name, spec.version) for spec in registry.specs()}

@@ -3,17 +3,21 @@
 import inspect
 import re
 
+from django.conf import settings
 from django.urls import URLPattern
 
-from actions import action, schemas
-from actions.handlers import email, http
+from actions import action, limits, logs, registry, retry, schemas
+from actions.handlers import email, guard, http
 from dotdo_site.access import roles, scopes
+from dotdo_site.lib import strict_json
 from tests.integration.docs.blocks import PAGES, ROOT, code, rows, table, text_of
-from workflows import states
-from workflows.api import urls
-from workflows.expressions import scan
-from workflows.language.checks import refused, values
-from workflows.queries import LABELS
+from workflows import serializers, states
+from workflows.api import starts, urls
+from workflows.expressions import evaluation, scan
+from workflows.expressions.sandbox import SANDBOX
+from workflows.language import durations, loader
+from workflows.language.checks import refused, tasks, values
+from workflows.queries import LABELS, detail
 
 INTERNAL = {
     "DOTDO_DEMO_HTTP_PORT",
@@ -122,6 +126,33 @@ def test_every_setting_is_documented_and_every_documented_one_exists() -> None:
     assert listed == known | NOT_OURS
     for page in PAGES:
         assert set(re.findall(r"DOTDO_[A-Z_]+[A-Z]", page.read_text())) <= known, page.name
+
+
+def test_every_promise_names_tests_that_exist() -> None:
+    sources = [path.read_text() for path in (ROOT / "tests").rglob("test_*.py")]
+    existing = {name for source in sources for name in re.findall(r"def (test_\w+)", source)}
+    for promise, (tests,) in table("docs/guarantees.md", "promise").items():
+        assert code(tests), promise
+        assert set(code(tests)) <= existing, promise
+
+
+def test_the_published_limits_are_those_of_the_code() -> None:
+    mebibytes = {limits.MAX_BYTES, strict_json.MAX_BYTES, guard.MAX_BYTES, settings.DATA_UPLOAD_MAX_MEMORY_SIZE}
+    assert mebibytes == {evaluation.LARGEST_INPUT, 1024 * 1024}
+    published = "\n".join(" ".join(row) for row in rows("docs/guarantees.md", "Limits"))
+    for text in (
+        f"1 MiB, {limits.MAX_DEPTH} levels, {limits.MAX_KEYS:,} keys in one object",
+        f"log of one attempt {logs.CAP_BYTES // 1024} KiB",
+        f"transactional {registry.LONGEST_TRANSACTIONAL:.0f} s",
+        f"one retry policy {retry.MAX_ATTEMPTS}",
+        f"one wait {durations.LONGEST_WAIT.days} days",
+        f"{loader.LIMIT // 1024} KiB, {tasks.MAX_TASKS:,} tasks, {tasks.MAX_NESTING} nested lists",
+        f"{scan.LONGEST:,} bytes, {SANDBOX.limit_s:g} s, {SANDBOX.memory_mib} MiB",
+        f"a schema {schemas.MAX_SCHEMA_BYTES // 1024} KiB",
+        f"{serializers.MAX_WAIT_SECONDS} s, {starts.WAITING_AT_ONCE} requests per web process",
+        f"steps shown with a run {detail.STEP_LIMIT:,}",
+    ):
+        assert text in published
 
 
 def test_every_link_leads_somewhere() -> None:
