@@ -18,6 +18,7 @@ from tests.integration.docs.blocks import Block, blocks
 @pytest.fixture(scope="package")
 def documented_code() -> Iterator[list[ModuleType]]:
     """Run every Python block; those of one page build on each other, as one module."""
+    registry.discover()
     before = {(spec.name, spec.version) for spec in registry.specs()}
     modules = [_run(page, list(found)) for page, found in groupby(blocks("python"), lambda block: block.page)]
     yield modules
