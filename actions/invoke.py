@@ -85,9 +85,11 @@ def _refused_output(version: Runnable, output: Any) -> Failure | None:
     if found := check_value(output):
         large = all(problem.rule in ("size", "depth", "keys") for problem in found)
         return _invalid("result_too_large" if large else "invalid_output", "the result", found)
-    if found := schemas.problems(version.output_schema, output):
-        return _invalid("invalid_output", "the result", found)
-    return None
+    try:
+        found = schemas.problems(version.output_schema, output)
+    except (TypeError, ValueError) as error:  # a subclass of str, say: looks like JSON and is not
+        found = [Problem("", "type", f"is not a plain JSON value: {error}")]
+    return _invalid("invalid_output", "the result", found) if found else None
 
 
 def _invalid(code: str, what: str, found: list[Problem]) -> Failure:

@@ -263,8 +263,8 @@ def _scalar(node: Schema, kind: str, value: Any, base: dict[str, Any]) -> Field:
         return Field(**base, widget="number", kind=kind, text=text)
     if is_secret(node, base["name"]):
         return Field(**base, widget="secret", kind="secret", text="" if text == MASK else text)
-    long = node.get("maxLength", 0) > LONG_TEXT or "\n" in text
     shape = node.get("format", "")
+    long = "\n" in text or (node.get("maxLength", 0) > LONG_TEXT and shape not in INPUT_TYPES)
     widget = "textarea" if long else "text"
     return Field(**base, widget=widget, kind=shape or kind, text=text, input_type=INPUT_TYPES.get(shape, "text"))
 

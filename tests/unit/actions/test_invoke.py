@@ -10,6 +10,7 @@ import pytest
 
 from actions import ActionError, Context, action, registry
 from actions.contract import Contract
+from actions.handlers.kinds import KINDS
 from actions.invoke import Outcome, invoke
 from actions.logs import CAP_BYTES
 
@@ -297,3 +298,14 @@ def test_a_request_inside_a_transactional_handler_is_refused() -> None:
         ctx.http.request("GET", "https://example.com/")
 
     assert code(run(handler, transactional=True)) == "http_in_transaction"
+
+
+def test_a_result_that_only_looks_like_json_fails_the_attempt_and_not_the_worker(monkeypatch: Any) -> None:
+    class Text(str):
+        """What `email.message` returns for a header."""
+
+        __slots__ = ()
+
+    monkeypatch.setattr(KINDS["python"], "run", lambda *_: {"id": Text("x")})
+    outcome = run(lambda ctx: None, output={"id": "string"})
+    assert code(outcome) == "invalid_output"
