@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from actions import schemas
+from actions.limits import check_value
 from workflows import expressions
 from workflows.engine.faults import fault
 
@@ -22,6 +23,10 @@ class EngineServices:
         """Return what in `value` breaks `schema`, one sentence each."""
         document: Mapping[str, Any] = schema if isinstance(schema, Mapping) else ({} if schema else {"not": {}})
         return [f"{problem.pointer or '/'}: {problem.message}" for problem in schemas.problems(document, value)]
+
+    def unfit(self, value: Any) -> str:
+        """Return why `value` breaks the limits of what is stored, or nothing."""
+        return "; ".join(f"{problem.pointer or '/'} {problem.message}" for problem in check_value(value))
 
 
 SERVICES = EngineServices()

@@ -35,7 +35,7 @@ from workflows.language.program import (
     TaskList,
     Wait,
 )
-from workflows.language.templates import Template
+from workflows.language.templates import ListOf, ObjectOf, Template
 
 Frame = dict[str, Any]
 BUDGET = 1_000
@@ -66,8 +66,9 @@ class Machine:
         """Pass through tasks until a command for the outside results. Raises Fault; the stack then allows Continue."""
         for _ in range(BUDGET):
             top = self.frames[-1]
-            command = self._enter(top) if "list" in top else self._leave(top)
-            if command is not None:
+            if "list" not in top:
+                self._leave(top)
+            elif (command := self._enter(top)) is not None:
                 return command
         task, key = self.position()
         return GoOn(key, task.ref if task else "", task.name if task else "")
@@ -95,7 +96,8 @@ class Machine:
         if task.if_ is not None and not _truthy(self._evaluate(task.if_, raw, scope, task.ref)):
             self._note(frame, task)
             self.trace.append(f"{key} skipped")
-            return self._follow(task.then, raw)
+            self._follow(task.then, raw)
+            return None
         self._check(task.input_schema, raw, "input", task.ref)
         value = self._transform(task.input_from, raw, scope, raw, task.ref)
         entered: Frame = {"task": task.ref, "key": key, "in": value, "at": self.now.isoformat()}
@@ -155,7 +157,7 @@ class Machine:
         return SetTimer(frame["key"], task.ref, task.name, self.now + pause)
 
     # --- leaving ----------------------------------------------------------------------------------------------------
-    def _leave(self, frame: Frame) -> Command | None:
+    def _leave(self, frame: Frame) -> None:
         task = self.program.task_at(frame["task"])
         raw, raw_out = self.frames[-2]["raw"], frame["out"]
         scope = self._scope(task, raw, frame["in"], raw_out, frame["at"])
@@ -172,19 +174,22 @@ class Machine:
         self.frames.pop()
         if task.kind not in ("call", "wait"):
             self.trace.append(frame["key"])
-        return self._follow(frame.get("then", task.then), output)
+        self._follow(frame.get("then", task.then), output)
 
-    def _follow(self, directive: str, output: Any) -> Command | None:
-        """Move the list frame on top as the directive says. Its `raw` becomes the output."""
-        frame = self.frames[-1]
+    def _follow(self, directive: str, output: Any) -> None:
+        """Move the list frame on top (`end`: the root's) as the directive says. Its `raw` becomes the output.
+
+        Leaving a list only moves to its end: what the scope's end evaluates may fault, and must not run the task again.
+        """
         if directive == END:
-            return self._complete(output)
-        if directive == EXIT:
-            return self._end_of_list(output)
+            del self.frames[1:]
+        frame = self.frames[-1]
         tasks = self.program.list_at(frame["list"])
-        frame["i"] = frame["i"] + 1 if directive == CONTINUE else tasks.index_of(directive)
+        if directive in (END, EXIT):
+            frame["i"] = len(tasks)
+        else:
+            frame["i"] = frame["i"] + 1 if directive == CONTINUE else tasks.index_of(directive)
         frame["raw"] = output
-        return None
 
     def _end_of_list(self, output: Any) -> Command | None:
         """A scope is complete: its task's body is, or the whole workflow."""
@@ -239,7 +244,12 @@ class Machine:
             raise
 
     def _resolve(self, template: Template, dot: Any, scope: Mapping[str, Any], ref: str) -> Any:
-        return templates.resolve(template, lambda text: self._evaluate(text, dot, scope, ref))
+        value = templates.resolve(template, lambda text: self._evaluate(text, dot, scope, ref))
+        if isinstance(template, ObjectOf | ListOf):  # a single expression's result was checked when it was evaluated
+            reason = self.services.unfit(value)
+            if reason:
+                raise fault("expression", "the value cannot be kept", reason, instance=ref)
+        return value
 
     def _transform(
         self, template: Template | None, dot: Any, scope: Mapping[str, Any], otherwise: Any, ref: str = ""

@@ -9,7 +9,7 @@ RUNTIME = {"name": "dotdo", "version": "1"}
 
 
 class Services(Protocol):
-    """Evaluate expressions and check schemas; both raise `Fault` when they cannot."""
+    """Evaluate expressions, check schemas and limits; `evaluate` raises `Fault` when it cannot."""
 
     def evaluate(self, expression: str, dot: Any, variables: Mapping[str, Any]) -> Any:
         """Return the value of a jq expression (0, 1, many outputs: null, value, array; ruling R22)."""
@@ -17,6 +17,10 @@ class Services(Protocol):
 
     def problems(self, schema: Mapping[str, Any] | bool, value: Any) -> list[str]:
         """Return what in `value` breaks `schema`, one sentence each."""
+        ...
+
+    def unfit(self, value: Any) -> str:
+        """Return why `value` cannot be kept (too large, nested too deeply, ...), or nothing."""
         ...
 
 

@@ -44,6 +44,9 @@ class PlainServices:
         wanted = schema.get("required", []) if isinstance(schema, Mapping) else []
         return [f"{name} is missing" for name in wanted if name not in (value or {})]
 
+    def unfit(self, value: Any) -> str:
+        return "is too large" if len(json.dumps(value)) > 1_000 else ""
+
 
 def load(body: str) -> Program:
     document = loader.load(HEAD + body)
@@ -235,3 +238,19 @@ def test_the_path_taken_is_told() -> None:
     play = Play("do: [{s: {switch: [{c: {when: .a, then: x}}]}}, {n: {set: 1}}, {x: {if: .b, set: 2}}]", {"a": 1})
     play.start()
     assert play.path == ["/do/0/s took c", "/do/0/s", "/do/2/x skipped"]
+
+
+@pytest.mark.parametrize("directive", ["end", "exit"])
+def test_a_fault_in_the_workflows_output_after_a_call_that_ends_it_does_not_call_again(directive: str) -> None:
+    play = Play(f"do: [{{a: {{call: pay, then: {directive}}}}}, {{b: {{set: 1}}}}]\noutput: {{as: bad expression}}")
+    call = play.start()
+    assert isinstance(call, CallFunction)
+    parked = play.send(Done(call.key, {"paid": 1}))
+    assert isinstance(parked, Park)
+    assert play.send(Continue()) == parked, "only the output is tried again"
+
+
+def test_values_that_grow_past_the_limits_are_a_fault_and_not_the_workers_death() -> None:
+    parked = Play("do: [{a: {set: {x: '${ . }', y: '${ . }'}}}, {b: {set: 1, then: a}}]", {"k": "v" * 600}).start()
+    assert isinstance(parked, Park)
+    assert parked.error["detail"] == "is too large"
