@@ -10,8 +10,8 @@ from actions.errors import Failure
 from audit.recording import Link, seal
 from dotdo_site.lib import canonical
 from dotdo_site.lib.ids import uuid7
-from workflows.claim import Claimed
 from workflows.checkpoint import AttemptWrite, NextStep, Progress, RunWrite, StepWrite
+from workflows.claim import Claimed
 from workflows.engine.faults import STATUS, TYPES
 from workflows.engine.messages import Advance, CallFunction, Command, Complete, GoOn, Park, SetTimer
 from workflows.job import Job, action_of
@@ -58,7 +58,9 @@ def begun(job: Job, result: Advance, lessee: Lessee) -> Progress:
     following = _next_step(job, result.command, lessee)
     if following is None:
         step = _step_write(job, "succeeded", attempt=1)
-        return _progress(job, step, "step.succeeded", _step_data(job) | _begun(None, result.trace), result, None, None, lessee)
+        return _progress(
+            job, step, "step.succeeded", _step_data(job) | _begun(None, result.trace), result, None, None, lessee
+        )
     _adopt(job, following, result.command)
     state = "failed" if following.error else "ready"
     step = _step_write(job, state, error=following.error, attempt=1 if following.error else 0)
@@ -113,7 +115,9 @@ def poisoned(job: Job, failure: Failure, lessee: Lessee) -> Progress:
     step = _step_write(job, "failed", error=failure.as_dict(), attempt=job.held.attempt)
     data = _step_data(job) | _failure_data(failure)
     links = _links(
-        job, lessee, [("step.failed", data), ("run.failed", {"reason": POISONED, "step": job.key, "code": failure.code})]
+        job,
+        lessee,
+        [("step.failed", data), ("run.failed", {"reason": POISONED, "step": job.key, "code": failure.code})],
     )
     error = language_error(failure, job.ref)
     return Progress(

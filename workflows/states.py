@@ -41,4 +41,3 @@ STEP_MOVES = {
     "cancelled": (),
     "skipped": (),
 }
-
