@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from django.db import connection
-
 Value = TypeVar("Value")
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -64,9 +62,3 @@ def children(pid: int) -> list[int]:
         for child in listing.read_text().split():
             found += [int(child), *children(int(child))]
     return found
-
-
-def sql(query: str, *parameters: object) -> list[tuple[object, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(query, parameters)
-        return list(cursor.fetchall()) if cursor.description else []

@@ -34,7 +34,7 @@ ACTION_EXAMPLE = OpenApiExample(
     value={
         "name": "charge-card",
         "kind": "http",
-        "config": {"method": "POST", "url": "https://payments.example.com/charges", "body": "${ . }"},
+        "config": {"method": "POST", "url": "https://payments.example.com/charges"},
         "input_schema": {"customer": "string", "amount": "number"},
     },
     request_only=True,
