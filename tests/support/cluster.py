@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from django.db import connection
+
 Value = TypeVar("Value")
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -62,3 +64,10 @@ def children(pid: int) -> list[int]:
         for child in listing.read_text().split():
             found += [int(child), *children(int(child))]
     return found
+
+
+def sql(query: str, *parameters: object) -> list[tuple[object, ...]]:
+    """Run a query behind the application's back."""
+    with connection.cursor() as cursor:
+        cursor.execute(query, parameters)
+        return [tuple(row) for row in cursor.fetchall()] if cursor.description else []
