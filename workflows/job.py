@@ -1,8 +1,6 @@
 """A held step in the worker's memory: its data resolved, its place in the program, its clock."""
 
 import time
-import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +11,6 @@ from workflows.engine.advance import advance
 from workflows.engine.messages import Advance, CallFunction, Message
 from workflows.engine.services import Facts
 from workflows.language.program import Program
-from workflows.models import Payload
 from workflows.programs import ActionSpec, action_by_id, action_called, program_of
 from workflows.services import SERVICES
 
@@ -74,7 +71,7 @@ class Job:
 def load(held: Claimed) -> Job:
     """Resolve the data of a held step and find its program."""
     cells = [*payloads.cursor_cells(held.cursor), held.run_input, held.context, held.input]
-    found = _payloads(held.run, cells)
+    found = payloads.load(held.run, cells)
     return Job(
         held=held,
         program=program_of(held),
@@ -116,10 +113,3 @@ def action_of(command: CallFunction) -> ActionSpec | None:
     if command.function.startswith(BUILTIN):
         return None
     return action_called(command.function, command.version)
-
-
-def _payloads(run: uuid.UUID, cells: Sequence[Any]) -> dict[str, Any]:
-    wanted = payloads.digests(*cells)
-    if not wanted:
-        return {}
-    return dict(Payload.objects.filter(run=run, digest__in=wanted).values_list("digest", "value"))

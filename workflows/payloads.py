@@ -2,10 +2,12 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+import uuid
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dotdo_site.lib import canonical
+from workflows.models import Payload
 
 INLINE_BYTES = 4_096
 REFERENCE = "$payload"
@@ -48,6 +50,14 @@ def is_reference(value: Any) -> bool:
 def resolve(value: Any, payloads: Mapping[str, Any]) -> Any:
     """Return the value that `value` stands for. Raises KeyError when its payload was not loaded."""
     return payloads[value[REFERENCE]] if is_reference(value) else value
+
+
+def load(run: uuid.UUID, values: Iterable[Any]) -> dict[str, Any]:
+    """Return the payloads of a run that the stored `values` stand for, by digest."""
+    wanted = digests(*values)
+    if not wanted:
+        return {}
+    return dict(Payload.objects.filter(run=run, digest__in=wanted).values_list("digest", "value"))
 
 
 def digests(*values: Any) -> set[str]:

@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from actions.running import refuse_inside_handler
 from audit.models import AuditEvent
 from audit.recording import seal
-from workflows import rules, wake
+from workflows import payloads, rules, wake
 from workflows.models import Branch, Run, Step
 from workflows.operations.errors import NotAllowed, UnknownRun
 
@@ -76,7 +76,8 @@ def _steps(run: Run) -> Any:
 
 def _make_ready(step: Step) -> None:
     """Put a failed step back. A definite refusal means that nothing happened, so the effect gets a new key."""
-    refused = bool(step.error and step.error.get("definite"))
+    error = payloads.resolve(step.error, payloads.load(step.run_id, [step.error]))
+    refused = bool(error and error.get("definite"))
     Step.objects.filter(pk=step.pk).update(
         state="ready",
         due_at=Now(),

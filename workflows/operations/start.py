@@ -14,11 +14,11 @@ from audit.recording import GENESIS, seal
 from dotdo_site.lib import canonical
 from dotdo_site.lib.ids import uuid7
 from workflows import wake
-from workflows.models import IdempotencyKey, Payload, Run
+from workflows.models import IdempotencyKey
 from workflows.operations.differences import differences
 from workflows.operations.errors import InputInvalid, KeyConflict, KeyInvalid
 from workflows.operations.lookup import Definition, find
-from workflows.payloads import Packer, digests, resolve
+from workflows.payloads import Packer, load, resolve
 from workflows.sql import Statement
 
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -86,15 +86,9 @@ def _replay(definition: Definition, key: str, digest: str, input: Any, version: 
     known = IdempotencyKey.objects.select_related("run").get(definition=definition.scope, key=key)
     if known.digest == digest:
         return Started(known.run_id, created=False)
-    stored = _stored_input(known.run)
+    stored = resolve(known.run.input, load(known.run_id, [known.run.input]))
     found = differences(stored, input) or [f"version: the key was used for another one than {version or 'the newest'}"]
     raise KeyConflict(known.run_id, found)
-
-
-def _stored_input(run: Run) -> Any:
-    wanted = digests(run.input)
-    found = dict(Payload.objects.filter(run=run, digest__in=wanted).values_list("digest", "value")) if wanted else {}
-    return resolve(run.input, found)
 
 
 def _values(

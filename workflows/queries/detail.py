@@ -10,7 +10,7 @@ from actions.models import ActionVersion
 from actions.sensitive import mask
 from audit.models import AuditEvent
 from workflows import payloads, rules
-from workflows.models import Attempt, Branch, Payload, Run, Step
+from workflows.models import Attempt, Branch, Run, Step
 from workflows.queries.labels import step_label
 from workflows.queries.rows import AttemptView, AuditView, RunDetail, StepView
 from workflows.queries.runs import row_fields, summarise
@@ -23,9 +23,7 @@ class Opener:
     """Resolves payload references of one run and masks what is sensitive, unless it may be revealed."""
 
     def __init__(self, run: Run, stored: Iterable[Any], *, reveal: bool) -> None:
-        wanted = payloads.digests(*stored)
-        rows = Payload.objects.filter(run=run, digest__in=wanted) if wanted else Payload.objects.none()
-        self._found = dict(rows.values_list("digest", "value"))
+        self._found = payloads.load(run.id, stored)
         self._reveal = reveal
 
     def open(self, value: Any, schema: Any = None) -> Any:
@@ -42,7 +40,7 @@ def run(run_id: uuid.UUID, *, reveal: bool = False) -> RunDetail | None:
     steps = list(Step.objects.filter(run=found).select_related("action_version").order_by("id")[:STEP_LIMIT])
     attempts = list(Attempt.objects.filter(step__in=steps).order_by("step", "number"))
     opener = Opener(found, _stored(found, steps, attempts), reveal=reveal)
-    summary = summarise([found.id])[found.id]
+    summary = summarise([found])[found.id]
     definition = found.workflow_version or found.action_version
     assert definition is not None  # the CHECK run_one_definition
     return RunDetail(

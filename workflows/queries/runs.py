@@ -9,7 +9,8 @@ from typing import Any
 from django.db.models import Count, Q, QuerySet
 
 from dotdo_site.lib.paging import decode, encode
-from workflows.models import Run, Step
+from workflows import payloads
+from workflows.models import Payload, Run, Step
 from workflows.queries.labels import CONDITIONS, label
 from workflows.queries.rows import Page, RunFilter, RunRow
 from workflows.queries.sentences import now_sentence
@@ -67,9 +68,9 @@ def _search(text: str) -> Q:
 
 
 def run_rows(found: Iterable[Run]) -> list[RunRow]:
-    """Return the list form of runs, with a summary of their steps in two queries."""
+    """Return the list form of runs, with a summary of their steps in two or three queries."""
     runs_found = list(found)
-    summaries = summarise([run.id for run in runs_found])
+    summaries = summarise(runs_found)
     return [RunRow(**row_fields(run, summaries[run.id])) for run in runs_found]
 
 
@@ -98,8 +99,9 @@ def row_fields(run: Run, summary: StepSummary) -> dict[str, Any]:
     }
 
 
-def summarise(ids: list[uuid.UUID]) -> dict[uuid.UUID, StepSummary]:
-    """Count the steps of runs by what became of them, and find the one that each run is at."""
+def summarise(listed: list[Run]) -> dict[uuid.UUID, StepSummary]:
+    """Count the steps of runs by what became of them, and find the one that each run is at; errors become readable."""
+    ids = [run.id for run in listed]
     found: dict[uuid.UUID, StepSummary] = defaultdict(StepSummary)
     for run_id, state, count in (
         Step.objects.filter(run__in=ids).values_list("run", "state").annotate(n=Count("id")).order_by()
@@ -116,7 +118,17 @@ def summarise(ids: list[uuid.UUID]) -> dict[uuid.UUID, StepSummary]:
         summary = found[step.run_id]
         if summary.current is None or step.state in ("running", "failed"):
             summary.current = step
+    _open_errors(ids, [*listed, *(summary.current for summary in found.values() if summary.current)])
     return found
+
+
+def _open_errors(ids: list[uuid.UUID], rows: list[Run | Step]) -> None:
+    """Put the errors in the place of their references: sentences quote them, and a traceback makes most of them large."""
+    wanted = payloads.digests(*(row.error for row in rows))
+    if wanted:
+        texts = dict(Payload.objects.filter(run__in=ids, digest__in=wanted).values_list("digest", "value"))
+        for row in rows:
+            row.error = payloads.resolve(row.error, texts)
 
 
 def status_counts(chosen: RunFilter) -> dict[str, int]:
