@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from actions.errors import ActionError
+from actions.limits import check_value
 from dotdo_site.lib import canonical
 from workflows.models import Entry
 from workflows.sql import Statement
@@ -46,6 +47,9 @@ def _get(namespace: str, key: str, arguments: Mapping[str, Any]) -> Record:
 
 def _set(namespace: str, key: str, arguments: Mapping[str, Any]) -> Record:
     value = arguments["value"]
+    problems = check_value(value)  # what is merged may have grown
+    if problems:
+        raise ActionError("value_refused", f"the value of {namespace}/{key} {problems[0].message}")
     version = _WRITE.rows({"namespace": namespace, "key": key, "value": canonical.dumps(value)})[0][0]
     return _record(namespace, key, value, version)
 
