@@ -1,7 +1,7 @@
 """The life of a workflow document: checked, drafted, published. A published version never changes."""
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ from workflows import expressions
 from workflows.language import loader, locking, validator
 from workflows.models import Workflow, WorkflowVersion
 from workflows.operations.errors import DefinitionInvalid, NotAllowed, UnknownDefinition
+
+LONGEST_PLACE = 500  # `Step.ref`
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,19 @@ def check_workflow(source: str) -> tuple[dict[str, Any], list[Problem]]:
         compile_expression=expressions.compiles,
         check_schema=lambda schema: [(problem.pointer, problem.message) for problem in schemas.check_schema(schema)],
     )
-    return document, [_problem(problem) for problem in found]
+    return document, [_problem(problem) for problem in found] or list(_too_long(document["do"], "/do"))
+
+
+def _too_long(tasks: Sequence[Mapping[str, Any]], place: str) -> Iterator[Problem]:
+    """Yield the tasks whose place in the document would not fit a step's row, visits and all."""
+    for index, item in enumerate(tasks):
+        for name, task in item.items():
+            pointer = f"{place}/{index}/{name}"
+            if len(pointer) > LONGEST_PLACE:
+                message = f"its place is {len(pointer)} characters long; {LONGEST_PLACE} are allowed: use shorter names"
+                yield Problem(pointer, "language", message)
+            elif "do" in task:
+                yield from _too_long(task["do"], f"{pointer}/do")
 
 
 def draft_workflow(source: str, *, actor: str) -> WorkflowVersion:
