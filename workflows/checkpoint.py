@@ -17,6 +17,7 @@ from workflows.claim import Claimed
 from workflows.payloads import Packer
 from workflows.sql import Statement
 
+UNCHANGED = object()
 FINISHED = ("succeeded", "failed", "cancelled", "skipped")
 
 
@@ -84,13 +85,13 @@ class AttemptWrite:
 
 @dataclass(slots=True, kw_only=True)
 class RunWrite:
-    """What becomes of the run."""
+    """What becomes of the run. `context` is UNCHANGED or the new value, which may be null."""
 
     state: str
     reason: str = ""
     output: Any = None
     error: dict[str, Any] | None = None
-    context: Any = None
+    context: Any = UNCHANGED
 
 
 @dataclass(slots=True, kw_only=True)
@@ -269,7 +270,7 @@ def _run_values(run: RunWrite, final: bool, packer: Packer) -> dict[str, Any]:
         "run_reason": run.reason,
         "run_output": packer.pack(run.output) if run.state == "succeeded" else None,
         "run_error": _optional(packer, run.error),
-        "run_context": _optional(packer, run.context),
+        "run_context": None if run.context is UNCHANGED else packer.pack(run.context),
         "run_final": final,
     }
 

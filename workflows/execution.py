@@ -62,13 +62,21 @@ def attempt(job: Job, heartbeat: Heartbeat) -> Attempted:
         return _invoke(job, lost)
 
 
-def attempt_in_transaction(job: Job) -> Attempted:
-    """Run a handler inside the open transaction; what it wrote is undone when it fails. Raises LeaseLost.
+def lock(job: Job) -> None:
+    """Take the fence in the open transaction. Raises LeaseLost.
 
     The row lock is the lease: it keeps other workers away while the transaction lives, and it survives the rollback
-    to the savepoint, so the failure is recorded before anybody can take over.
+    to a savepoint, so a failure is recorded before anybody can take over. A session that goes silent for longer than
+    the handler may is ended by the server.
     """
-    _lock(job)
+    seconds = (job.action.timeout_ms / 1_000 if job.action else LONGEST_BUILTIN_SECONDS) + GRACE_SECONDS
+    limit = f"{seconds * 1_000:.0f}"
+    if not _FENCE.rows({"step": job.held.step, "claim": job.held.claim, "limit": limit}):
+        raise LeaseLost
+
+
+def attempt_in_transaction(job: Job) -> Attempted:
+    """Run a handler inside the open transaction, the step locked; what it wrote is undone when it fails."""
     savepoint = transaction.savepoint()
     attempted = _builtin(job) if job.function.startswith(BUILTIN) else _invoke(job, threading.Event())
     if attempted.interrupted:
@@ -80,14 +88,6 @@ def attempt_in_transaction(job: Job) -> Attempted:
     transaction.savepoint_rollback(savepoint)
     attempted.happened.failure = failure
     return attempted
-
-
-def _lock(job: Job) -> None:
-    """Take the fence; a session that then goes silent for longer than the handler may is ended by the server."""
-    seconds = (job.action.timeout_ms / 1_000 if job.action else LONGEST_BUILTIN_SECONDS) + GRACE_SECONDS
-    limit = f"{seconds * 1_000:.0f}"
-    if not _FENCE.rows({"step": job.held.step, "claim": job.held.claim, "limit": limit}):
-        raise LeaseLost
 
 
 def _constraint_failure() -> Failure | None:

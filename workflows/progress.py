@@ -10,7 +10,7 @@ from actions.errors import Failure
 from audit.recording import Link, seal
 from dotdo_site.lib import canonical
 from dotdo_site.lib.ids import uuid7
-from workflows.checkpoint import AttemptWrite, NextStep, Progress, RunWrite, StepWrite
+from workflows.checkpoint import UNCHANGED, AttemptWrite, NextStep, Progress, RunWrite, StepWrite
 from workflows.claim import Claimed
 from workflows.engine.faults import STATUS, TYPES
 from workflows.engine.messages import Advance, CallFunction, Command, Complete, GoOn, Park, SetTimer
@@ -57,13 +57,13 @@ def begun(job: Job, result: Advance, lessee: Lessee) -> Progress:
     """A start step turns into what the engine said comes first, when that is not a call to execute at once."""
     following = _next_step(job, result.command, lessee)
     if following is None:
-        step = _step_write(job, "succeeded", attempt=1)
+        step = _step_write(job, "succeeded", attempt=job.held.attempt + 1)
         return _progress(
             job, step, "step.succeeded", _step_data(job) | _begun(None, result.trace), result, None, None, lessee
         )
     _adopt(job, following, result.command)
     state = "failed" if following.error else "ready"
-    step = _step_write(job, state, error=following.error, attempt=1 if following.error else 0)
+    step = _step_write(job, state, error=following.error, attempt=job.held.attempt + bool(following.error))
     step.due_at, step.queue = following.due_at, following.queue
     kind = "step.failed" if following.error else "run.waiting"
     data = _step_data(job) | {"path": result.trace}
@@ -119,10 +119,13 @@ def poisoned(job: Job, failure: Failure, lessee: Lessee) -> Progress:
         lessee,
         [("step.failed", data), ("run.failed", {"reason": POISONED, "step": job.key, "code": failure.code})],
     )
-    error = language_error(failure, job.ref)
-    return Progress(
-        step=step, cursor=job.cursor, links=links, run=RunWrite(state="failed", reason=POISONED, error=error)
+    run = RunWrite(
+        state="failed",
+        reason=POISONED,
+        error=language_error(failure, job.ref),
+        context=_changed_context(job, job.context),
     )
+    return Progress(step=step, cursor=job.cursor, links=links, run=run)
 
 
 def faulted_again(job: Job, result: Advance, lessee: Lessee) -> Progress:
@@ -134,25 +137,25 @@ def faulted_again(job: Job, result: Advance, lessee: Lessee) -> Progress:
     return _progress(job, step, "step.failed", _step_data(job), result, None, None, lessee)
 
 
-def run_ended_link(held: Claimed, lessee: Lessee) -> Link:
+def run_ended_links(held: Claimed, lessee: Lessee) -> list[Link]:
     """Return the audit link of a step whose run ended while it was running."""
-    return seal(
-        bytes(held.audit_head),
-        chain=held.branch,
-        seq=held.audit_seq + 1,
-        run=held.run,
-        kind="step.cancelled",
-        actor=f"worker:{lessee.id}",
-        at=held.now,
-        data={"step": held.key, "claim": held.claim, "superseded": True},
-    )
+    data = {"step": held.key, "claim": held.claim, "superseded": True}
+    return _sealed(held, lessee, held.now, [("step.cancelled", data)])
+
+
+def poisoned_links(held: Claimed, failure: Failure, lessee: Lessee) -> list[Link]:
+    """Return the audit links of a step that is parked from its row alone."""
+    step = {"step": held.key, "name": held.name, "kind": held.kind, "claim": held.claim, "crashes": held.crashes}
+    run = {"reason": POISONED, "step": held.key, "code": failure.code}
+    return _sealed(held, lessee, held.now, [("step.failed", step | _failure_data(failure)), ("run.failed", run)])
 
 
 def blocked(job: Job, delay_seconds: float, lessee: Lessee) -> Progress:
-    """No worker here knows the handler: the step waits, untouched, for one that does."""
+    """No worker here knows the handler: the step waits, untouched, for one that does. The audit trail says it once."""
     step = _step_write(job, "ready", attempt=job.held.attempt)
-    step.failures, step.delay_seconds = job.held.failures, delay_seconds
-    links = _links(job, lessee, [("run.blocked", _step_data(job))])
+    step.delay_seconds = delay_seconds
+    known = job.held.run_state == "waiting" and job.held.run_reason == BLOCKED
+    links = [] if known else _links(job, lessee, [("run.blocked", _step_data(job))])
     run = _run_write(job, "waiting", BLOCKED, _changed_context(job, job.context))
     return Progress(step=step, cursor=job.cursor, links=links, run=run)
 
@@ -274,34 +277,31 @@ def _outcome(failure: Failure) -> str:
     return "timed_out" if failure.code == "timeout" else "failed"
 
 
-def _run_write(job: Job, state: str, reason: str, context: Any = None) -> RunWrite | None:
+def _run_write(job: Job, state: str, reason: str, context: Any) -> RunWrite | None:
     """Write the run only when something about it changes: the hot path then locks and updates one row less."""
-    if job.held.run_state == state and job.held.run_reason == reason and context is None:
+    if job.held.run_state == state and job.held.run_reason == reason and context is UNCHANGED:
         return None
     return RunWrite(state=state, reason=reason, context=context)
 
 
 def _changed_context(job: Job, context: Any) -> Any:
-    """Return the new context when this advance, or the one that led to the held call, exported one."""
+    """Return the new context when this advance, or the one that led to the held call, exported one; else UNCHANGED."""
     if context is job.stored_context or canonical.dumps(context) == canonical.dumps(job.stored_context):
-        return None
+        return UNCHANGED
     return context
 
 
 def _links(job: Job, lessee: Lessee, events: list[tuple[str, Mapping[str, Any]]]) -> list[Link]:
+    return _sealed(job.held, lessee, job.now(), events)
+
+
+def _sealed(held: Claimed, lessee: Lessee, at: datetime, events: list[tuple[str, Mapping[str, Any]]]) -> list[Link]:
     links: list[Link] = []
-    head, seq = bytes(job.held.audit_head), job.held.audit_seq
+    head, seq = bytes(held.audit_head), held.audit_seq
     for kind, data in events:
         seq += 1
         link = seal(
-            head,
-            chain=job.held.branch,
-            seq=seq,
-            run=job.held.run,
-            kind=kind,
-            actor=f"worker:{lessee.id}",
-            at=job.now(),
-            data=data,
+            head, chain=held.branch, seq=seq, run=held.run, kind=kind, actor=f"worker:{lessee.id}", at=at, data=data
         )
         links.append(link)
         head = link.hash

@@ -15,10 +15,9 @@ from django.db import Error as DatabaseError
 from django.db import InterfaceError, OperationalError, connection, transaction
 
 from actions import retry
-from actions.errors import Failure
+from actions.errors import MESSAGE_LIMIT, Failure, shorten
 from workflows import checkpoint, claim, closing, draining, execution, progress
 from workflows.claim import Claimed
-from workflows.engine.advance import Stale
 from workflows.engine.messages import Advance, CallFunction, Continue, Done, Failed, Park, Start
 from workflows.execution import Attempted, LeaseLost
 from workflows.identity import Identity, identity
@@ -27,6 +26,8 @@ from workflows.progress import Happened, Lessee, Progress
 
 log = logging.getLogger(__name__)
 BLOCKED_SECONDS = 15.0
+CANCEL_SECONDS = 5.0
+UNDIGESTED = "engine_error"
 FINAL = ("succeeded", "cancelled")
 _unsure: list[bool] = []
 AWAY = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError)
@@ -36,26 +37,43 @@ class Moved(Exception):
     """The branch moved under a checkpoint: nothing was written; read it again and apply the message again."""
 
 
+class ConnectionBroken(Exception):
+    """The connection broke under a transactional handler: nothing of it was kept."""
+
+
 class RunEnded(Exception):
     """The run ended while the step was running: its result is dropped, a transactional handler rolled back."""
 
 
 def work() -> None:
-    """Execute due steps. Called by django-q2 for each hint; does nothing when nothing is due."""
+    """Execute due steps. Called by django-q2 for each hint; does nothing when nothing is due.
+
+    When the database goes away it waits for it, so that what was held is handed back as soon as it returns.
+    """
     until = time.monotonic() + settings.TIME_SLICE_SECONDS
-    try:
-        me = identity()
+    while True:
+        try:
+            return _work(until)
+        except AWAY as error:
+            _wait_for_database(error)
+
+
+def _work(until: float) -> None:
+    me = identity()
+    _recover(me)
+    while not draining.requested() and time.monotonic() < until:
+        held = me.take()
+        if held is None:
+            return
+        drive(held, me, until)
         _recover(me)
-        while not draining.requested() and time.monotonic() < until:
-            held = me.take()
-            if held is None:
-                return
-            drive(held, me, until)
-    except AWAY as error:
-        log.warning("the database went away: %s", str(error).strip())
-        connection.close()
-        _unsure.append(True)
-        time.sleep(random.uniform(0.2, 1.0))  # noqa: S311 - jitter
+
+
+def _wait_for_database(error: Exception) -> None:
+    log.warning("the database went away: %s", str(error).strip())
+    connection.close()
+    _unsure.append(True)
+    time.sleep(random.uniform(0.2, 1.0))  # noqa: S311 - jitter
 
 
 def _recover(me: Identity) -> None:
@@ -70,13 +88,13 @@ def drive(held: Claimed, me: Identity, until: float) -> None:
     current = held
     lessee = me.lessee(keep=lambda: time.monotonic() < until and not draining.requested())
     try:
-        job: Job | None = load(held)
+        job: Job | None = _loaded(held, lessee)
         while job is not None:
             current = job.held
-            job = _step(job, lessee, me)
+            job = _step_until_recorded(job, lessee, me)
     except LeaseLost:
-        log.info("step %s of run %s was taken over; this attempt is dropped", current.key, current.run)
-    except (RunEnded, Stale):
+        log.info("step %s of run %s is not ours any more; this attempt is dropped", current.key, current.run)
+    except RunEnded:
         _close(current, me)
     except AWAY:
         raise
@@ -86,12 +104,34 @@ def drive(held: Claimed, me: Identity, until: float) -> None:
         log.exception("step %s of run %s could not be executed", current.key or current.name, current.run)
         connection.close()
         claim.expire(me.id)
+        _unsure.clear()
+
+
+def _loaded(held: Claimed, lessee: Lessee) -> Job | None:
+    """Read what a step needs. One that could not even be parked by way of its data is parked by its row alone."""
+    if held.run_state in FINAL:
+        raise RunEnded
+    if held.crashes <= settings.MAX_CRASHES:
+        return load(held)
+    closing.park(held, _poison(held.crashes), lessee)
+    return None
+
+
+def _step_until_recorded(job: Job, lessee: Lessee, me: Identity) -> Job | None:
+    """Bring the job one checkpoint further, from the beginning again when its branch moved before anything ran."""
+    while True:
+        try:
+            return _step(job, lessee, me)
+        except Moved:
+            job = load(_reloaded(job.held))
 
 
 def _step(job: Job, lessee: Lessee, me: Identity) -> Job | None:
     """Bring the job one checkpoint further; return the next job of the run when it is leased to us."""
     if job.held.run_state in FINAL:
         raise RunEnded
+    if job.held.crashes >= settings.MAX_CRASHES and job.kind in ("wait", "task"):
+        return _write(job, progress.poisoned(job, _poison(job.held.crashes), lessee), None)
     if job.kind == "start":
         result = job.advance(Start(job.run_input))
         if not _starts_with_call(result, lessee):
@@ -113,9 +153,8 @@ def _starts_with_call(result: Advance, lessee: Lessee) -> bool:
 
 
 def _call(job: Job, lessee: Lessee, me: Identity) -> Job | None:
-    spent = _crashed_too_often(job)
-    if spent is not None:
-        return _write(job, progress.poisoned(job, spent, lessee), None)
+    if _crashed_too_often(job):
+        return _write(job, progress.poisoned(job, _poison(job.held.crashes), lessee), None)
     if not execution.known(job):
         log.warning("no handler for %s in this worker: run %s waits for one", job.function, job.held.run)
         return _write(job, progress.blocked(job, BLOCKED_SECONDS, lessee), None)
@@ -123,23 +162,61 @@ def _call(job: Job, lessee: Lessee, me: Identity) -> Job | None:
         return _call_in_transaction(job, lessee)
     attempted = execution.attempt(job, me.heartbeat)
     _distrust(attempted)
-    return _conclude(job, attempted.happened, lessee)
+    return _keep(job, attempted.happened, lessee)
 
 
 def _call_in_transaction(job: Job, lessee: Lessee) -> Job | None:
-    """Run handler, engine and checkpoint in one transaction: all of it commits, or none."""
+    """Run handler, engine and checkpoint in one transaction: all of it commits, or none.
+
+    A connection that breaks under a handler counts as a crash: it may be the handler that breaks it, each time.
+    """
+    begun = False
     try:
         with transaction.atomic():
+            execution.lock(job)
+            begun = job.action is not None
             attempted = execution.attempt_in_transaction(job)
             if not attempted.interrupted:
                 return _conclude(job, attempted.happened, lessee)
-            transaction.set_rollback(True)
-    except AWAY:
-        raise
+            _distrust(attempted)
+    except AWAY as error:
+        if not begun:
+            raise
+        _wait_for_database(error)
+        _refresh_when_back(job)
+        raise ConnectionBroken from error
     except DatabaseError as error:
         attempted = Attempted(Happened(failure=_commit_failure(error), started_at=job.now()))
-    _distrust(attempted)
     return _conclude(job, attempted.happened, lessee)
+
+
+def _keep(job: Job, happened: Happened, lessee: Lessee) -> Job | None:
+    """Record what happened outside, where it cannot be undone: running it again is the last resort.
+
+    A database that is away is waited for. A result that the engine cannot digest parks the step at once.
+    """
+    while True:
+        try:
+            return _conclude(job, happened, lessee)
+        except AWAY as error:
+            _wait_for_database(error)
+            _refresh_when_back(job)
+        except (LeaseLost, RunEnded):
+            raise
+        except Exception as error:
+            if happened.failure is not None and happened.failure.code == UNDIGESTED:
+                raise
+            log.exception("the result of step %s of run %s could not be recorded", job.key, job.held.run)
+            happened = Happened(failure=_undigested(error), started_at=happened.started_at)
+
+
+def _refresh_when_back(job: Job) -> None:
+    """Read the held step again once the database answers; a COMMIT that arrived after all means LeaseLost."""
+    while True:
+        try:
+            return _refresh(job)
+        except AWAY as error:
+            _wait_for_database(error)
 
 
 def _conclude(job: Job, happened: Happened, lessee: Lessee) -> Job | None:
@@ -177,10 +254,7 @@ def _write(job: Job, wanted: Progress, result: Advance | None) -> Job | None:
     """Write a checkpoint and return the job that follows. Raises Moved, LeaseLost, RunEnded."""
     now = checkpoint.write(job.held, wanted, settings.LEASE_SECONDS)
     if now is None:
-        again = claim.reload(job.held.step, job.held.claim)
-        if again is None:
-            raise LeaseLost
-        raise RunEnded if again.run_state in FINAL else Moved
+        raise RunEnded if _reloaded(job.held).run_state in FINAL else Moved
     following = next((step for step in wanted.next if step.worker is not None), None)
     if following is None or result is None:
         return None
@@ -190,13 +264,18 @@ def _write(job: Job, wanted: Progress, result: Advance | None) -> Job | None:
 
 def _refresh(job: Job) -> None:
     """Read the moved branch again; the step itself is still ours. A first call keeps the cursor that led to it."""
-    again = claim.reload(job.held.step, job.held.claim)
-    if again is None:
-        raise LeaseLost
+    again = _reloaded(job.held)
     if job.held.kind != "start":
         fresh = load(again)
         job.cursor, job.context, job.stored_context = fresh.cursor, fresh.context, fresh.stored_context
     job.held, job.read_at = again, time.monotonic()
+
+
+def _reloaded(held: Claimed) -> Claimed:
+    again = claim.reload(held.step, held.claim)
+    if again is None:
+        raise LeaseLost
+    return again
 
 
 def _close(held: Claimed, me: Identity) -> None:
@@ -205,21 +284,32 @@ def _close(held: Claimed, me: Identity) -> None:
         closing.close(again, me.lessee())
 
 
-def _crashed_too_often(job: Job) -> Failure | None:
-    crashes = job.held.crashes
+def _crashed_too_often(job: Job) -> bool:
+    """Tell whether the call must not run again: too many crashes, or one where the action says `on_crash: park`."""
     park = job.action is not None and job.action.on_crash == "park"
-    if crashes >= settings.MAX_CRASHES or (park and crashes > 0):
-        often = "once" if crashes == 1 else f"{crashes} times"
-        return Failure("poisoned", f"The worker died {often} while it ran this step.", retryable=False)
-    return None
+    return job.held.crashes >= (1 if park else settings.MAX_CRASHES)
+
+
+def _poison(crashes: int) -> Failure:
+    often = "once" if crashes == 1 else f"{crashes} times"
+    return Failure("poisoned", f"The worker died {often} while it ran this step.", retryable=False)
+
+
+def _undigested(error: Exception) -> Failure:
+    message = f"The action ran, but its result could not be recorded: {type(error).__name__}: {error}"
+    return Failure(UNDIGESTED, shorten(message, MESSAGE_LIMIT), retryable=False)
 
 
 def _commit_failure(error: DatabaseError) -> Failure:
-    return Failure("database_error", f"What the handler wrote could not be kept: {error}", retryable=True)
+    message = shorten(f"What the handler wrote could not be kept: {error}", MESSAGE_LIMIT)
+    return Failure("database_error", message, retryable=True)
 
 
 def _distrust(attempted: Attempted) -> None:
-    """Drop a connection whose query an alarm may have cut in half."""
+    """Drop a connection whose query an alarm may have cut in half; the query itself would go on, and keep its locks."""
     if attempted.interrupted:
+        with suppress(DatabaseError, psycopg.Error):
+            if connection.connection is not None:
+                connection.connection.cancel_safe(timeout=CANCEL_SECONDS)
         with suppress(DatabaseError):
             connection.close()

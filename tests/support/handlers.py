@@ -83,6 +83,40 @@ def deferred(ctx: Context) -> None:
         cursor.execute("INSERT INTO payload (run_id, digest, value) VALUES (gen_random_uuid(), 'x', '1')")
 
 
+@action("test-slow-query", timeout="300ms", retry=Retry(max_attempts=2, backoff="constant", initial="10ms", max="10ms"))
+def slow_query(ctx: Context) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_sleep(6)")
+
+
+@action("test-loses-connection", retry=QUICK, input={"how": "string", "marker?": "string"})
+def loses_connection(ctx: Context, how: str, marker: str = "") -> str:
+    """Break the connection that its own transaction runs on: `close` or `kill`; with `marker` only the first time."""
+    if marker and not _first(marker):
+        return "ok"
+    if how == "close":
+        connection.close()
+    else:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+    return "ok"
+
+
+@action("test-outage", transactional=False, retry=QUICK, on_crash="park")
+def outage(ctx: Context, file: str) -> str:
+    """Write a line outside, and lose the worker's connection before the result can be recorded."""
+    with Path(file).open("a") as out:
+        out.write("once\n")
+    connection.ensure_connection()
+    connection.connection.close()
+    return "ok"
+
+
+@action("test-says-no", transactional=False, retry=Retry(max_attempts=2, backoff="constant", initial="1h", max="1h"))
+def says_no(ctx: Context, message: str, retryable: bool = False) -> None:
+    raise ActionError("declined", message, retryable=retryable, details={"body": "x" * 5_000})
+
+
 def _first(marker: str) -> bool:
     path = Path(marker)
     if path.exists():
