@@ -28,18 +28,22 @@ def check(_: argparse.Namespace) -> int:
 
 
 def test(options: argparse.Namespace) -> int:
-    """Run pytest on a PostgreSQL of its own; its summary is the last thing printed."""
+    """Run the unit and integration tests, or what ARGS names."""
+    return _pytest(shlex.split(options.args) or ["tests/unit", "tests/integration"])
+
+
+def test_e2e(options: argparse.Namespace) -> int:
+    """Run the tests that drive a real browser."""
     machine.check_browser()
-    with _cluster(TEST_CLUSTER) as environment:
-        argv = [sys.executable, "-m", "pytest", *shlex.split(options.args)]
-        return subprocess.call(argv, cwd=ROOT, env=environment)
+    return _pytest(["tests/e2e", *shlex.split(options.args)])
 
 
 def ci(options: argparse.Namespace) -> int:
-    """Check, then test; the tests run even when a check failed, so that one round shows everything."""
+    """Check, then run all tests; they run even when a check failed, so that one round shows everything."""
+    machine.check_browser()
     checked = check(options)
-    say("== test")
-    return test(options) or checked
+    say("== test, test-e2e")
+    return _pytest(["tests", *shlex.split(options.args)]) or checked
 
 
 def bench_quick(_: argparse.Namespace) -> int:
@@ -64,6 +68,12 @@ def lock(_: argparse.Namespace) -> int:
         except FileNotFoundError as error:
             raise LaunchError("`make lock` needs uv on the PATH: pip install uv") from error
     return 0
+
+
+def _pytest(arguments: list[str]) -> int:
+    """Run pytest on a PostgreSQL of its own; its summary is the last thing printed."""
+    with _cluster(TEST_CLUSTER) as environment:
+        return subprocess.call([sys.executable, "-m", "pytest", *arguments], cwd=ROOT, env=environment)
 
 
 def _checks() -> list[tuple[str, tuple[str, ...]]]:

@@ -55,7 +55,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("verb", nargs="?", default="help", choices=list(VERBS))
     parser.add_argument("--yes", action="store_true", help="answer the question with yes")
     parser.add_argument("--file", default="", help="restore: the backup file")
-    parser.add_argument("--args", default="", help="test: arguments for pytest")
+    parser.add_argument("--args", default="", help="test, test-e2e, ci: arguments for pytest")
     return parser.parse_args(arguments)
 
 
@@ -185,8 +185,9 @@ VERBS: dict[str, Verb] = {
     "migrate": Verb(_migrate, "bring the database up to this code without starting anything", "run"),
     "reset": Verb(_reset, "delete the embedded database, keys and logs, not the backups (asks; YES=1 does not)"),
     "check": Verb(quality.check, "lint, format, types, import rules, templates, deploy settings", "develop"),
-    "test": Verb(quality.test, "run all tests on a PostgreSQL of their own (ARGS='tests/unit -k name')", "develop"),
-    "ci": Verb(quality.ci, "check, then test", "develop"),
+    "test": Verb(quality.test, "run the tests on a PostgreSQL of their own (ARGS='tests/unit -k name')", "develop"),
+    "test-e2e": Verb(quality.test_e2e, "run the tests that drive a real browser", "develop"),
+    "ci": Verb(quality.ci, "check, test, test-e2e", "develop"),
     "bench-quick": Verb(quality.bench_quick, "measure steps per second and first-step latency", "develop"),
     "lock": Verb(quality.lock, "write the hash-locked requirements files anew from pyproject.toml", "develop"),
 }
