@@ -13,11 +13,6 @@ def request() -> None:
     _page[0] = 1
 
 
-def withdraw() -> None:
-    """Let workers take steps again: for the cluster that starts after a restart."""
-    _page[0] = 0
-
-
 def requested() -> bool:
     """Tell whether this cluster drains."""
     return _page[0] == 1

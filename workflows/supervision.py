@@ -1,7 +1,7 @@
 """Run django-q2's cluster under a watchdog that believes in progress, not in process ids.
 
 Twice a second it ends the leases of workers that died (their steps go on within seconds, not after a lease), and it
-restarts the whole cluster when its sentinel is gone or due work has been left lying although no local worker is busy.
+restarts the whole cluster when its sentinel is gone, or when due work is left lying while no worker is busy or looks.
 """
 
 import logging
@@ -12,6 +12,7 @@ import threading
 import time
 import uuid
 from types import FrameType
+from typing import Any
 
 import psycopg
 from django.conf import settings
@@ -19,14 +20,13 @@ from django.db import Error, connection, connections
 from django.db.models.functions import Now
 from django_q.cluster import Cluster
 
-from workflows import claim, draining, processes
+from workflows import claim, draining, processes, pulse
 from workflows.models import Step, Worker
 
 log = logging.getLogger(__name__)
 LOOK_SECONDS = 0.5
 HEARTBEAT_SECONDS = 5.0
 DEAF_SECONDS = 8.0
-START_SECONDS = 5.0
 DRAIN_SECONDS = 28.0
 
 
@@ -36,8 +36,9 @@ class Supervisor:
     def __init__(self) -> None:
         self.stopping = threading.Event()
         self.host = socket.gethostname()
-        self.cluster: Cluster | None = None
+        self.cluster: Any = None  # django-q2 has no types
         self._beat_at = 0.0
+        self._reached_at = 0.0
 
     def run(self) -> None:
         """Work until SIGTERM or SIGINT, then drain for at most 28 s."""
@@ -53,7 +54,7 @@ class Supervisor:
                 self._start()
         self._drain()
 
-    def _stop(self, number: int, frame: FrameType | None) -> None:
+    def _stop(self, _number: int, _frame: FrameType | None) -> None:
         draining.request()
         self.stopping.set()
 
@@ -62,26 +63,29 @@ class Supervisor:
         self.cluster = Cluster()
         for number in (signal.SIGTERM, signal.SIGINT):  # Cluster() took them
             signal.signal(number, self._stop)
-        self.started_at = time.monotonic()
+        self._reached_at = time.monotonic()
         self.cluster.start()
         log.info("working with %d processes", settings.WORKERS)
 
     def _look(self) -> str:
         """Return why the cluster must be restarted, or nothing."""
-        if self.cluster is None or not self.cluster.sentinel.is_alive():
+        if not self.cluster.sentinel.is_alive():
             return "its sentinel died"
         try:
             living = self._bury_the_dead()
-            deaf = time.monotonic() - self.started_at > START_SECONDS and _left_lying(living)
+            silent = time.monotonic() - max(self._reached_at, pulse.last()) > DEAF_SECONDS
+            deaf = silent and _left_lying(living)
         except (Error, psycopg.Error) as error:
             log.warning("the watchdog cannot reach the database: %s", str(error).strip())
             connection.close()
+            self._reached_at = time.monotonic()  # the workers cannot reach it either: their silence counts from now
             return ""
         return f"due work was left lying for {DEAF_SECONDS:.0f} s" if deaf else ""
 
     def _bury_the_dead(self) -> list[uuid.UUID]:
         """End the leases of this host's workers whose process is gone; return those that live."""
-        living, dead = [], []
+        living: list[uuid.UUID] = []
+        dead: list[uuid.UUID] = []
         for worker_id, pid in Worker.objects.filter(host=self.host, stopped_at=None).values_list("id", "pid"):
             (living if _alive(pid) else dead).append(worker_id)
         for worker_id in dead:
@@ -96,7 +100,6 @@ class Supervisor:
         return living
 
     def _drain(self) -> None:
-        assert self.cluster is not None
         log.info("draining")
         self.cluster.stop_event.set()
         self.cluster.sentinel.join(DRAIN_SECONDS)
@@ -110,7 +113,6 @@ class Supervisor:
 
     def _kill(self) -> None:
         """Kill the sentinel; the kernel takes its children with it."""
-        assert self.cluster is not None
         self.cluster.sentinel.kill()
         self.cluster.sentinel.join()
 

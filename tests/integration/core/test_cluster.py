@@ -101,6 +101,7 @@ def test_a_frozen_worker_that_wakes_up_late_changes_nothing(tmp_path: Path) -> N
     with cluster(tmp_path / "log", DOTDO_LEASE_SECONDS="3"):
         until(file.exists)
         holder = until(lambda: Step.objects.filter(run=run_id, state="running").values_list("leased_by", flat=True)[0])
+        assert holder is not None
         pid = Worker.objects.get(id=holder).pid
         os.kill(pid, signal.SIGSTOP)
         try:
@@ -135,3 +136,22 @@ def _runs(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def test_a_cluster_that_hears_nothing_is_restarted(tmp_path: Path) -> None:
+    with cluster(tmp_path / "log") as process:
+        until(lambda: len(children(process.pid)) >= 5)
+        for frozen in children(process.pid)[1:]:
+            os.kill(frozen, signal.SIGSTOP)
+        run_id = start_action("test-echo", {"value": 1})
+        until(lambda: state(run_id) == "succeeded", 25)
+
+
+def test_a_backlog_older_than_the_watchdogs_patience_is_not_taken_for_deafness(tmp_path: Path) -> None:
+    for number in range(4_500):
+        start_action("test-echo", {"value": number})
+    Step.objects.update(due_at="2020-01-01T00:00:00Z")
+    with cluster(tmp_path / "log", DOTDO_WORKERS="1"):
+        until(lambda: not Step.objects.filter(state="ready").exists(), 60)
+    assert "left lying" not in (tmp_path / "log").read_text()
+    assert not Step.objects.filter(crashes__gt=0).exists()
