@@ -28,7 +28,8 @@ def now_sentence(run: Run, step: Step | None) -> str:
 
 def audit_sentence(kind: str, data: Mapping[str, Any]) -> str:
     """Return an audit event in words."""
-    return _SENTENCES.get(kind, lambda _: KINDS.get(kind, kind))(data)
+    sentence = _SENTENCES.get(kind)
+    return sentence(data) if sentence else KINDS.get(kind, kind)
 
 
 def _retrying(data: Mapping[str, Any]) -> str:
@@ -68,4 +69,4 @@ def _error(error: Mapping[str, Any] | None) -> str:
 
 
 def _clock(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%H:%M:%S UTC")
+    return at.astimezone(UTC).strftime("%-d %b, %H:%M:%S UTC")
