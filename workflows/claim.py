@@ -16,8 +16,8 @@ _FIELDS = """
     s.id, s.key, s.ref, s.name, s.kind, s.function, s.attempt, s.failures, s.claim, s.crashes, s.generation, s.wake,
     s.action_version_id, s.queue, s.priority, s.input,
     b.id, b.revision, b.cursor, b.audit_seq, b.audit_head,
-    r.id, r.kind, r.state, r.reason, r.name, r.workflow_version_id, r.action_version_id, r.input, r.context, r.created_at,
-    r.actor, clock_timestamp()
+    r.id, r.kind, r.state, r.reason, r.name, r.workflow_version_id, r.action_version_id, r.input, r.context,
+    r.queue, r.created_at, r.actor, clock_timestamp()
 """
 # `now()` and not `clock_timestamp()` in the condition: a volatile function could not use the index.
 _CLAIM = Statement(
@@ -32,13 +32,13 @@ _CLAIM = Statement(
             started_at = coalesce(step.started_at, clock_timestamp())
         FROM due WHERE step.id = due.id RETURNING step.*)
     SELECT {_FIELDS} FROM s JOIN branch b ON b.id = s.branch_id JOIN run r ON r.id = s.run_id
-    """
+    """  # noqa: S608 - constants
 )
 _RELOAD = Statement(
     f"""
     SELECT {_FIELDS} FROM step s JOIN branch b ON b.id = s.branch_id JOIN run r ON r.id = s.run_id
     WHERE s.id = :step AND s.claim = :claim AND s.state = 'running'
-    """
+    """  # noqa: S608 - constants
 )
 # A loose index scan: one probe per (queue, priority) pair, however many steps are due or far in the future.
 _PAIRS = Statement(
@@ -68,7 +68,7 @@ _REAP = Statement(
         FROM dead WHERE step.id = dead.id RETURNING step.id, step.attempt, step.input, dead.leased_by)
     INSERT INTO attempt (step_id, number, outcome, input, error, log, worker, code_version, finished_at)
     SELECT id, attempt, 'crashed', input,
-        '{"code": "crashed", "message": "The worker died or lost its lease while it ran this attempt.", "retryable": true}',
+        '{"code": "crashed", "message": "The worker died or lost its lease during this attempt.", "retryable": true}',
         '[]', leased_by, '', clock_timestamp()
     FROM freed RETURNING step_id
     """
@@ -127,6 +127,7 @@ class Claimed:
     run_action_version: uuid.UUID | None
     run_input: Any
     context: Any
+    run_queue: str
     run_created_at: datetime
     run_actor: str
     now: datetime
@@ -146,7 +147,7 @@ def reload(step: uuid.UUID, claim: int) -> Claimed | None:
 
 
 def pairs() -> list[tuple[str, int, float]]:
-    """Return each (queue, priority) that has ready steps, most urgent first, with the seconds until its first is due."""
+    """Return each (queue, priority) with ready steps, most urgent first, and the seconds until its first is due."""
     return [(queue, priority, seconds) for queue, priority, seconds in _PAIRS.rows()]
 
 

@@ -72,7 +72,7 @@ def begun(job: Job, result: Advance, lessee: Lessee) -> Progress:
 
 def retrying(job: Job, happened: Happened, delay_seconds: float, lessee: Lessee) -> Progress:
     """The attempt failed; the same step is due again after the back-off."""
-    assert happened.failure is not None
+    assert happened.failure is not None  # noqa: S101 - for mypy
     step = _step_write(job, "ready", error=happened.failure.as_dict(), attempt=job.held.attempt + 1)
     step.failures, step.delay_seconds = job.held.failures + 1, delay_seconds
     data = _step_data(job) | _failure_data(happened.failure) | {"retry_in": round(delay_seconds, 3)}
@@ -89,7 +89,8 @@ def retrying(job: Job, happened: Happened, delay_seconds: float, lessee: Lessee)
 
 def parked(job: Job, happened: Happened, result: Advance, reason: str, lessee: Lessee) -> Progress:
     """The step failed for good and nobody caught it: the run waits for a person, its cursor as it was."""
-    assert happened.failure is not None and isinstance(result.command, Park)
+    assert happened.failure is not None  # noqa: S101 - for mypy
+    assert isinstance(result.command, Park)  # noqa: S101 - for mypy
     step = _step_write(job, "failed", error=happened.failure.as_dict(), attempt=job.held.attempt + 1)
     step.failures = job.held.failures + 1
     error = result.command.error
@@ -130,7 +131,7 @@ def poisoned(job: Job, failure: Failure, lessee: Lessee) -> Progress:
 
 def faulted_again(job: Job, result: Advance, lessee: Lessee) -> Progress:
     """A retried task faulted once more, in the same place."""
-    assert isinstance(result.command, Park)
+    assert isinstance(result.command, Park)  # noqa: S101 - for mypy
     error = result.command.error
     step = _step_write(job, "failed", error=_fault_error(error), attempt=job.held.attempt + 1)
     step.failures = job.held.failures + 1
@@ -219,7 +220,7 @@ def _next_step(job: Job, command: Command, lessee: Lessee) -> NextStep | None:
     step = NextStep(
         id=uuid7(), key=command.key, ref=command.ref, name=command.name, kind="task", priority=job.held.priority
     )
-    step.queue = job.held.queue
+    step.queue = job.held.run_queue
     if isinstance(command, SetTimer):
         step.kind, step.due_at = "wait", command.due_at
     elif isinstance(command, Park):

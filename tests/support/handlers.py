@@ -102,6 +102,11 @@ def loses_connection(ctx: Context, how: str, marker: str = "") -> str:
     return "ok"
 
 
+@action("test-far", queue="far")
+def far(ctx: Context) -> None:
+    """Run on another queue than its workflow."""
+
+
 @action("test-outage", transactional=False, retry=QUICK, on_crash="park")
 def outage(ctx: Context, file: str) -> str:
     """Write a line outside, and lose the worker's connection before the result can be recorded."""

@@ -3,15 +3,15 @@
 import time
 import uuid
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.db import connection
 
+from audit.models import AuditEvent
 from audit.verify import verify
 from tests.support.documents import publish
 from tests.support.engine import finished, shown, start_action, start_workflow, work_until_idle
-from workflows import claim, execution, operations, queries, worker
+from workflows import claim, execution, job, operations, queries, worker
 from workflows.claim import Claimed
 from workflows.engine.messages import Advance, Message
 from workflows.job import Job
@@ -68,7 +68,7 @@ def test_a_connection_lost_after_an_outside_call_does_not_repeat_the_call(tmp_pa
 
 def test_a_database_that_went_away_is_waited_for_and_the_step_goes_on_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     run_id = start_action("test-echo", {"value": 1})
-    load = worker.load
+    load = job.load
 
     def cut(held: Claimed) -> Job:
         monkeypatch.setattr(worker, "load", load)
@@ -86,10 +86,10 @@ def test_a_result_that_the_engine_cannot_digest_parks_the_step_instead_of_repeat
 ) -> None:
     advance = Job.advance
 
-    def broken(job: Job, message: Message) -> Advance:
+    def broken(held: Job, message: Message) -> Advance:
         if type(message).__name__ == "Done":
             raise RuntimeError("a bug")
-        return advance(job, message)
+        return advance(held, message)
 
     monkeypatch.setattr(Job, "advance", broken)
     file = tmp_path / "calls"
@@ -169,7 +169,7 @@ def test_an_error_too_large_for_its_row_is_still_said_in_words() -> None:
 
 def test_a_branch_that_moved_before_a_first_task_was_recorded_costs_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
     run_id = start_workflow(publish("moved", "do: [{nap: {wait: {seconds: 60}}}]"), {})
-    load = worker.load
+    load = job.load
 
     def moving(held: Claimed) -> Job:
         monkeypatch.setattr(worker, "load", load)
@@ -204,8 +204,24 @@ def test_merging_cannot_grow_an_entry_past_the_limit_of_a_value() -> None:
 
 
 def test_names_that_would_not_fit_a_steps_row_are_refused_before_anything_is_published() -> None:
-    inner: Any = "{x: {call: test-echo, with: {value: 1}}}"
+    inner = "{x: {call: test-echo, with: {value: 1}}}"
     for depth in range(10):
-        inner = "{%s: {do: [%s]}}" % ("n" * 60 + str(depth), inner)
+        inner = f"{{{'n' * 60}{depth}: {{do: [{inner}]}}}}"
     with pytest.raises(operations.DefinitionInvalid, match="problem"):
         publish("long", f"do: [{inner}]")
+
+
+def test_after_a_call_on_another_queue_a_run_returns_to_its_own() -> None:
+    body = "do: [{a: {call: test-far}}, {nap: {wait: {milliseconds: 1}}}, {b: {call: datastore.get, with: {key: k}}}]"
+    run = finished(start_workflow(publish("routed", body), {}))
+    assert run.state == "succeeded"
+    assert list(Step.objects.order_by("id").values_list("queue", flat=True)) == ["far", "default", "default"]
+
+
+def test_verifying_reads_long_trails_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("audit.verify.CHUNK", 3)
+    for number in range(4):
+        start_action("test-echo", {"value": number})
+    work_until_idle()
+    result = verify()
+    assert (result.events, result.broken) == (AuditEvent.objects.count(), [])
