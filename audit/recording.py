@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.db import connection, transaction
-from django.utils import timezone
 
 from audit.models import AuditEvent
 from dotdo_site.lib import canonical
@@ -105,9 +104,11 @@ def record(*, chain: uuid.UUID, kind: str, actor: str, reason: str = "", data: M
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [chain.int >> 65])
+            cursor.execute("SELECT clock_timestamp()")
+            at = cursor.fetchone()[0]
         last = AuditEvent.objects.filter(chain=chain).order_by("-seq").values_list("seq", "hash").first()
         previous, seq = (bytes(last[1]), last[0] + 1) if last else (GENESIS, 0)
-        link = seal(previous, chain=chain, seq=seq, kind=kind, actor=actor, reason=reason, at=timezone.now(), data=data)
+        link = seal(previous, chain=chain, seq=seq, kind=kind, actor=actor, reason=reason, at=at, data=data)
         AuditEvent.objects.create(
             chain=link.chain,
             seq=link.seq,

@@ -1,10 +1,15 @@
 """Compute every chain again and name the first link that is not what was written."""
 
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
+
+from django.db.models import Q
 
 from audit.models import AuditEvent
 from audit.recording import GENESIS, link_hash
+
+CHUNK = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +32,9 @@ class Verified:
 
 def verify(chain: uuid.UUID | None = None) -> Verified:
     """Verify one chain, or all of them, oldest link first."""
-    rows = AuditEvent.objects.order_by("chain", "seq")
-    if chain is not None:
-        rows = rows.filter(chain=chain)
     result = Verified(0, [], {})
     bad: set[uuid.UUID] = set()
-    for event in rows.iterator(chunk_size=5_000):
+    for event in _events(chain):
         result.events += 1
         if event.chain in bad:
             continue
@@ -42,6 +44,19 @@ def verify(chain: uuid.UUID | None = None) -> Verified:
             result.broken.append(Broken(event.chain, event.seq, why))
         result.heads[event.chain] = (event.seq, bytes(event.hash))
     return result
+
+
+def _events(chain: uuid.UUID | None) -> Iterator[AuditEvent]:
+    """Yield the events by chain and number, a few thousand at a time in memory."""
+    rows = AuditEvent.objects.order_by("chain", "seq")
+    if chain is not None:
+        rows = rows.filter(chain=chain)
+    page = list(rows[:CHUNK])
+    while page:
+        yield from page
+        last = page[-1]
+        rest = rows.filter(Q(chain__gt=last.chain) | Q(seq__gt=last.seq), chain__gte=last.chain)
+        page = list(rest[:CHUNK])
 
 
 def _fault(event: AuditEvent, head: tuple[int, bytes] | None) -> str:
