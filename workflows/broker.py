@@ -1,4 +1,4 @@
-"""The one door to django-q2: a broker that hands idle workers a hint, "something is due"; workers claim steps themselves.
+"""The one door to django-q2: a broker that hands idle workers a hint, "something is due"; workers claim by themselves.
 
 A hint carries nothing and may be lost or doubled. Nothing is taken from the database here, so nothing can be lost when
 one of django-q2's processes dies. Tasks that an application enqueues by itself (`async_task`) still go through
@@ -16,6 +16,7 @@ from django.db import Error, connection
 from django.db.models.functions import Now
 from django.utils import timezone
 from django_q.brokers.orm import ORM
+from django_q.conf import Conf
 from django_q.models import OrmQ
 from django_q.signing import SignedPackage
 
@@ -28,11 +29,11 @@ REAP_SECONDS = 1.0
 AWAY_SECONDS = 1.0
 
 
-class HintBroker(ORM):  # type: ignore[misc]
+class HintBroker(ORM):
     """Answers django-q2's pusher: hints while steps are due, otherwise sleep until something is."""
 
-    def __init__(self, list_key: str | None = None) -> None:
-        super().__init__(list_key)
+    def __init__(self, list_key: str = "") -> None:
+        super().__init__(list_key or str(Conf.CLUSTER_NAME))
         self._listening: psycopg.Connection[Any] | None = None
         self._reaped_at = 0.0
         self._asked_at = 0.0
@@ -54,6 +55,8 @@ class HintBroker(ORM):  # type: ignore[misc]
         self._reap()
         waits = [seconds for queue, _, seconds in claim.pairs() if not self._queues or queue in self._queues]
         if any(seconds <= 0 for seconds in waits):
+            for _ in listening.notifies(timeout=0):  # what arrived while asking would pile up under constant load
+                pass
             return [(None, _hint())]
         tasks = self._tasks()
         if tasks:
@@ -84,7 +87,7 @@ class HintBroker(ORM):  # type: ignore[misc]
         self._asked_at = time.monotonic()
         if not OrmQ.objects.filter(key=self.list_key, lock__lte=Now()).exists():
             return None
-        tasks: list[tuple[Any, str]] | None = super().dequeue()
+        tasks: list[tuple[Any, str]] | None = super().dequeue()  # type: ignore[no-untyped-call]
         return tasks
 
 
