@@ -17,12 +17,13 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from actions import retry
 from actions.errors import MESSAGE_LIMIT, Failure, shorten
 from workflows import checkpoint, claim, closing, draining, execution, progress
+from workflows.checkpoint import Progress
 from workflows.claim import Claimed
 from workflows.engine.messages import Advance, CallFunction, Continue, Done, Failed, Park, Start
 from workflows.execution import Attempted, LeaseLost
 from workflows.identity import Identity, identity
-from workflows.job import Job, follow, load
-from workflows.progress import Happened, Lessee, Progress
+from workflows.job import Job, action_of, follow, load
+from workflows.progress import Happened, Lessee
 
 log = logging.getLogger(__name__)
 BLOCKED_SECONDS = 15.0
@@ -98,13 +99,20 @@ def drive(held: Claimed, me: Identity, until: float) -> None:
         _close(current, me)
     except AWAY:
         raise
+    except ConnectionBroken:
+        log.warning("the connection broke under step %s of run %s", current.key or current.name, current.run)
+        _count_a_crash(me)
     except Exception:
-        # A step that the engine cannot digest must not take others with it. Its lease ends now, which counts as a
-        # crash: after a few it is parked for a person.
+        # A step that the engine cannot digest must not take others with it: after a few crashes a person looks at it.
         log.exception("step %s of run %s could not be executed", current.key or current.name, current.run)
         connection.close()
-        claim.expire(me.id)
-        _unsure.clear()
+        _count_a_crash(me)
+
+
+def _count_a_crash(me: Identity) -> None:
+    """End the leases that we hold now instead of later: the reaper then counts a crash and frees the step."""
+    claim.expire(me.id)
+    _unsure.clear()
 
 
 def _loaded(held: Claimed, lessee: Lessee) -> Job | None:
@@ -136,7 +144,7 @@ def _step(job: Job, lessee: Lessee, me: Identity) -> Job | None:
         result = job.advance(Start(job.run_input))
         if not _starts_with_call(result, lessee):
             return _write(job, progress.begun(job, result, lessee), result)
-        assert isinstance(result.command, CallFunction)
+        assert isinstance(result.command, CallFunction)  # noqa: S101 - for mypy
         job.become(result.command, result)
     if job.kind == "wait":
         return _conclude(job, Happened(), lessee)
@@ -148,7 +156,7 @@ def _step(job: Job, lessee: Lessee, me: Identity) -> Job | None:
 def _starts_with_call(result: Advance, lessee: Lessee) -> bool:
     if not isinstance(result.command, CallFunction) or not lessee.keep():
         return False
-    action = progress.action_of(result.command)
+    action = action_of(result.command)
     return action is None or lessee.serves(action.queue)
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db import connection
 
@@ -66,7 +66,7 @@ def children(pid: int) -> list[int]:
     return found
 
 
-def sql(query: str, *parameters: object) -> list[tuple[object, ...]]:
+def sql(query: str, *parameters: Any) -> list[tuple[object, ...]]:
     """Run a query behind the application's back."""
     with connection.cursor() as cursor:
         cursor.execute(query, parameters)

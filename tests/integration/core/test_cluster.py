@@ -4,9 +4,13 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
+from django.db import connection
 
+from audit.verify import verify
 from tests.support.cluster import children, cluster, until
 from tests.support.documents import publish
 from tests.support.engine import shown, start_action, start_workflow, state
@@ -136,6 +140,33 @@ def _runs(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def test_connections_that_break_all_the_time_neither_lose_nor_double_an_effect(
+    tmp_path: Path, superuser: "psycopg.Connection[Any]"
+) -> None:
+    file = tmp_path / "calls"
+    name = publish("cut", """
+do:
+  - one: {call: test-ledger, with: {name: "${ $workflow.id }"}}
+  - two: {call: test-outside, with: {file: "${ $workflow.input.file }"}}
+  - three: {call: datastore.set, with: {key: "${ $workflow.id }", value: 1}}
+  - four: {call: test-ledger, with: {name: "${ $workflow.id }"}}
+""")  # fmt: skip
+    runs = [start_workflow(name, {"file": str(file)}) for _ in range(300)]
+    connection.close()
+    with cluster(tmp_path / "log"):
+        for _ in range(12):
+            time.sleep(0.4)
+            superuser.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE usename = 'dotdo' AND backend_type = 'client backend' AND random() < 0.7"
+            )
+        until(lambda: not Run.objects.exclude(state="succeeded").exists(), 60)
+    assert Entry.objects.filter(namespace="ledger").count() == 2 * len(runs)
+    assert not Entry.objects.exclude(namespace="ledger").exclude(version=1).exists()
+    assert len({line.split()[0] for line in file.read_text().splitlines()}) == len(runs)
+    assert verify().broken == []
 
 
 def test_a_cluster_that_hears_nothing_is_restarted(tmp_path: Path) -> None:
