@@ -202,7 +202,8 @@ next{i} AS (
 _LINK = """,
 link{i} AS (
     INSERT INTO audit_event (chain, seq, run, kind, actor, reason, at, data, hash)
-    SELECT g.branch, :l{i}_seq, g.run, :l{i}_kind, :l{i}_actor, :l{i}_reason, :l{i}_at, :l{i}_data, :l{i}_hash FROM g)"""
+    SELECT g.branch, :l{i}_seq, g.run, :l{i}_kind, :l{i}_actor, :l{i}_reason, :l{i}_at, :l{i}_data, :l{i}_hash
+    FROM g)"""
 _PAYLOAD = """,
 pay{i} AS (
     INSERT INTO payload (run_id, digest, value) SELECT g.run, :p{i}_digest, :p{i}_value::jsonb FROM g

@@ -115,7 +115,7 @@ def _builtin(job: Job) -> Attempted:
 
 
 def _invoke(job: Job, stop: threading.Event) -> Attempted:
-    assert job.action is not None
+    assert job.action is not None  # noqa: S101 - for mypy
     started_at = job.now()
     context = Context(
         run_id=str(job.held.run),

@@ -7,7 +7,7 @@ gives each message to one reader, whoever dies.
 
 import logging
 import multiprocessing
-import pickle  # noqa: S403 - between our own processes
+import pickle
 import select
 import signal
 import socket
@@ -41,7 +41,7 @@ class SocketQueue:
             timeout = struct.pack("ll", SEND_SECONDS, 0)
             self.writer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeout)
 
-    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+    def put(self, item: Any, *_: Any, **__: Any) -> None:
         """Send one message."""
         while self.bounded and not self.empty():  # the kernel would take hundreds of hints, all of them stale
             time.sleep(BUSY_SECONDS)
@@ -52,7 +52,7 @@ class SocketQueue:
                 raise
             log.warning("a result of django-q2 was dropped: %s", error)
 
-    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+    def get(self, *_: Any, **__: Any) -> Any:
         """Receive one message, waiting for it."""
         return pickle.loads(self.reader.recv(MESSAGE_BYTES))  # noqa: S301 - written by our own processes
 
@@ -84,11 +84,11 @@ class Process(multiprocessing.context.ForkProcess):
 
 
 class _Context(multiprocessing.context.ForkContext):
-    Process = Process  # type: ignore[assignment]
+    Process = Process
 
 
 def install() -> None:
     """Make django-q2 use this queue and these processes."""
     context = _Context()
-    django_q.cluster.Queue = SocketQueue
+    django_q.cluster.Queue = SocketQueue  # type: ignore[attr-defined, assignment]
     django_q.cluster.get_mp_context = lambda: context

@@ -41,7 +41,7 @@ def program_of(held: Claimed) -> Program:
     """Return the program that a held step belongs to; a single action is a program of one call."""
     if held.workflow_version is not None:
         return workflow_program(held.workflow_version)
-    assert held.run_action_version is not None  # the CHECK run_one_definition
+    assert held.run_action_version is not None  # noqa: S101 - the CHECK run_one_definition
     return action_program(held.run_action_version)
 
 

@@ -37,7 +37,7 @@ def advance(
             _finish_leaf(machine, message)
         elif isinstance(message, Failed):
             _expect(machine, message.key)
-            raise Fault(message.error)
+            raise Fault(message.error)  # noqa: TRY301 - the handler below is where all faults are turned into Park
         elif isinstance(message, Continue) and not machine.frames:
             machine.begin(facts.input)
         command = machine.run()

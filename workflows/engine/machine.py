@@ -264,12 +264,12 @@ class Machine:
 
 Body = Callable[[Machine, Any, Frame, Scope], Command | None]
 BODIES: Mapping[type[Task], Body] = {
-    Do: Machine._do,
-    Set: Machine._set,
-    Switch: Machine._switch,
-    Call: Machine._call,
-    Wait: Machine._wait,
-    Raise: Machine._raise,
+    Do: Machine._do,  # noqa: SLF001
+    Set: Machine._set,  # noqa: SLF001
+    Switch: Machine._switch,  # noqa: SLF001
+    Call: Machine._call,  # noqa: SLF001
+    Wait: Machine._wait,  # noqa: SLF001
+    Raise: Machine._raise,  # noqa: SLF001
 }
 
 

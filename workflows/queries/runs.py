@@ -123,7 +123,7 @@ def summarise(listed: list[Run]) -> dict[uuid.UUID, StepSummary]:
 
 
 def _open_errors(ids: list[uuid.UUID], rows: list[Run | Step]) -> None:
-    """Put the errors in the place of their references: sentences quote them, and a traceback makes most of them large."""
+    """Put errors in the place of their references: sentences quote them, and a traceback makes most of them large."""
     wanted = payloads.digests(*(row.error for row in rows))
     if wanted:
         texts = dict(Payload.objects.filter(run__in=ids, digest__in=wanted).values_list("digest", "value"))

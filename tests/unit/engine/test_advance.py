@@ -55,7 +55,7 @@ def load(body: str) -> Program:
 
 
 def _calls(tasks: list[Any]) -> list[str]:
-    found = []
+    found: list[str] = []
     for item in tasks:
         for task in item.values():
             found += [task["call"]] if "call" in task else _calls(task.get("do", []))
