@@ -28,7 +28,6 @@ KINDS = {
     "step.succeeded": "A step succeeded.",
     "step.failed": "A step failed for good.",
     "step.retrying": "An attempt failed; the step will be tried again.",
-    "step.crashed": "A worker died while it ran the step.",
     "step.cancelled": "A step ended because its run had ended.",
     "entry.written": "A datastore entry was written by a person or an integration.",
     "action.drafted": "A draft of an action version was saved.",
