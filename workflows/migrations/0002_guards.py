@@ -55,7 +55,7 @@ CREATE TRIGGER workflow_version_kept BEFORE DELETE ON workflow_version FOR EACH 
 ALTER TABLE run SET (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 ALTER TABLE branch SET (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 ALTER TABLE step SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0);
-"""
+"""  # noqa: S608 - constants
 UNDO = """
 DROP TRIGGER run_legal ON run; DROP TRIGGER step_legal ON step; DROP TRIGGER branch_legal ON branch;
 DROP TRIGGER attempt_kept ON attempt; DROP TRIGGER workflow_version_immutable ON workflow_version;
