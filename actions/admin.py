@@ -4,13 +4,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
-from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
-from django.db.models import Model
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.contrib import admin
+from django.db import transaction
+from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from django.urls import URLPattern, path, reverse
-from django.views.decorators.http import require_POST
+from django.urls import reverse
 
 from actions import publishing, secrets
 from actions.contract import EFFECTS, ON_CRASH
@@ -18,11 +16,12 @@ from actions.models import Action, ActionVersion, Connection
 from actions.publishing import BY_HAND, DefinitionInvalid
 from dotdo_site.lib import durations
 from dotdo_site.lib.admin import JSONText, ReadOnlyAdmin, RowAdmin, RowForm, RowInline, actor
+from dotdo_site.lib.drafts import DraftAdmin, DraftForm
 
 CONTRACT = ("kind", "config", "input_schema", "output_schema", "retry", "timeout", "effect", "on_crash", "queue")
 
 
-class DraftForm(RowForm):
+class ContractForm(DraftForm):
     """Everything that makes a version; the checks are those of the API."""
 
     name = forms.CharField(max_length=63, help_text="Small letters, digits and hyphens: send-invoice.")
@@ -44,8 +43,6 @@ class DraftForm(RowForm):
         choices=[(each, each) for each in ON_CRASH], help_text="When the worker died while it ran."
     )
     queue = forms.CharField(max_length=63, initial="default")
-    actor = ""
-    drafted: ActionVersion | None = None
 
     class Meta:
         model = ActionVersion
@@ -58,43 +55,38 @@ class DraftForm(RowForm):
             self.fields["name"].disabled = self.fields["version"].disabled = True
 
     def clean(self) -> dict[str, Any]:
-        """Save the draft: the operation is the only judge, and nothing else can be wrong here."""
-        cleaned = super().clean() or self.cleaned_data
+        """Save the draft and, if that is asked for, publish it: both or neither. Nothing else can be wrong here."""
+        cleaned = super().clean()
         if self.errors:
             return cleaned
-        replace = bool(self.instance.pk and self.instance.action_id)
         try:
-            self.drafted = publishing.create_draft(**cleaned, actor=self.actor, replace_draft=replace)
+            self.drafted = self._keep(**cleaned)
         except DefinitionInvalid as refused:
             for problem in refused.problems:
                 field = problem.pointer.split("/")[1] if problem.pointer else ""
                 self.add_error(field if field in self.fields else None, f"{problem.pointer} {problem.message}")
         return cleaned
 
+    @transaction.atomic
+    def _keep(self, *, reason: str, **parts: Any) -> ActionVersion:
+        replace = bool(self.instance.pk and self.instance.action_id)
+        draft = publishing.create_draft(**parts, actor=self.actor, replace_draft=replace)
+        return publishing.publish(draft, actor=self.actor, reason=reason) if self.publishing else draft
+
     def _post_clean(self) -> None:
         """Leave the instance as it is: the operation has judged and saved."""
 
-    def save(self, commit: bool = True) -> ActionVersion:
-        """Return the draft, which is saved already."""
-        if self.drafted is None:
-            raise ValueError("the form is not valid")
-        return self.drafted
-
-    def save_m2m(self) -> None:
-        """Nothing to do."""
-
 
 @admin.register(ActionVersion)
-class Versions(RowAdmin):
-    """Drafts can be edited; published versions are read, and copied into a new draft."""
+class Versions(DraftAdmin):
+    """The versions of actions."""
 
-    form = DraftForm
-    change_form_template = "admin/version.html"
+    form = ContractForm
+    publish_permission = "actions.publish_action"
     list_display = ("action", "version", "kind", "state", "published_at")
     list_filter = ("state", "kind")
     list_select_related = ("action",)
     search_fields = ("action__name",)
-    actions = None
     shown = (
         "action", "version", "state", "published_at", "kind", "config", "input_schema", "output_schema", "retry",
         "timeout_ms", "effect", "transactional", "on_crash", "queue", "digest",
@@ -104,7 +96,7 @@ class Versions(RowAdmin):
         """Give the form the person who saves."""
         if not self._editable(request, obj):
             return super().get_form(request, obj, change=change, **{**kwargs, "form": forms.ModelForm, "fields": ()})
-        return type("Draft", (DraftForm,), {"actor": actor(request)})
+        return type("Draft", (ContractForm,), self.settings_of_form(request))
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Ask for the parts of a draft; show the facts of what is published."""
@@ -119,54 +111,21 @@ class Versions(RowAdmin):
         origin = ActionVersion.objects.filter(pk=_uuid(request.GET.get("from"))).first()
         return describe(origin) if origin else {}
 
-    def save_model(self, request: HttpRequest, obj: Model, form: Any, change: bool) -> None:
-        """Nothing to do: the operation has saved it."""
-
     def has_change_permission(self, request: HttpRequest, obj: ActionVersion | None = None) -> bool:
         """Allow drafts made here only: the contract of a Python action is its code."""
         draft = obj is None or (obj.state == "draft" and obj.kind in BY_HAND)
         return draft and super().has_change_permission(request, obj)
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Refuse: what was saved is in the audit trail."""
-        return False
-
-    def get_urls(self) -> list[URLPattern]:
-        """Add the publish button's address."""
-        publish = path(
-            "<uuid:pk>/publish/", self.admin_site.admin_view(require_POST(self.publish)), name="publish_action"
-        )
-        return [publish, *super().get_urls()]
-
-    def publish(self, request: HttpRequest, pk: Any) -> HttpResponse:
-        """Publish a draft, or say what keeps it from being published."""
-        if not request.user.has_perm("actions.publish_action"):
-            raise PermissionDenied
-        version = get_object_or_404(ActionVersion, pk=pk)
-        try:
-            publishing.publish(version, actor=actor(request))
-        except DefinitionInvalid as refused:
-            for problem in refused.problems:
-                messages.error(request, f"{problem.pointer or '/'} {problem.message}")
-        else:
-            messages.success(request, f"{version} is published.")
-        return HttpResponseRedirect(reverse("admin:actions_actionversion_change", args=[pk]))
-
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
-        """Offer the buttons that the state allows."""
+        """Offer the links that the state allows."""
         version = get_object_or_404(ActionVersion, pk=_uuid(object_id))
         add = reverse("admin:actions_actionversion_add")
-        may_publish = version.state == "draft" and request.user.has_perm("actions.publish_action")
-        may_copy = version.kind in BY_HAND and self.has_add_permission(request)
+        may_copy = version.state != "draft" and version.kind in BY_HAND and self.has_add_permission(request)
         context = {
-            "publish_url": reverse("admin:publish_action", args=[version.pk]) if may_publish else "",
             "copy_url": f"{add}?{urlencode({'from': version.pk})}" if may_copy else "",
             "page_url": f"/actions/{version.action.name}/",
         }
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **context})
-
-    def _editable(self, request: HttpRequest, obj: Any) -> bool:
-        return obj is None or self.has_change_permission(request, obj)
 
 
 class VersionsOf(RowInline):

@@ -4,17 +4,16 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
-from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
-from django.db.models import Model
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.contrib import admin
+from django.db import transaction
+from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from django.urls import URLPattern, path, reverse
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.views.decorators.http import require_POST
 
-from dotdo_site.lib.admin import ReadOnlyAdmin, RowAdmin, RowForm, RowInline, actor
+from dotdo_site.lib.admin import ReadOnlyAdmin, RowInline
+from dotdo_site.lib.drafts import DraftAdmin, DraftForm
 from workflows import operations
 from workflows.models import Attempt, Entry, Run, Step, Worker, Workflow, WorkflowVersion
 from workflows.operations import DefinitionInvalid, OperationError
@@ -31,116 +30,73 @@ do:
 """
 
 
-class DraftForm(RowForm):
+class DocumentForm(DraftForm):
     """One field: the document. Name and version are what the document says."""
 
     source = forms.CharField(strip=False, widget=forms.Textarea(attrs={"rows": 28, "spellcheck": "false"}))
-    actor = ""
-    drafted: WorkflowVersion | None = None
 
     class Meta:
         model = WorkflowVersion
         fields = ("source",)
 
     def clean(self) -> dict[str, Any]:
-        """Save the draft: the operation is the only judge of the document, and nothing else can be wrong here."""
-        cleaned = super().clean() or self.cleaned_data
+        """Save the draft and, if that is asked for, publish it: both or neither. Nothing else can be wrong here."""
+        cleaned = super().clean()
         if self.errors:
             return cleaned
         try:
-            self.drafted = operations.draft_workflow(cleaned["source"].replace("\r\n", "\n"), actor=self.actor)
+            self.drafted = self._keep(cleaned["source"].replace("\r\n", "\n"), cleaned["reason"])
         except DefinitionInvalid as refused:
             self.add_error("source", [f"{problem.pointer or '/'} {problem.message}" for problem in refused.problems])
         except OperationError as refused:
             self.add_error("source", refused.message)
         return cleaned
 
-    def save(self, commit: bool = True) -> WorkflowVersion:
-        """Return the draft, which is saved already."""
-        if self.drafted is None:
-            raise ValueError("the form is not valid")
-        return self.drafted
-
-    def save_m2m(self) -> None:
-        """Nothing to do."""
+    @transaction.atomic
+    def _keep(self, source: str, reason: str) -> WorkflowVersion:
+        draft = operations.draft_workflow(source, actor=self.actor)
+        if not self.publishing:
+            return draft
+        return operations.publish_workflow(draft.pk, actor=self.actor, reason=reason)
 
 
 @admin.register(WorkflowVersion)
-class Versions(RowAdmin):
-    """Drafts can be edited; published versions are read, and copied into a new draft."""
+class Versions(DraftAdmin):
+    """The versions of workflows."""
 
-    form = DraftForm
-    change_form_template = "admin/version.html"
+    form = DocumentForm
+    publish_permission = "workflows.publish_workflow"
     list_display = ("workflow", "version", "state", "published_at")
     list_filter = ("state",)
     list_select_related = ("workflow",)
     readonly_fields = ("workflow", "version", "state", "published_at", "lock", "digest")
     search_fields = ("workflow__name",)
-    actions = None
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         """Give the form the person who saves."""
         form = super().get_form(request, obj, change=change, **kwargs)
-        return type(form.__name__, (form,), {"actor": actor(request)})
+        return type(form.__name__, (form,), self.settings_of_form(request))
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Ask for the document only; show the facts of what exists."""
         return ("source",) if obj is None else (*self.readonly_fields[:4], "source", *self.readonly_fields[4:])
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """A published document cannot be edited by anybody."""
-        return self.readonly_fields
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """Begin a new draft with the text of another version."""
         origin = WorkflowVersion.objects.filter(pk=_uuid(request.GET.get("from"))).first()
         return {"source": origin.source if origin else START}
 
-    def save_model(self, request: HttpRequest, obj: Model, form: Any, change: bool) -> None:
-        """Nothing to do: the operation has saved it."""
-
     def has_change_permission(self, request: HttpRequest, obj: WorkflowVersion | None = None) -> bool:
         """Allow drafts only."""
         return (obj is None or obj.state == "draft") and super().has_change_permission(request, obj)
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Refuse: what was saved is in the audit trail."""
-        return False
-
-    def get_urls(self) -> list[URLPattern]:
-        """Add the publish button's address."""
-        publish = path(
-            "<uuid:pk>/publish/", self.admin_site.admin_view(require_POST(self.publish)), name="publish_workflow"
-        )
-        return [publish, *super().get_urls()]
-
-    def publish(self, request: HttpRequest, pk: Any) -> HttpResponse:
-        """Publish a draft, or say what keeps it from being published."""
-        if not request.user.has_perm("workflows.publish_workflow"):
-            raise PermissionDenied
-        try:
-            version = operations.publish_workflow(pk, actor=actor(request))
-        except DefinitionInvalid as refused:
-            for problem in refused.problems:
-                messages.error(request, f"{problem.pointer or '/'} {problem.message}")
-        except operations.UnknownDefinition as refused:
-            raise Http404(refused.message) from refused
-        except OperationError as refused:
-            messages.error(request, refused.message)
-        else:
-            messages.success(request, f"{version} is published. New runs start on it; older runs keep their version.")
-        return HttpResponseRedirect(reverse("admin:workflows_workflowversion_change", args=[pk]))
-
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
-        """Offer the buttons that the state allows."""
+        """Offer the links that the state allows."""
         version = get_object_or_404(WorkflowVersion, pk=_uuid(object_id))
         add = reverse("admin:workflows_workflowversion_add")
-        draft = version.state == "draft"
+        may_copy = version.state != "draft" and self.has_add_permission(request)
         context = {
-            "publish_url": reverse("admin:publish_workflow", args=[version.pk])
-            if draft and request.user.has_perm("workflows.publish_workflow")
-            else "",
-            "copy_url": f"{add}?{urlencode({'from': version.pk})}" if self.has_add_permission(request) else "",
+            "copy_url": f"{add}?{urlencode({'from': version.pk})}" if may_copy else "",
             "page_url": reverse("workflow", args=[version.workflow.name]),
         }
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **context})

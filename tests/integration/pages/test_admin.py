@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from django.apps import apps
 from django.contrib import admin
+from django.contrib.auth.models import Group, Permission
 from django.test import Client
 from django.urls import reverse
 
@@ -18,6 +19,7 @@ from workflows.models import Entry, WorkflowVersion
 Reader = Callable[..., Client]
 PROTECTED = ["workflows.run", "workflows.step", "workflows.attempt", "workflows.entry", "workflows.worker",
              "workflows.workflow", "actions.action", "audit.auditevent", "admin.logentry"]  # fmt: skip
+PUBLISH = {"_publish": "Save and publish", "reason": "reviewed"}
 DOCUMENT = HEAD % ("tidy", "1.0.0") + "do:\n  - one: {call: test-echo, with: {value: 1}}\n"
 
 
@@ -71,7 +73,7 @@ def test_an_editor_drafts_edits_and_publishes_a_workflow_which_then_never_change
     edited = DOCUMENT.replace("value: 1", "value: 2")
     assert client.post(change, {"source": edited}).status_code == 302
     assert WorkflowVersion.objects.get().source == edited
-    client.post(reverse("admin:publish_workflow", args=[draft.pk]))
+    client.post(change, {"source": edited, **PUBLISH})
     assert WorkflowVersion.objects.get().state == "published"
     assert client.post(change, {"source": DOCUMENT}).status_code == 403
     page = client.get(change).content.decode()
@@ -79,10 +81,52 @@ def test_an_editor_drafts_edits_and_publishes_a_workflow_which_then_never_change
     assert "<textarea" not in page
     assert "value: 2" in client.get(f"{add}?from={draft.pk}").content.decode()
     assert list(AuditEvent.objects.filter(kind__startswith="workflow.").values_list("kind", "actor")) == [
-        ("workflow.drafted", "user:editor"),
-        ("workflow.drafted", "user:editor"),
+        *[("workflow.drafted", "user:editor")] * 3,
         ("workflow.published", "user:editor"),
     ]
+    assert AuditEvent.objects.get(kind="workflow.published").reason == "reviewed"
+
+
+def test_publishing_publishes_what_is_typed_and_not_what_was_saved_before(reader: Reader, handlers: None) -> None:
+    client = reader("Editor", staff=True)
+    client.post(reverse("admin:workflows_workflowversion_add"), {"source": DOCUMENT})
+    change = reverse("admin:workflows_workflowversion_change", args=[WorkflowVersion.objects.get().pk])
+    assert 'name="_publish"' in client.get(change).content.decode()
+    typed = DOCUMENT.replace("value: 1", "value: 2")
+    assert client.post(change, {"source": typed, **PUBLISH}).status_code == 302
+    version = WorkflowVersion.objects.get()
+    assert (version.state, version.source) == ("published", typed)
+    shown = client.get(change).content.decode()
+    assert "New draft from this version" in shown
+    assert 'name="_publish"' not in shown
+
+
+def test_publishing_text_with_problems_or_without_a_reason_neither_saves_nor_publishes(
+    reader: Reader, handlers: None
+) -> None:
+    client = reader("Editor", staff=True)
+    add = reverse("admin:workflows_workflowversion_add")
+    client.post(add, {"source": DOCUMENT})
+    change = reverse("admin:workflows_workflowversion_change", args=[WorkflowVersion.objects.get().pk])
+    typed = DOCUMENT.replace("value: 1", "value: 2")
+    for form in ({**PUBLISH, "source": typed, "reason": "  "}, {**PUBLISH, "source": typed.replace("echo", "ecko")}):
+        page = client.post(change, form)
+        assert page.status_code == 200
+        assert "value: 2" in page.content.decode()
+        version = WorkflowVersion.objects.get()
+        assert (version.state, version.source) == ("draft", DOCUMENT)
+    assert not AuditEvent.objects.filter(kind="workflow.published").exists()
+
+
+def test_an_action_that_cannot_be_published_is_not_saved_either(reader: Reader, database: None) -> None:
+    client = reader("Editor", staff=True)
+    client.post(reverse("admin:actions_actionversion_add"), action_form())
+    change = reverse("admin:actions_actionversion_change", args=[ActionVersion.objects.get().pk])
+    page = client.post(change, action_form(timeout="5s", config='{"method": "BREW"}', **PUBLISH))
+    assert page.status_code == 200
+    assert "errorlist" in page.content.decode()
+    draft = ActionVersion.objects.get()
+    assert (draft.state, draft.timeout_ms) == ("draft", 30_000)
 
 
 def test_a_document_with_problems_keeps_its_text_and_names_each_place(reader: Reader, handlers: None) -> None:
@@ -99,17 +143,25 @@ def test_text_under_a_published_number_is_refused_and_kept(reader: Reader, handl
     client = reader("Editor", staff=True)
     add = reverse("admin:workflows_workflowversion_add")
     client.post(add, {"source": DOCUMENT})
-    client.post(reverse("admin:publish_workflow", args=[WorkflowVersion.objects.get().pk]))
+    change = reverse("admin:workflows_workflowversion_change", args=[WorkflowVersion.objects.get().pk])
+    client.post(change, {"source": DOCUMENT, **PUBLISH})
     page = client.post(add, {"source": DOCUMENT.replace("value: 1", "value: 3")}).content.decode()
     assert "never changes" in page
     assert "value: 3" in page
 
 
-def test_publishing_needs_its_own_permission_and_a_post(reader: Reader, handlers: None) -> None:
-    reader("Editor", staff=True).post(reverse("admin:workflows_workflowversion_add"), {"source": DOCUMENT})
-    address = reverse("admin:publish_workflow", args=[WorkflowVersion.objects.get().pk])
-    assert reader("Operator", staff=True).post(address).status_code == 403
-    assert reader("Editor", staff=True).get(address).status_code == 405
+def test_publishing_needs_its_own_permission(reader: Reader, handlers: None) -> None:
+    client = reader("Editor", staff=True)
+    client.post(reverse("admin:workflows_workflowversion_add"), {"source": DOCUMENT})
+    address = reverse("admin:workflows_workflowversion_change", args=[WorkflowVersion.objects.get().pk])
+    assert reader("Operator", staff=True).post(address, {"source": DOCUMENT, **PUBLISH}).status_code == 403
+    Group.objects.get(name="Editor").permissions.remove(Permission.objects.get(codename="publish_workflow"))
+    try:
+        fresh = reader("Editor", staff=True)
+        assert 'name="_publish"' not in fresh.get(address).content.decode()
+        assert fresh.post(address, {"source": DOCUMENT, **PUBLISH}).status_code == 403
+    finally:
+        Group.objects.get(name="Editor").permissions.add(Permission.objects.get(codename="publish_workflow"))
     assert WorkflowVersion.objects.get().state == "draft"
 
 
@@ -132,8 +184,10 @@ def test_an_editor_drafts_edits_and_publishes_an_action(reader: Reader, database
     response = client.post(change, action_form(timeout="5s"))
     assert response.status_code == 302, response.content.decode()
     assert ActionVersion.objects.get().timeout_ms == 5_000
-    client.post(reverse("admin:publish_action", args=[draft.pk]))
-    assert ActionVersion.objects.get().state == "published"
+    client.post(change, action_form(timeout="7s", **PUBLISH))
+    published = ActionVersion.objects.get()
+    assert (published.state, published.timeout_ms) == ("published", 7_000)
+    assert AuditEvent.objects.get(kind="action.published").reason == "reviewed"
     assert client.post(change, action_form()).status_code == 403
     assert "charges" in client.get(change).content.decode()
     assert "charges" in client.get(f"{add}?from={draft.pk}").content.decode()
