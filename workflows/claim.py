@@ -29,7 +29,7 @@ _CLAIM = Statement(
     s AS (
         UPDATE step SET state = 'running', claim = step.claim + 1, leased_by = :worker,
             lease_expires_at = clock_timestamp() + make_interval(secs => :lease),
-            started_at = coalesce(step.started_at, clock_timestamp())
+            started_at = clock_timestamp()
         FROM due WHERE step.id = due.id RETURNING step.*)
     SELECT {_FIELDS} FROM s JOIN branch b ON b.id = s.branch_id JOIN run r ON r.id = s.run_id
     """  # noqa: S608 - constants
@@ -53,7 +53,7 @@ _PAIRS = Statement(
     FROM pair CROSS JOIN LATERAL (
         SELECT due_at FROM step s WHERE s.state = 'ready' AND s.queue = pair.queue AND s.priority = pair.priority
         ORDER BY due_at LIMIT 1) first
-    ORDER BY pair.priority, pair.queue
+    ORDER BY pair.priority, first.due_at
     """
 )
 # The first crash is tried again at once (a deploy, an unlucky kill); a step that kills its workers waits longer.
@@ -65,11 +65,12 @@ _REAP = Statement(
     freed AS (
         UPDATE step SET state = 'ready', due_at = clock_timestamp() + make_interval(secs => 5 * step.crashes),
             leased_by = NULL, lease_expires_at = NULL, crashes = step.crashes + 1, attempt = step.attempt + 1
-        FROM dead WHERE step.id = dead.id RETURNING step.id, step.attempt, step.input, dead.leased_by)
-    INSERT INTO attempt (step_id, number, outcome, input, error, log, worker, code_version, finished_at)
+        FROM dead WHERE step.id = dead.id RETURNING step.id, step.attempt, step.input, step.started_at,
+            dead.leased_by)
+    INSERT INTO attempt (step_id, number, outcome, input, error, log, worker, code_version, started_at, finished_at)
     SELECT id, attempt, 'crashed', input,
         '{"code": "crashed", "message": "The worker died or lost its lease during this attempt.", "retryable": true}',
-        '[]', leased_by, '', clock_timestamp()
+        '[]', leased_by, '', started_at, clock_timestamp()
     FROM freed RETURNING step_id
     """
 )

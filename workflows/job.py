@@ -83,7 +83,7 @@ def load(held: Claimed) -> Job:
         ref=held.ref,
         name=held.name,
         kind=held.kind,
-        function=held.function,
+        function="" if held.kind == "start" else held.function,  # until then it only tells people what comes first
         input=payloads.resolve(held.input, found),
         action=None if held.action_version is None else action_by_id(held.action_version),
     )

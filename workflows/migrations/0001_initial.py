@@ -32,7 +32,6 @@ class Migration(migrations.Migration):
                 ("queues", models.JSONField(default=list)),
                 ("started_at", models.DateTimeField()),
                 ("heartbeat_at", models.DateTimeField()),
-                ("step", models.UUIDField(null=True)),
                 ("stopped_at", models.DateTimeField(null=True)),
             ],
             options={
@@ -214,7 +213,7 @@ class Migration(migrations.Migration):
                 ("output", models.JSONField(null=True)),
                 ("error", models.JSONField(null=True)),
                 ("created_at", models.DateTimeField()),
-                ("started_at", models.DateTimeField(null=True)),
+                ("started_at", models.DateTimeField(help_text="When the latest attempt began.", null=True)),
                 ("finished_at", models.DateTimeField(null=True)),
                 (
                     "action_version",

@@ -131,7 +131,7 @@ class Step(models.Model):
     output = models.JSONField(null=True)
     error = models.JSONField(null=True)
     created_at = models.DateTimeField()
-    started_at = models.DateTimeField(null=True)
+    started_at = models.DateTimeField(null=True, help_text="When the latest attempt began.")
     finished_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -152,6 +152,10 @@ class Step(models.Model):
             models.Index(fields=["queue", "priority", "due_at"], name="step_due", condition=Q(state="ready")),
             # the reaper of abandoned leases
             models.Index(fields=["lease_expires_at"], name="step_leased", condition=Q(state="running")),
+            # where an action was used last
+            models.Index(
+                fields=["action_version", "-id"], name="step_by_action", condition=Q(action_version__isnull=False)
+            ),
         ]
 
 

@@ -15,7 +15,6 @@ class Worker(models.Model):
     queues = models.JSONField(default=list)
     started_at = models.DateTimeField()
     heartbeat_at = models.DateTimeField()
-    step = models.UUIDField(null=True)
     stopped_at = models.DateTimeField(null=True)
 
     class Meta:

@@ -25,6 +25,7 @@ class Definition:
     queue: str
     first_ref: str
     first_name: str
+    first_function: str
     now: datetime
 
     @property
@@ -47,7 +48,16 @@ def _workflow(name: str, version: str | None) -> Definition:
     first = row.document["do"][0]
     first_name = next(iter(first))
     return Definition(
-        "workflow", row.id, name, row.version, row.input_schema, "default", f"/do/0/{first_name}", first_name, row.now
+        "workflow",
+        row.id,
+        name,
+        row.version,
+        row.input_schema,
+        "default",
+        f"/do/0/{first_name}",
+        first_name,
+        row.lock.get(first[first_name].get("call"), ""),
+        row.now,
     )
 
 
@@ -57,7 +67,18 @@ def _action(name: str, version: str | None) -> Definition:
     row = (rows.filter(version=version) if version else rows).annotate(now=Now()).order_by("-published_at").first()
     if row is None:
         raise UnknownDefinition("action", _asked(name, version), near("action", name))
-    return Definition("action", row.id, name, row.version, row.input_schema, row.queue, f"/do/0/{name}", name, row.now)
+    return Definition(
+        "action",
+        row.id,
+        name,
+        row.version,
+        row.input_schema,
+        row.queue,
+        f"/do/0/{name}",
+        name,
+        f"{name}:{row.version}",
+        row.now,
+    )
 
 
 def near(kind: str, name: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from workflows.queries.catalogue import action, actions, workflow, workflows
 from workflows.queries.detail import audit, live_token, run
+from workflows.queries.invocations import InvocationRow, invocations, last_used_actions, last_used_workflows
 from workflows.queries.labels import LABELS
 from workflows.queries.rows import (
     ActionDetail,
@@ -30,6 +31,7 @@ __all__ = [
     "AttemptView",
     "AuditView",
     "EntryRow",
+    "InvocationRow",
     "Page",
     "QueueRow",
     "RunDetail",
@@ -45,6 +47,9 @@ __all__ = [
     "audit",
     "entries",
     "entry",
+    "invocations",
+    "last_used_actions",
+    "last_used_workflows",
     "list_token",
     "live_token",
     "newer_than",

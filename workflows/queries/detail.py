@@ -98,15 +98,16 @@ def _step_views(found: Run, steps: list[Step], attempts: list[Attempt], opener: 
 def _step_view(found: Run, step: Step, attempts: list[Attempt], opener: Opener) -> StepView:
     version = step.action_version
     taking, giving = (version.input_schema, version.output_schema) if version else ({}, {})
+    kind, key = _place(step)
     views = [_attempt_view(attempt, opener, taking, giving) for attempt in attempts]
     if step.state == "succeeded" and step.kind == "call" and step.attempt not in {view.number for view in views}:
         views.append(_quiet_success(step, opener, taking, giving))
     return StepView(
         id=step.id,
-        key=step.key,
+        key=key,
         ref=step.ref,
         name=step.name,
-        kind=step.kind,
+        kind=kind,
         function=step.function,
         state=step.state,
         label=step_label(step.state, step.kind, step.failures),
@@ -115,7 +116,7 @@ def _step_view(found: Run, step: Step, attempts: list[Attempt], opener: Opener) 
         failures=step.failures,
         crashes=step.crashes,
         generation=step.generation,
-        idempotency_key=f"{found.id}:{step.key}:{step.generation}" if step.kind == "call" else "",
+        idempotency_key=f"{found.id}:{key}:{step.generation}" if kind == "call" else "",
         input=opener.open(step.input, taking),
         output=opener.open(step.output, giving),
         error=opener.open(step.error),
@@ -126,6 +127,12 @@ def _step_view(found: Run, step: Step, attempts: list[Attempt], opener: Opener) 
         leased_by=step.leased_by,
         attempts=views,
     )
+
+
+def _place(step: Step) -> tuple[str, str]:
+    """Return kind and key as people know them: a start step becomes the first call once that has been recorded."""
+    first_call = step.kind == "start" and step.function and step.state != "succeeded"
+    return ("call", step.ref) if first_call else (step.kind, step.key)
 
 
 def _attempt_view(attempt: Attempt, opener: Opener, taking: Any, giving: Any) -> AttemptView:

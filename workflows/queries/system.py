@@ -52,6 +52,7 @@ def queues() -> list[QueueRow]:
 def workers() -> list[WorkerRow]:
     """Return the workers that have not stopped, newest first."""
     rows = Worker.objects.filter(stopped_at__isnull=True).order_by(F("started_at").desc())
+    held = dict(Step.objects.filter(state="running").values_list("leased_by", "id"))
     return [
         WorkerRow(
             id=row.id,
@@ -61,7 +62,7 @@ def workers() -> list[WorkerRow]:
             queues=list(row.queues),
             started_at=row.started_at,
             heartbeat_at=row.heartbeat_at,
-            step=row.step,
+            step=held.get(row.id),
         )
         for row in rows
     ]

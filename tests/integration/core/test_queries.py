@@ -1,5 +1,6 @@
 """What people read of a run: in the right order, with dates, in words."""
 
+import uuid
 from datetime import timedelta
 
 import pytest
@@ -7,7 +8,8 @@ from django.utils import timezone
 
 from tests.support.documents import publish
 from tests.support.engine import finished, shown, start_action, start_workflow, work_until_idle
-from workflows import queries
+from workflows import claim, queries
+from workflows.models import Step
 
 pytestmark = pytest.mark.usefixtures("handlers")
 
@@ -31,6 +33,33 @@ def test_pages_of_the_audit_trail_neither_repeat_nor_skip() -> None:
     whole = queries.audit(run.id)
     pages = [queries.audit(run.id, after=number, limit=1)[0] for number in range(len(whole))]
     assert pages == whole
+
+
+def test_a_first_step_says_what_it_is_before_it_has_been_recorded() -> None:
+    step = shown(start_action("test-echo", {"value": 1})).steps[0]
+    assert (step.kind, step.key, step.function) == ("call", "/do/0/test-echo", "test-echo:1.0.0")
+    name = publish("first", "do: [{a: {call: test-echo, with: {value: 1}}}]")
+    run_id = start_workflow(name, {})
+    before = shown(run_id).steps[0]
+    after = finished(run_id).steps[0]
+    assert (before.key, before.function, before.idempotency_key) == (after.key, after.function, after.idempotency_key)
+
+
+def test_a_crashed_attempt_says_when_it_began() -> None:
+    run_id = start_action("test-echo", {"value": 1})
+    held = claim.take("default", 2, uuid.uuid4(), 0.0)
+    assert held is not None
+    claim.reap()
+    attempt = shown(run_id).steps[0].attempts[0]
+    assert attempt.outcome == "crashed"
+    assert attempt.started_at is not None
+
+
+def test_of_two_queues_the_one_that_has_waited_longest_is_served_first() -> None:
+    for queue in ("b", "a"):
+        run_id = start_action("test-echo", {"value": 1})
+        Step.objects.filter(run=run_id).update(queue=queue)
+    assert [queue for queue, _, _ in claim.pairs()] == ["b", "a"]
 
 
 def test_a_wait_of_days_says_on_which_day_it_ends() -> None:
