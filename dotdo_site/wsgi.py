@@ -2,8 +2,12 @@
 
 import os
 
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
+
+from dotdo_site.lib.measured import Measured
+from dotdo_site.lib.strict_json import MAX_BYTES
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dotdo_site.settings")
 
-application = get_wsgi_application()
+application = Measured(get_wsgi_application(), settings.DATA_UPLOAD_MAX_MEMORY_SIZE or MAX_BYTES)
