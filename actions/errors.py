@@ -1,5 +1,6 @@
 """What can go wrong in an attempt, as a value that retry policies, people and programs read."""
 
+import math
 import re
 import traceback as tb
 from collections.abc import Mapping
@@ -20,7 +21,8 @@ class ActionError(Exception):
 
     `retry_after` is in seconds and implies `retryable`. A failure is final unless you say otherwise: naming an error is
     a decision, an unexpected exception is not. `definite` tells whether nothing happened; without it, a final error is
-    definite and a retryable one is not. Raises ValueError for a code that is not `lower_case`.
+    definite and a retryable one is not. Raises ValueError for a code that is not `lower_case`, and for a `retry_after`
+    that is not a number of seconds.
     """
 
     def __init__(
@@ -35,6 +37,8 @@ class ActionError(Exception):
     ) -> None:
         if not CODE.fullmatch(code):
             raise ValueError(f"{code!r} is not an error code: use lower case letters, digits, `_`, `-`, `.`, up to 64")
+        if retry_after is not None and not 0 <= retry_after < math.inf:
+            raise ValueError(f"retry_after={retry_after!r} is not a number of seconds")
         super().__init__(f"{code}: {message}" if message else code)
         self.code = code
         self.message = message or code.replace("_", " ")
@@ -91,7 +95,7 @@ def from_result(result: Mapping[str, Any]) -> Failure | None:
     code = named if isinstance(named, str) and CODE.fullmatch(named) else "action_failed"
     message = str(result.get("message") or named or code)
     retry_after = result.get("retry_after")
-    number = isinstance(retry_after, int | float) and not isinstance(retry_after, bool)
+    number = isinstance(retry_after, int | float) and not isinstance(retry_after, bool) and 0 <= retry_after < math.inf
     after = float(retry_after) if number else None  # type: ignore[arg-type]
     retryable = bool(result.get("retryable", after is not None))
     return Failure(code, shorten(message, MESSAGE_LIMIT), retryable, after, definite=not retryable)

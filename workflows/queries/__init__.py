@@ -1,6 +1,7 @@
 """Every read: the same filters, pages and counts for dashboard, API, admin and commands."""
 
 from workflows.queries.catalogue import action, actions, workflow, workflows
+from workflows.queries.chains import cut_chains
 from workflows.queries.detail import audit, live_token, run
 from workflows.queries.invocations import InvocationRow, invocations, last_used_actions, last_used_workflows
 from workflows.queries.labels import LABELS
@@ -45,6 +46,7 @@ __all__ = [
     "action",
     "actions",
     "audit",
+    "cut_chains",
     "entries",
     "entry",
     "invocations",

@@ -14,7 +14,7 @@ from workflows.models import Run, Step, Workflow
 from workflows.queries.labels import step_label
 
 STEP_FIELDS = (
-    "name", "kind", "state", "failures", "attempt", "action_version", "created_at", "started_at", "finished_at",
+    "name", "kind", "state", "failures", "attempt", "action_version", "created_at", "finished_at",
 )  # fmt: skip
 RUN_FIELDS = ("run__kind", "run__name", "run__title", "run__key")
 
@@ -33,7 +33,6 @@ class InvocationRow:
     run_name: str
     run_title: str
     created_at: datetime
-    started_at: datetime | None
     finished_at: datetime | None
 
 
@@ -69,13 +68,12 @@ def _row(step: Step, version: str) -> InvocationRow:
         step_id=step.id,
         step_name=step.name,
         version=version,
-        label=step_label(step.state, step.kind, step.failures),
+        label="failed" if step.state == "failed" else step_label(step.state, step.kind, step.failures),
         attempts=step.attempt,
         run_id=step.run.id,
         run_kind=step.run.kind,
         run_name=step.run.name,
         run_title=step.run.title or step.run.key,
         created_at=step.created_at,
-        started_at=step.started_at,
         finished_at=step.finished_at,
     )

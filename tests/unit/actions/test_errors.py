@@ -62,3 +62,12 @@ def test_a_huge_message_is_cut_and_says_so() -> None:
     failure = from_exception(RuntimeError("x" * 100_000))
     assert len(failure.message) < 2_100
     assert "characters cut" in failure.message
+
+
+@pytest.mark.parametrize("seconds", [float("inf"), float("nan"), -1])
+def test_a_wait_that_is_no_number_of_seconds_is_refused(seconds: float) -> None:
+    with pytest.raises(ValueError, match="retry_after"):
+        ActionError("busy", retry_after=seconds)
+    failure = from_result({"success": False, "error": "busy", "retry_after": seconds})
+    assert failure is not None
+    assert failure.retry_after is None
