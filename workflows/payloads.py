@@ -35,7 +35,7 @@ class Packer:
             {name: self.reference(part) if name in DATA_CELLS else part for name, part in frame.items()}
             for frame in cursor.get("frames", [])
         ]
-        return canonical.dumps({"frames": frames} if frames else {})
+        return canonical.dumps({**cursor, "frames": frames} if frames else {})
 
     def reference(self, value: Any) -> Any:
         """Return what `pack` would store, as a value: for data inside a cursor."""
@@ -76,7 +76,7 @@ def resolve_cursor(cursor: Mapping[str, Any], payloads: Mapping[str, Any]) -> di
         {name: resolve(part, payloads) if name in DATA_CELLS else part for name, part in frame.items()}
         for frame in cursor.get("frames", [])
     ]
-    return {"frames": frames}
+    return {**cursor, "frames": frames}
 
 
 def _small(value: Any) -> bool:

@@ -1,6 +1,6 @@
 """The engine's inner loop over a stack of frames.
 
-A branch is one line of execution, so its live frames are a stack, kept as plain JSON (`Branch.cursor`):
+A branch is one line of execution, so its live frames are a stack, kept as plain JSON (`Branch.cursor`, `frames`):
 
 - a list frame `{"list": ref, "key": prefix, "i": index, "top": highest index entered, "visits": {...}, "raw": value}`
   stands before its task number `i`, whose raw input is `raw`;

@@ -169,9 +169,8 @@ b AS (
 s AS (
     INSERT INTO step (id, run_id, branch_id, key, ref, name, kind, function, state, due_at, attempt, failures, claim,
         crashes, generation, wake, queue, priority, created_at)
-    SELECT :step, k.run_id, :branch, '', :first_ref, :first_name, 'start', :first_function, 'ready', clock_timestamp(), 0,
-        0, 0, 0,
-        0, 0, :queue, 2, clock_timestamp() FROM k),
+    SELECT :step, k.run_id, :branch, '', :first_ref, :first_name, 'start', :first_function, 'ready', clock_timestamp(),
+        0, 0, 0, 0, 0, 0, :queue, 2, clock_timestamp() FROM k),
 a AS (
     INSERT INTO audit_event (chain, seq, run, kind, actor, reason, at, data, hash)
     SELECT :branch, 0, k.run_id, 'run.started', :actor, '', :at, :data, :hash FROM k)

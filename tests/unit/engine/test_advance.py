@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from workflows.engine import advance as engine
 from workflows.engine.advance import Stale, advance
 from workflows.engine.faults import fault
 from workflows.engine.messages import (
@@ -232,6 +233,19 @@ def test_a_loop_without_calls_hands_back_after_its_budget() -> None:
     again = play.send(Continue())
     assert isinstance(again, GoOn)
     assert again.key != command.key
+
+
+def test_a_loop_without_an_end_stops_at_the_limit_and_keeps_the_last_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "MAX_STEPS", 3)
+    play = Play("do: [{poll: {call: pay, then: poll}}]")
+    command = play.start()
+    for _ in range(2):
+        command = play.send(Done(command.key, 1))
+    command = play.send(Done(command.key, 7))
+    assert isinstance(command, Park)
+    assert command.error["title"] == "too many steps"
+    assert play.cursor["frames"][-1]["out"] == 7
+    assert play.send(Continue()) == command
 
 
 def test_the_path_taken_is_told() -> None:
