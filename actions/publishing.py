@@ -1,4 +1,4 @@
-"""Actions made without code: a draft is saved as it is, publishing checks everything and makes it immutable."""
+"""Actions made without code: a draft is checked when it is saved and when it is published, which makes it immutable."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ from actions.contract import EFFECTS, NAME, ON_CRASH, QUEUE, VERSION, Contract
 from actions.handlers.kinds import KINDS
 from actions.limits import check_value
 from actions.models import Action, ActionVersion
-from actions.problems import Problem
+from actions.problems import Problem, pointer
 from actions.retry import Retry
 from audit import recording
 from dotdo_site.lib import durations
@@ -23,7 +23,7 @@ BY_HAND = tuple(name for name in KINDS if name != "python")
 
 
 class DefinitionInvalid(ValueError):
-    """The definition cannot be published: every problem with its pointer."""
+    """The definition cannot be saved or published: every problem with its pointer."""
 
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__("; ".join(map(str, problems)))
@@ -51,23 +51,16 @@ def create_draft(
 ) -> ActionVersion:
     """Save a draft of kind http or email and return it; schemas may be shorthand. Raises DefinitionInvalid.
 
-    `replace_draft` writes over a draft of the same version instead of refusing it. Only what the database could not
-    hold is refused now, the rest when it is published.
+    `replace_draft` writes over a draft of the same version instead of refusing it.
     """
-    found = list(_identity_problems(name, version, title, queue))
-    shapes, shape_problems = _shapes(input_schema, output_schema)
+    shapes, found = _shapes(input_schema, output_schema)
     timeout_ms, timeout_problems = _milliseconds(timeout)
-    found += [*shape_problems, *timeout_problems, *_choice_problems(kind, effect, on_crash)]
-    for field, value in (("config", config), ("retry", retry or {})):
-        found += [problem.under(f"/{field}") for problem in _object_problems(value)]
-    if found:
-        raise DefinitionInvalid(found)
     contract = Contract(
         kind=kind,
-        config=dict(config),
+        config=_copy(config),
         input_schema=shapes[0],
         output_schema=shapes[1],
-        retry=dict(retry or {}),
+        retry=_copy({} if retry is None else retry),
         timeout_ms=timeout_ms,
         effect=effect,
         transactional=False,
@@ -75,18 +68,21 @@ def create_draft(
         queue=queue,
     )
     action = Action(name=name, title=title, description=description)
+    found += [*timeout_problems, *problems(ActionVersion(action=action, version=version, **contract.as_dict()))]
+    if found:
+        raise DefinitionInvalid(found)
     return _save(action, version, contract, actor, reason, replace_draft=replace_draft)
 
 
 def problems(version: ActionVersion) -> list[Problem]:
-    """Return everything that keeps a version from being published."""
+    """Return everything that keeps a version, saved or not, from being published."""
     return [
         *_identity_problems(version.action.name, version.version, version.action.title, version.queue),
         *_choice_problems(version.kind, version.effect, version.on_crash),
         *_config_problems(version.kind, version.config),
         *_schema_problems(version),
         *_retry_problems(version.retry),
-        *_timeout_problems(version),
+        *_running_problems(version),
     ]
 
 
@@ -175,8 +171,10 @@ def _choice_problems(kind: Any, effect: Any, on_crash: Any) -> Iterator[Problem]
 
 
 def _config_problems(kind: str, config: Any) -> list[Problem]:
-    handler = KINDS.get(kind)
-    return [problem.under("/config") for problem in handler.check(config)] if handler and kind in BY_HAND else []
+    found = _object_problems(config)
+    if not found and kind in BY_HAND:
+        found = KINDS[kind].check(config)
+    return [problem.under("/config") for problem in found]
 
 
 def _schema_problems(version: ActionVersion) -> Iterator[Problem]:
@@ -192,40 +190,60 @@ def _schema_problems(version: ActionVersion) -> Iterator[Problem]:
 
 
 def _retry_problems(retry: Any) -> Iterator[Problem]:
-    try:
-        Retry.from_dict(retry)
-    except ValueError as error:
-        yield Problem("/retry", "retry", str(error))
+    if found := _object_problems(retry):
+        yield from (problem.under("/retry") for problem in found)
+        return
+    for part in _independent(retry):
+        try:
+            Retry.from_dict(part)
+        except ValueError as error:
+            yield Problem("/retry" + pointer([next(iter(part))]), "retry", str(error))
 
 
-def _timeout_problems(version: ActionVersion) -> Iterator[Problem]:
+def _independent(retry: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the parts of a policy that can be wrong by themselves; the first wait and the longest are compared."""
+    waits = {key: retry[key] for key in ("initial", "max") if key in retry}
+    yield from ({key: value} for key, value in retry.items() if key not in waits)
+    if waits:
+        yield waits
+
+
+def _running_problems(version: ActionVersion) -> Iterator[Problem]:
     handler = KINDS.get(version.kind)
     if handler and handler.OUTSIDE and version.transactional:
         yield Problem(
             "/transactional", "transactional", f"{version.kind} actions act outside: they cannot be rolled back"
         )
     if not 1 <= version.timeout_ms <= MAX_TIMEOUT_MS:
-        yield Problem("/timeout_ms", "range", f"must be from 1 to {MAX_TIMEOUT_MS}")
+        yield Problem("/timeout", "range", "must be from 1ms to 1d")
 
 
 def _object_problems(value: Any) -> list[Problem]:
     return check_value(value) if isinstance(value, dict) else [Problem("", "type", "must be an object")]
 
 
+def _copy(value: Any) -> Any:
+    return dict(value) if isinstance(value, Mapping) else value
+
+
 def _shapes(
     given_input: Mapping[str, Any] | None, given_output: Mapping[str, Any] | None
 ) -> tuple[list[dict[str, Any]], list[Problem]]:
-    shapes, found = [], []
+    """Return both schemas written out, an empty one for each that cannot be, with what is wrong with those."""
+    shapes: list[dict[str, Any]] = []
+    found: list[Problem] = []
     for field, given, closed in (("input_schema", given_input, True), ("output_schema", given_output, False)):
         try:
             shapes.append(schemas.normalise(given, closed=closed))
         except ValueError as error:
+            shapes.append({})
             found.append(Problem(f"/{field}", "shorthand", str(error)))
     return shapes, found
 
 
 def _milliseconds(timeout: str | float) -> tuple[int, list[Problem]]:
+    """Return the timeout, one that is allowed for what is no duration at all, with what is wrong with that."""
     try:
         return min(round(durations.seconds(timeout) * 1_000), MAX_TIMEOUT_MS + 1), []
     except ValueError as error:
-        return 0, [Problem("/timeout", "duration", str(error))]
+        return MAX_TIMEOUT_MS, [Problem("/timeout", "duration", str(error))]

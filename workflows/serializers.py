@@ -20,6 +20,16 @@ REASON_LENGTH = 1_000
 MAX_SOURCE = 256 * 1024
 
 
+class Judged(serializers.ChoiceField):
+    """A choice that the operation judges, together with everything else that may be wrong; here it is documented."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Return the text. Raises ValidationError for what is none."""
+        if not isinstance(data, str):
+            self.fail("invalid_choice", input=data)
+        return data
+
+
 class StartBody(StrictSerializer):
     """What to start with."""
 
@@ -200,7 +210,7 @@ class ActionDraft(StrictSerializer):
     """A draft of an action that needs no code."""
 
     name = serializers.CharField(max_length=63)
-    kind = serializers.ChoiceField(choices=HANDLER_KINDS)
+    kind = Judged(choices=HANDLER_KINDS)
     config = serializers.DictField()
     input_schema = serializers.DictField(default=dict)
     output_schema = serializers.DictField(default=dict)
@@ -209,8 +219,8 @@ class ActionDraft(StrictSerializer):
     description = serializers.CharField(default="", allow_blank=True, max_length=10_000)
     retry = serializers.DictField(default=dict)
     timeout = serializers.CharField(default="30s", max_length=40)
-    effect = serializers.ChoiceField(default="keyed", choices=contract.EFFECTS)
-    on_crash = serializers.ChoiceField(default="retry", choices=contract.ON_CRASH)
+    effect = Judged(default="keyed", choices=contract.EFFECTS)
+    on_crash = Judged(default="retry", choices=contract.ON_CRASH)
     queue = serializers.CharField(default="default", max_length=63)
     reason = serializers.CharField(default="", allow_blank=True, max_length=REASON_LENGTH)
 

@@ -47,12 +47,16 @@ class StrictSerializer(serializers.Serializer[Any]):
     """A serializer for input: a key that it does not know is an error that names the nearest one it knows."""
 
     def to_internal_value(self, data: Any) -> Any:
-        """Return the validated values. Raises ValidationError."""
-        if isinstance(data, Mapping):
-            unknown = {key: [self._unknown(str(key))] for key in data if key not in self.fields}
-            if unknown:
-                raise serializers.ValidationError(unknown)
-        return super().to_internal_value(data)
+        """Return the validated values. Raises ValidationError with all that is wrong."""
+        known = isinstance(data, Mapping)
+        unknown = {key: [self._unknown(str(key))] for key in data if key not in self.fields} if known else {}
+        try:
+            values = super().to_internal_value(data)
+        except exceptions.ValidationError as error:
+            raise serializers.ValidationError(unknown | dict(error.detail)) from None
+        if unknown:
+            raise serializers.ValidationError(unknown)
+        return values
 
     def _unknown(self, key: str) -> exceptions.ErrorDetail:
         found = problems.near(key, self.fields)

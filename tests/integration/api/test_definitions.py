@@ -68,11 +68,32 @@ def test_a_draft_that_does_not_fit_is_refused_with_a_pointer(api: Caller, change
     assert not ActionVersion.objects.filter(action__name="update-crm").exists()
 
 
-def test_a_draft_with_a_broken_configuration_is_not_published(api: Caller) -> None:
-    api("POST", "actions", HTTP_ACTION | {"config": {"method": "SHOUT", "url": "file:///etc/passwd"}})
-    response = api("POST", "actions/update-crm/versions/1.0.0/publication")
+def test_a_draft_of_an_action_is_refused_with_everything_that_is_wrong(api: Caller) -> None:
+    wrong = {
+        "name": "Not A Name",
+        "kind": "ftp",
+        "effect": "maybe",
+        "timeout": "99d",
+        "retry": {"max_attempts": 0},
+        "queue": "A B",
+    }
+    response = api("POST", "actions", HTTP_ACTION | wrong)
     assert (response.status_code, response.json()["type"]) == (422, "/problems/invalid-definition")
-    assert all(error["pointer"].startswith("/config") for error in response.json()["errors"])
+    pointers = {error["pointer"] for error in response.json()["errors"]}
+    assert pointers == {"/name", "/kind", "/effect", "/timeout", "/retry/max_attempts", "/queue"}
+
+
+def test_a_draft_with_a_broken_configuration_is_not_saved(api: Caller) -> None:
+    config = {"method": "SHOUT", "url": "http://{host}/x", "zzz": 1}
+    response = api("POST", "actions", HTTP_ACTION | {"config": config})
+    assert (response.status_code, response.json()["type"]) == (422, "/problems/invalid-definition")
+    assert {error["pointer"] for error in response.json()["errors"]} == {"/config/method", "/config/url", "/config/zzz"}
+    assert not ActionVersion.objects.filter(action__name="update-crm").exists()
+
+
+def test_an_unknown_field_does_not_hide_the_other_mistakes_of_a_body(api: Caller) -> None:
+    response = api("POST", "actions", HTTP_ACTION | {"digest": "x", "config": [], "retry": 1})
+    assert {error["pointer"] for error in response.json()["errors"]} == {"/digest", "/config", "/retry"}
 
 
 def test_what_is_unknown_is_a_404_that_names_near_matches(api: Caller) -> None:

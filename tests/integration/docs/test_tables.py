@@ -13,6 +13,7 @@ from dotdo_site.lib import strict_json
 from tests.integration.docs.blocks import PAGES, ROOT, code, rows, table, text_of
 from workflows import serializers, states
 from workflows.api import starts, urls
+from workflows.engine import advance
 from workflows.expressions import evaluation, scan
 from workflows.expressions.sandbox import SANDBOX
 from workflows.language import durations, loader
@@ -103,7 +104,11 @@ def test_the_scopes_are_those_of_the_code() -> None:
 
 
 def test_every_problem_of_the_api_is_listed() -> None:
-    sources = [ROOT / "dotdo_site/lib/problems.py", ROOT / "dotdo_site/lib/measured.py", ROOT / "workflows/api/problems.py"]
+    sources = [
+        ROOT / "dotdo_site/lib/problems.py",
+        ROOT / "dotdo_site/lib/measured.py",
+        ROOT / "workflows/api/problems.py",
+    ]
     found = [match for source in sources for match in PROBLEM.findall(source.read_text())]
     known = {(one or other, slug or another) for one, slug, other, another in found}
     known |= {
@@ -150,6 +155,7 @@ def test_the_published_limits_are_those_of_the_code() -> None:
         f"{scan.LONGEST:,} bytes, {SANDBOX.limit_s:g} s, {SANDBOX.memory_mib} MiB",
         f"a schema {schemas.MAX_SCHEMA_BYTES // 1024} KiB",
         f"{serializers.MAX_WAIT_SECONDS} s, {starts.WAITING_AT_ONCE} requests per web process",
+        f"steps of one run {advance.MAX_STEPS:,}",
         f"steps shown with a run {detail.STEP_LIMIT:,}",
     ):
         assert text in published
