@@ -10,6 +10,8 @@ from workflows.queries import LABELS, RunFilter
 
 WINDOWS = {"": "any time", "1h": "last hour", "24h": "last 24 hours", "7d": "last 7 days", "30d": "last 30 days"}
 KINDS = {"": "actions and workflows", "workflow": "workflows", "action": "actions"}
+ALLOWED = {"status": (*LABELS, "failed"), "kind": tuple(KINDS), "since": tuple(WINDOWS)}
+PAGING = ("after", "before", "v", "top")
 KEYS = ("status", "name", "kind", "q", "tag", "since")
 LONGEST = 200
 
@@ -25,17 +27,18 @@ class Chip:
 
 @dataclass(frozen=True)
 class Asked:
-    """A filter as asked for: only known keys with sensible values; anything else in the address is ignored."""
+    """A filter as asked for, and what cannot be understood: then no run is shown, rather than all of them."""
 
     values: Mapping[str, str]
+    problems: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, query: Mapping[str, str]) -> "Asked":
         """Read the filter from an address."""
         values = {key: query.get(key, "").replace("\x00", "").strip()[:LONGEST] for key in KEYS}
-        allowed = {"status": {*LABELS, "failed"}, "kind": KINDS.keys(), "since": WINDOWS.keys()}
-        kept = {key: value for key, value in values.items() if value and value in allowed.get(key, {value})}
-        return cls(kept)
+        kept = {key: value for key, value in values.items() if value and value in ALLOWED.get(key, {value})}
+        wrong = [_unknown_value(key, value) for key, value in values.items() if value and key not in kept]
+        return cls(kept, (*wrong, *(_unknown_key(key) for key in query if key not in (*KEYS, *PAGING))))
 
     def at(self, now: datetime) -> RunFilter:
         """Return the filter that queries take; a relative window becomes a moment."""
@@ -67,3 +70,11 @@ class Asked:
     @staticmethod
     def _word(key: str, value: str) -> str:
         return {"since": WINDOWS, "kind": KINDS}.get(key, {}).get(value, value)
+
+
+def _unknown_value(key: str, value: str) -> str:
+    return f"{key}={value} is none of the values of {key}: use {', '.join(filter(None, ALLOWED[key]))}."
+
+
+def _unknown_key(key: str) -> str:
+    return f"{key[:LONGEST]} is not a filter: use {', '.join(KEYS)}."

@@ -31,8 +31,9 @@ def runs(request: HttpRequest) -> HttpResponse:
     asked, now = Asked.read(request.GET), timezone.now()
     context = _context(request, asked, now)
     part = is_fragment(request)
-    response = render(request, "runs/_list.html" if part else "runs/list.html", {**context, "oob": part})
-    return live.varied(response)
+    template = "runs/_list.html" if part else "runs/list.html"
+    status = 400 if context["problems"] else 200
+    return live.varied(render(request, template, {**context, "oob": part}, status=status))
 
 
 @require_GET
@@ -40,6 +41,8 @@ def runs(request: HttpRequest) -> HttpResponse:
 def runs_live(request: HttpRequest) -> HttpResponse:
     """Answer the poller of the list: rows that the reader has are renewed, newer ones are only counted."""
     asked, now = Asked.read(request.GET), timezone.now()
+    if asked.problems:
+        return HttpResponse(" ".join(asked.problems), status=400, content_type="text/plain")
     chosen = asked.at(now)
     token = queries.list_token(chosen)
     if live.unchanged(request, token):
@@ -66,12 +69,13 @@ def is_fragment(request: HttpRequest) -> bool:
 def _context(request: HttpRequest, asked: Asked, now: datetime) -> dict[str, Any]:
     chosen = asked.at(now)
     token = queries.list_token(chosen)
-    page = _page(request, chosen)
-    first = not request.GET.get("before") and not request.GET.get("after")
+    page, problems = _page(request, asked, chosen)
+    first = not problems and not request.GET.get("before") and not request.GET.get("after")
     poll = _poll(asked, token, page.items[0].id if page.items else None) if first else {"poll_url": ""}
     return {
         "asked": asked,
         "page": page,
+        "problems": problems,
         "first": first,
         "newer": asked.without(before=page.previous) if page.previous else "",
         "older": asked.without(after=page.next) if page.next else "",
@@ -83,14 +87,16 @@ def _context(request: HttpRequest, asked: Asked, now: datetime) -> dict[str, Any
     }
 
 
-def _page(request: HttpRequest, chosen: RunFilter) -> Page[RunRow]:
-    """Read the page that the cursor names; an unreadable cursor begins at the first page."""
+def _page(request: HttpRequest, asked: Asked, chosen: RunFilter) -> tuple[Page[RunRow], list[str]]:
+    """Read the page that the cursor names; an address that cannot be understood gives no rows and says why."""
+    problems = list(asked.problems)
+    before = request.GET.get("before") or None
+    after = None if before else request.GET.get("after") or None
     try:
-        before = request.GET.get("before") or None
-        after = None if before else request.GET.get("after") or None
-        return queries.runs(chosen, after=after, before=before, limit=PAGE_SIZE)
+        page = queries.runs(chosen, after=after, before=before, limit=PAGE_SIZE)
     except BadCursor:
-        return queries.runs(chosen, limit=PAGE_SIZE)
+        problems.append(f"{'before' if before else 'after'} does not name a page: begin at the first one.")
+    return (Page([], None, None), problems) if problems else (page, [])
 
 
 def _facets(chosen: RunFilter, asked: Asked) -> list[tuple[str, int, str]]:

@@ -22,7 +22,7 @@ def explain(run: Any) -> Explanation | None:
         waiting = next((step for step in run.steps if step.state == "ready" and step.failures), None)
         return Explanation(run.now, _retrying(waiting), waiting) if waiting else None
     if run.label == "blocked":
-        return Explanation("No worker knows how to do this", run.now)
+        return _blocked(run)
     if run.state != "failed" or run.label == "resolved":
         return None
     return Explanation(run.now, " ".join(_failed(run, step)), step)
@@ -80,6 +80,16 @@ def _done(count: int) -> str:
         return "Nothing before it was done."
     before = "The one step before it is" if count == 1 else f"The {count} steps before it are"
     return f"{before} done and will not be repeated."
+
+
+def _blocked(run: Any) -> Explanation:
+    step = next((step for step in run.steps if step.kind == "call" and step.state == "ready"), None)
+    wanted = step.function if step and step.function else run.name
+    text = (
+        f"Name the Python module that defines {wanted} in DOTDO_ACTION_MODULES, where the workers run, and restart "
+        "them. The run then goes on by itself; nothing is lost meanwhile."
+    )
+    return Explanation(f"No running worker has the code of {wanted}", text, step)
 
 
 def _retrying(step: Any) -> str:

@@ -35,7 +35,40 @@ def test_the_list_filters_by_what_the_address_says(reader: Reader, runs: Seeded)
     assert "order/88213" not in text(client, "/runs/?status=waiting")
     assert "usr_12345" in text(client, "/runs/?tag=region%3Deu&q=usr_1&kind=workflow&since=24h&name=onboard")
     assert "No run matches" in text(client, "/runs/?q=nothing-like-it")
-    assert text(client, "/runs/?after=garbage&status=%00&since=never&kind=x")
+
+
+@pytest.mark.parametrize(
+    ("query", "named"), [("status=bogus", "status=bogus"), ("since=zz", "since=zz"), ("kind=x", "kind=x"),
+                         ("after=garbage", "after does"), ("before=zz", "before does"), ("cursor=zz", "cursor is")],
+)  # fmt: skip
+def test_an_address_that_is_not_understood_shows_no_run_and_names_the_parameter(
+    reader: Reader, runs: Seeded, query: str, named: str
+) -> None:
+    page = text(reader(), f"/runs/?{query}", 400)
+    assert named in page
+    assert f"/runs/{runs.failed}/" not in page
+    assert text(reader(), "/runs/?status=&q=&kind=&since=")
+
+
+def test_retry_and_cancel_stand_once_on_a_run_page(reader: Reader, runs: Seeded) -> None:
+    for run_id in (runs.failed, runs.waiting):
+        page = text(reader(), f"/runs/{run_id}/")
+        for verb in ("retry", "cancel"):
+            assert page.count(f'data-dialog="dialog-{verb}"') <= 1, verb
+    failed = text(reader(), f"/runs/{runs.failed}/")
+    assert failed.index('class="callout"') < failed.index('data-dialog="dialog-retry"')
+    assert 'data-dialog="dialog-cancel"' in text(reader(), f"/runs/{runs.waiting}/")
+
+
+def test_a_blocked_run_names_what_would_unblock_it(
+    reader: Reader, runs: Seeded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = start_workflow("order", {"email": "a@example.com", "amount": 1, "lines": []})
+    monkeypatch.setattr("workflows.execution.known", lambda job: "echo" not in job.function)
+    work_until_idle(4)
+    page = text(reader(), f"/runs/{run_id}/")
+    assert "DOTDO_ACTION_MODULES" in page
+    assert "No running worker has the code of test-echo:" in page
 
 
 def test_pages_of_the_list_lead_there_and_back(reader: Reader, runs: Seeded) -> None:
