@@ -176,13 +176,6 @@ class AuditEvent(serializers.Serializer[Any]):
     data = serializers.JSONField()  # type: ignore[assignment]
 
 
-class AuditQuery(StrictSerializer):
-    """Where to read on in the audit trail of a run."""
-
-    after = serializers.IntegerField(default=0, min_value=0, max_value=1_000_000, help_text="Events to pass over.")
-    limit = serializers.IntegerField(default=MAX_PAGE, min_value=1, max_value=MAX_PAGE)
-
-
 class EntriesQuery(PageQuery):
     """Which datastore entries."""
 

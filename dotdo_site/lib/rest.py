@@ -53,7 +53,8 @@ class StrictSerializer(serializers.Serializer[Any]):
         try:
             values = super().to_internal_value(data)
         except exceptions.ValidationError as error:
-            raise serializers.ValidationError(unknown | dict(error.detail)) from None
+            found = error.detail if isinstance(error.detail, dict) else {"non_field_errors": error.detail}
+            raise serializers.ValidationError({**unknown, **found}) from None
         if unknown:
             raise serializers.ValidationError(unknown)
         return values

@@ -1,16 +1,16 @@
 """What page tests look at: people in roles, a few runs of every kind, and a server for a browser."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from socketserver import ThreadingMixIn
+from typing import Any
 from uuid import UUID
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from django.contrib.auth.models import Group, User
-from django.core.handlers.wsgi import WSGIHandler
 
 from tests.support.documents import publish
 from tests.support.engine import start_action, start_workflow, work_until_idle
@@ -106,7 +106,7 @@ class _Quiet(WSGIRequestHandler):
 
 
 @contextmanager
-def served(application: WSGIHandler) -> Iterator[str]:
+def served(application: Callable[..., Any]) -> Iterator[str]:
     """Serve the site on loopback until the block ends; yield its address."""
     server = make_server("127.0.0.1", 0, application, _Server, _Quiet)
     thread = threading.Thread(target=server.serve_forever, daemon=True)

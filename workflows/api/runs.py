@@ -1,10 +1,12 @@
 """Runs: list, detail, steps with attempts and logs, audit, and the two ways to step in."""
 
-from typing import ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.http import Http404
 from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -14,7 +16,7 @@ from dotdo_site.lib import rest
 from workflows import operations, queries
 from workflows.api.pages import direction, page_of, paged
 from workflows.api.problems import responses
-from workflows.serializers import AuditEvent, AuditQuery, ReasonBody, Run, RunRow, RunsQuery, Step, StepDetail
+from workflows.serializers import AuditEvent, PageQuery, ReasonBody, Run, RunRow, RunsQuery, Step, StepDetail
 
 READ = Need("workflows.view_run", "read")
 
@@ -56,11 +58,15 @@ class Steps(ApiView):
     needs: ClassVar = {"GET": READ}
 
     @extend_schema(
-        operation_id="list_steps", summary="List steps", tags=["runs"], responses=responses({200: Step(many=True)}, 404)
+        operation_id="list_steps",
+        summary="List steps",
+        tags=["runs"],
+        parameters=[PageQuery],
+        responses=responses({200: page_of(Step)}, 400, 404),
     )
-    def get(self, _request: Request, run_id: UUID) -> Response:
-        """List the steps in the order in which they began."""
-        return Response(Step(_run(run_id).steps, many=True).data)
+    def get(self, request: Request, run_id: UUID) -> Response:
+        """List the steps in the order in which they began, a page at a time."""
+        return _part(request, run_id, queries.steps, Step)
 
 
 class StepOfRun(ApiView):
@@ -76,10 +82,10 @@ class StepOfRun(ApiView):
     )
     def get(self, _request: Request, run_id: UUID, step_id: UUID) -> Response:
         """Show the step, every attempt at it, and what its handler logged."""
-        for step in _run(run_id).steps:
-            if step.id == step_id:
-                return Response(StepDetail(step).data)
-        raise Http404(f"run {run_id} has no step {step_id}")
+        step = queries.step(run_id, step_id)
+        if step is None:
+            raise Http404(f"there is no step {step_id} in run {run_id}")
+        return Response(StepDetail(step).data)
 
 
 class Audit(ApiView):
@@ -91,14 +97,12 @@ class Audit(ApiView):
         operation_id="list_audit_events",
         summary="List the audit trail of a run",
         tags=["audit"],
-        parameters=[AuditQuery],
-        responses=responses({200: AuditEvent(many=True)}, 400, 404),
+        parameters=[PageQuery],
+        responses=responses({200: page_of(AuditEvent)}, 400, 404),
     )
     def get(self, request: Request, run_id: UUID) -> Response:
-        """List what happened, oldest first."""
-        query = rest.query(request, AuditQuery)
-        _run(run_id)
-        return Response(AuditEvent(queries.audit(run_id, **query), many=True).data)
+        """List what happened, oldest first, a page at a time."""
+        return _part(request, run_id, queries.events, AuditEvent)
 
 
 class Retries(ApiView):
@@ -135,6 +139,16 @@ class Cancellation(ApiView):
         """Stop the run for good; what was done stays done."""
         operations.cancel(run_id, actor=actor(request), reason=rest.body(request, ReasonBody)["reason"])
         return Response(Run(_run(run_id)).data)
+
+
+def _part(
+    request: Request, run_id: UUID, find: Callable[..., Any], serializer: type[serializers.Serializer[Any]]
+) -> Response:
+    query = rest.query(request, PageQuery)
+    page = find(run_id, **direction(query.get("cursor")), limit=query["limit"])
+    if page is None:
+        raise Http404(f"there is no run {run_id}")
+    return paged(request, page, serializer)
 
 
 def _run(run_id: UUID) -> queries.RunDetail:

@@ -5,6 +5,7 @@ from workflows.queries.chains import cut_chains
 from workflows.queries.detail import audit, live_token, run
 from workflows.queries.invocations import InvocationRow, invocations, last_used_actions, last_used_workflows
 from workflows.queries.labels import LABELS
+from workflows.queries.parts import events, step, steps
 from workflows.queries.rows import (
     ActionDetail,
     ActionRow,
@@ -49,6 +50,7 @@ __all__ = [
     "cut_chains",
     "entries",
     "entry",
+    "events",
     "invocations",
     "last_used_actions",
     "last_used_workflows",
@@ -59,6 +61,8 @@ __all__ = [
     "run",
     "runs",
     "status_counts",
+    "step",
+    "steps",
     "workers",
     "workflow",
     "workflows",

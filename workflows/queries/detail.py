@@ -65,7 +65,7 @@ def audit(run_id: uuid.UUID, *, after: int = 0, limit: int = 200) -> list[AuditV
     Not by id: the links of one checkpoint are inserted by one statement, in whatever order the server chooses.
     """
     rows = AuditEvent.objects.filter(run=run_id).order_by("at", "chain", "seq")[after : after + limit]
-    return [_audit_view(event) for event in rows]
+    return [audit_view(event) for event in rows]
 
 
 def live_token(run_id: uuid.UUID) -> str:
@@ -86,6 +86,13 @@ def _stored(found: Run, steps: list[Step], attempts: list[Attempt]) -> list[Any]
     for attempt in attempts:
         cells += [attempt.input, attempt.output, attempt.error, attempt.log]
     return cells
+
+
+def step_views(found: Run, steps: list[Step], *, reveal: bool = False) -> list[StepView]:
+    """Return steps of a run with their attempts."""
+    attempts = list(Attempt.objects.filter(step__in=steps).order_by("step", "number"))
+    opener = Opener(found, _stored(found, steps, attempts), reveal=reveal)
+    return _step_views(found, steps, attempts, opener)
 
 
 def _step_views(found: Run, steps: list[Step], attempts: list[Attempt], opener: Opener) -> list[StepView]:
@@ -178,7 +185,8 @@ def _policy(version: ActionVersion | None) -> dict[str, Any]:
     }
 
 
-def _audit_view(event: AuditEvent) -> AuditView:
+def audit_view(event: AuditEvent) -> AuditView:
+    """Return an audit event in words."""
     data = json.loads(event.data)
     return AuditView(
         seq=event.seq,

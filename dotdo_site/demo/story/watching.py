@@ -36,7 +36,7 @@ class Watch:
         deadline = time.monotonic() + self.patience
         while True:
             run: Json = self.api.get(f"runs/{run_id}")
-            steps: list[Json] = self.api.get(f"runs/{run_id}/steps")
+            steps: list[Json] = self.api.get(f"runs/{run_id}/steps?limit=200")["items"]
             self._note_entry(user)
             self.screen.show(self._lines(steps, user))
             if run["state"] in RESTED:

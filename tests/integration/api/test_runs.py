@@ -3,14 +3,16 @@
 import threading
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db import connections
 
 from tests.integration.api.conftest import Caller
+from tests.support.documents import publish
 from tests.support.engine import work_until_idle
 from workflows.api import starts
-from workflows.models import IdempotencyKey, Run
+from workflows.models import IdempotencyKey, Run, Step
 
 pytestmark = pytest.mark.usefixtures("handlers")
 
@@ -182,17 +184,16 @@ def test_a_dead_letter_is_shown_with_its_attempts_and_can_be_retried(api: Caller
     dead = api("GET", path).json()
     assert (dead["state"], dead["status"], dead["can_retry"]) == ("failed", "dead_letter", True)
     assert dead["error"]["code"] == "declined"
-    step = api("GET", f"{path}/steps").json()[0]
+    step = api("GET", f"{path}/steps").json()["items"][0]
     detail = api("GET", f"{path}/steps/{step['id']}").json()
     assert [attempt["outcome"] for attempt in detail["attempts"]] == ["failed"]
     assert api("POST", f"{path}/retries", {}).status_code == 422
     retried = api("POST", f"{path}/retries", {"reason": "the card is valid now"})
     assert retried.status_code == 200
     assert retried.json()["state"] == "running"
-    kinds = [event["kind"] for event in api("GET", f"{path}/audit").json()]
+    kinds = [event["kind"] for event in api("GET", f"{path}/audit").json()["items"]]
     assert kinds[0] == "run.started"
     assert "run.retried" in kinds
-    assert api("GET", f"{path}/audit?after={len(kinds)}").json() == []
 
 
 def test_a_cancelled_run_cannot_be_cancelled_or_retried_again(api: Caller) -> None:
@@ -206,7 +207,7 @@ def test_a_cancelled_run_cannot_be_cancelled_or_retried_again(api: Caller) -> No
 def test_logs_are_shown_and_secrets_are_not(api: Caller) -> None:
     run = api("POST", "actions/test-speaks/runs", {"input": {"password": "hunter2secret"}}).json()
     work_until_idle()
-    step = api("GET", f"runs/{run['id']}/steps").json()[0]
+    step = api("GET", f"runs/{run['id']}/steps").json()["items"][0]
     answers = [
         api("GET", path).content.decode()
         for path in (f"runs/{run['id']}", f"runs/{run['id']}/steps/{step['id']}", f"runs/{run['id']}/audit", "runs")
@@ -226,6 +227,38 @@ def test_pages_go_forward_and_back_over_the_same_runs(api: Caller) -> None:
     assert third["next"] is None
     assert api("GET", second["previous"]).json()["items"] == first["items"]
     assert "tag=page" in second["next"]
+
+
+@pytest.mark.parametrize("part", ["steps", "audit"])
+def test_the_pages_of_a_run_miss_nothing_and_repeat_nothing(api: Caller, part: str) -> None:
+    run_id = _run_of_three(api)
+    path = f"/api/v1/runs/{run_id}/{part}"
+    whole = api("GET", path).json()
+    assert (whole["next"], whole["previous"]) == (None, None)
+    assert len(whole["items"]) >= 3
+    address, found, back = f"{path}?limit=1", [], None
+    while address:
+        page = api("GET", address).json()
+        found += page["items"]
+        address, back = page["next"], page["previous"]
+    assert found == whole["items"]
+    assert api("GET", str(back)).json()["items"] == whole["items"][-2:-1]
+    assert api("GET", f"{path}?after=1").status_code == 400
+    assert api("GET", f"{path}?cursor=n.zzz").json()["type"] == "/problems/invalid-cursor"
+
+
+def test_a_step_beyond_the_first_thousand_is_found(api: Caller) -> None:
+    run_id = _run_of_three(api)
+    step = Step.objects.filter(run=run_id, state="succeeded").latest("id")
+    kept = {field.attname: getattr(step, field.attname) for field in Step._meta.fields if field.name != "id"}
+    Step.objects.bulk_create([Step(**kept | {"key": f"/do/9/more/{number}"}) for number in range(1_001)])
+    last = Step.objects.filter(run=run_id).latest("id")
+    assert api("GET", f"runs/{run_id}/steps/{last.id}").json()["id"] == str(last.id)
+    address, count = f"/api/v1/runs/{run_id}/steps?limit=200", 0
+    while address:
+        page = api("GET", address).json()
+        address, count = page["next"], count + len(page["items"])
+    assert count == Step.objects.filter(run=run_id).count()
 
 
 def test_runs_are_filtered(api: Caller) -> None:
@@ -274,8 +307,15 @@ def test_an_address_that_does_not_exist_is_a_problem_document(api: Caller, path:
 
 def test_a_step_of_another_run_is_not_found(api: Caller) -> None:
     one, two = (api("POST", "actions/test-echo/runs", {}).json()["id"] for _ in range(2))
-    step = api("GET", f"runs/{one}/steps").json()[0]["id"]
+    step = api("GET", f"runs/{one}/steps").json()["items"][0]["id"]
     assert api("GET", f"runs/{two}/steps/{step}").status_code == 404
+
+
+def _run_of_three(api: Caller) -> UUID:
+    publish("three", "do:" + "".join(f"\n- s{n}: {{call: test-echo, with: {{value: {n}}}}}" for n in range(3)))
+    run_id = UUID(api("POST", "workflows/three/runs", {}).json()["id"])
+    work_until_idle(20)
+    return run_id
 
 
 def _work_soon() -> None:
