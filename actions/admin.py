@@ -19,6 +19,12 @@ from dotdo_site.lib.admin import JSONText, ReadOnlyAdmin, RowAdmin, RowForm, Row
 from dotdo_site.lib.drafts import DraftAdmin, DraftForm
 
 CONTRACT = ("kind", "config", "input_schema", "output_schema", "retry", "timeout", "effect", "on_crash", "queue")
+CONFIG_HELP = (
+    'http: {"method": "POST", "url": "https://api.example.com/users/{id}", "connection": {"name": "crm", "as": '
+    '"bearer"}}; body, query, headers, encoding, success, errors and response may be added. '
+    'email: {"to": "{{ email }}", "subject": "Welcome", "text": "Hello {{ name }}"}. '
+    "In texts {{ name }} stands for a field of the input."
+)
 
 
 class ContractForm(DraftForm):
@@ -29,10 +35,10 @@ class ContractForm(DraftForm):
     title = forms.CharField(max_length=200, required=False)
     description = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 3}))
     kind = forms.ChoiceField(choices=[(kind, kind) for kind in BY_HAND])
-    config = JSONText(help_text="What the kind needs, as JSON: docs/actions.md lists it.")
-    input_schema = JSONText(help_text='JSON Schema, or the short form: {"email": "string"}.')
-    output_schema = JSONText(help_text="JSON Schema, or the short form.")
-    retry = JSONText(help_text='Such as {"max_attempts": 5, "initial": "2s"}; empty: the defaults.')
+    config = JSONText(help_text=CONFIG_HELP)
+    input_schema = JSONText(help_text='JSON Schema, or the short form: {"email": "string", "amount": "number"}.')
+    output_schema = JSONText(help_text='JSON Schema, or the short form: {"id": "string"}. Left as {}: any object.')
+    retry = JSONText(help_text='Such as {"max_attempts": 5, "initial": "2s"}; left as {}: the defaults.')
     timeout = forms.CharField(initial="30s", help_text="For each attempt: 30s, 5m.")
     effect = forms.ChoiceField(
         choices=[(effect, effect) for effect in EFFECTS],

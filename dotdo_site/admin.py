@@ -4,6 +4,7 @@ import django_q.admin  # noqa: F401 - its registrations must be there before the
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
+from django.http import HttpRequest
 
 from dotdo_site.lib.admin import ReadOnlyAdmin
 
@@ -18,8 +19,12 @@ for _model in apps.get_app_config("django_q").get_models():
 
 @admin.register(LogEntry)
 class Log(ReadOnlyAdmin):
-    """What was done in the admin."""
+    """What was done in the admin: behind the History buttons, not in the index. The audit trail has the facts."""
 
     list_display = ("action_time", "user", "content_type", "object_repr", "action_flag")
     fields = ("action_time", "user", "content_type", "object_id", "object_repr", "change_message")
     list_select_related = ("user", "content_type")
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Leave it out of the index."""
+        return False

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 else:
     KeyAdmin, KeyForm, PeopleAdmin = admin.ModelAdmin, forms.ModelForm, UserAdmin
 
+NAMES = "names separated by spaces; * stands for any characters, as in send-*. Empty: none."
 admin.site.unregister(User)
 
 
@@ -46,21 +47,33 @@ class PersonAdmin(PeopleAdmin):
 class NewKeyForm(KeyForm):
     """What a new key needs."""
 
-    scopes = forms.CharField(
-        help_text="Separated by spaces. " + " · ".join(f"{s}: {t}" for s, t in scopes.SCOPES.items())
+    scopes = forms.MultipleChoiceField(
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        choices=[(scope, f"{scope}: {text}") for scope, text in scopes.SCOPES.items() if "<" not in scope],
     )
+    start_actions = forms.CharField(required=False, max_length=1_000, help_text=f"Actions it may start: {NAMES}")
+    start_workflows = forms.CharField(required=False, max_length=1_000, help_text=f"Workflows it may start: {NAMES}")
     days = forms.IntegerField(min_value=1, max_value=keys.MAX_LIFE.days, initial=keys.DEFAULT_LIFE.days)
 
     class Meta:
         model = ApiKey
         fields = ("name", "owner")
 
-    def clean_scopes(self) -> list[str]:
-        """Refuse scopes that are not in the table."""
-        try:
-            return scopes.check(self.cleaned_data["scopes"].split())
-        except scopes.UnknownScope as error:
-            raise ValidationError(str(error)) from None
+    def clean(self) -> dict[str, Any]:
+        """Put the scopes together; a key needs at least one, and names must be ones that a definition can have."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        wanted = [
+            *cleaned.get("scopes", []),
+            *(f"start:action:{name}" for name in cleaned.get("start_actions", "").split()),
+            *(f"start:workflow:{name}" for name in cleaned.get("start_workflows", "").split()),
+        ]
+        if not self.errors:
+            try:
+                cleaned["scopes"] = scopes.check(wanted)
+            except scopes.UnknownScope as error:
+                raise ValidationError(str(error)) from None
+        return cleaned
 
 
 @admin.register(ApiKey)
@@ -90,7 +103,7 @@ class ApiKeyAdmin(KeyAdmin):
     def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
         """Show everything of a key but its digest."""
         if obj is None:
-            return ("name", "owner", "scopes", "days")
+            return ("name", "owner", "scopes", "start_actions", "start_workflows", "days")
         return ("name", "prefix", "owner", "scopes", "created_at", "expires_at", "revoked_at", "last_used_at")
 
     def get_form(self, request: HttpRequest, obj: ApiKey | None = None, change: bool = False, **kwargs: Any) -> Any:

@@ -22,6 +22,7 @@ class ApiKey(models.Model):
 
     class Meta:
         db_table = "api_key"
+        verbose_name = "API key"
         ordering = ["-created_at"]
         default_permissions = ["view"]
         permissions = [("manage_keys", "Can issue and revoke API keys")]

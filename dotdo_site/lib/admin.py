@@ -58,7 +58,7 @@ class JSONText(forms.CharField):
 
     def __init__(self, *, kind: type = dict, **options: Any) -> None:
         self.kind = kind
-        super().__init__(**{"strip": False, "required": False, **options})
+        super().__init__(**{"strip": False, "required": False, "initial": kind, **options})
 
     def prepare_value(self, value: Any) -> Any:
         """Show a value as indented JSON; what was typed stays as it was typed."""

@@ -211,3 +211,32 @@ def test_the_admin_obeys_the_policy_too(sign_in: Open, runs: Seeded) -> None:
     for address in (*(reverse(f"admin:{name}") for name in names), change, "/api/docs/"):
         page.goto(address)
         assert said == [], address
+
+
+def test_a_small_screen_hides_no_command_and_no_part_of_a_table(sign_in: Open, runs: Seeded) -> None:
+    page = sign_in(width=390)
+    for address in ("/", "/runs/", f"/runs/{runs.failed}/", "/datastore/", "/workflows/", "/actions/test-refuses/"):
+        page.goto(address)
+        wide = "[...document.querySelectorAll('.scroll-x')].filter((e) => e.scrollWidth > e.clientWidth).length"
+        assert page.evaluate(wide) == 0, address
+    page.goto("/")
+    retry = page.get_by_role("link", name="Retry order/88213")
+    retry.scroll_into_view_if_needed()
+    box = retry.bounding_box()
+    assert box is not None
+    assert 0 <= box["x"] <= 390 - box["width"]
+    expect(page.locator("#live")).to_be_visible()
+    page.goto("/runs/")
+    assert page.evaluate("Math.max(...[...document.querySelectorAll('tbody tr')].map((e) => e.offsetHeight))") < 180
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_api_documentation_has_a_way_back_and_follows_the_theme(sign_in: Open, runs: Seeded, theme: str) -> None:
+    page = sign_in(theme=theme)
+    said = listen(page)
+    page.goto("/api/docs/")
+    page.locator(".swagger-ui .opblock").first.wait_for()
+    assert page.evaluate("document.documentElement.classList.contains('dark-mode')") == (theme == "dark")
+    page.get_by_role("link", name="Back to the pages").click()
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    assert said == []

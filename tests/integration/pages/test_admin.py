@@ -1,5 +1,7 @@
 """The admin: drafts are edited and published, everything else is read, and no row of a run can be written."""
 
+import json
+import re
 from collections.abc import Callable
 
 import pytest
@@ -10,6 +12,7 @@ from django.test import Client
 from django.urls import reverse
 
 from actions import secrets
+from actions.admin import CONFIG_HELP
 from actions.models import ActionVersion, Connection
 from audit.models import AuditEvent
 from tests.support.documents import HEAD
@@ -229,3 +232,38 @@ def test_a_secret_goes_in_and_never_comes_out(reader: Reader, database: None) ->
 def test_an_entry_of_the_datastore_shows_no_value_in_the_admin(root: Client, runs: Seeded) -> None:
     entry = Entry.objects.get(key="usr_1")
     assert "email_sent" not in root.get(reverse("admin:workflows_entry_change", args=[entry.pk])).content.decode()
+
+
+def test_the_action_form_explains_its_json_and_never_begins_with_null(reader: Reader, database: None) -> None:
+    client = reader("Editor", staff=True)
+    page = client.get(reverse("admin:actions_actionversion_add")).content.decode()
+    assert ">\nnull" not in page
+    assert page.count(">\n{}</textarea>") == 4
+    assert "https://api.example.com/users/{id}" in page
+    form = action_form(config='{"method": "PUT", "url": "https://a.example.com/{id}"}', input_schema='{"id": "string"}')
+    client.post(reverse("admin:actions_actionversion_add"), {**form, **PUBLISH})
+    assert ActionVersion.objects.get().state == "published"
+
+
+def test_the_example_of_the_config_help_can_be_published(reader: Reader, database: None) -> None:
+    secrets.set_secret(Connection(name="crm", allowed_hosts=["api.example.com"]), "s3cret-token", actor="user:test")
+    decoder = json.JSONDecoder()
+    for kind, schema in (("http", '{"id": "string"}'), ("email", '{"email": "string", "name": "string"}')):
+        example, _ = decoder.raw_decode(CONFIG_HELP, CONFIG_HELP.index("{", CONFIG_HELP.index(f"{kind}: ")))
+        form = action_form(name=f"send-{kind}", kind=kind, config=json.dumps(example), input_schema=schema)
+        response = reader("Editor", staff=True).post(reverse("admin:actions_actionversion_add"), {**form, **PUBLISH})
+        assert response.status_code == 302, response.content.decode()
+
+
+def test_the_index_of_the_admin_has_our_words_and_no_plumbing(root: Client, runs: Seeded) -> None:
+    page = root.get(reverse("admin:index")).content.decode()
+    for words in ("Api keys", "Axes", "Access failures", "Access attempts", "Log entries"):
+        assert words not in page
+    assert "API keys" in page
+
+
+def test_times_in_the_admin_look_as_on_the_pages(root: Client, runs: Seeded) -> None:
+    page = root.get(reverse("admin:workflows_run_changelist")).content.decode()
+    assert re.search(r"\d{1,2} [A-Z][a-z]{2} \d{4}, \d\d:\d\d:\d\d", page)
+    assert "a.m." not in page
+    assert "p.m." not in page
