@@ -22,7 +22,8 @@ from dotdo_site.postgres_programs import INSTALLATIONS, clean_environment, progr
 
 FORMAT = 1
 DUMP, MANIFEST, KEYS = "database.dump", "manifest.json", "keys.json"
-# Empties the public schema without owning it (before PostgreSQL 15 a superuser does); extensions stay.
+# Empties the public schema without owning it (before PostgreSQL 15 a superuser does). What depends as 'e' belongs to an
+# extension and stays; as 'i' it is part of something else (a sequence of its identity column) and goes only with that.
 EMPTY_SQL = """
 DO $$
 DECLARE object record;
@@ -32,7 +33,7 @@ BEGIN
                           WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind,
            c.oid::regclass::text AS name, c.oid AS id FROM pg_class c
      WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'S')
-       AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')
+       AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype IN ('e', 'i'))
   LOOP
     IF EXISTS (SELECT FROM pg_class WHERE oid = object.id) THEN
       EXECUTE format('DROP %s %s CASCADE', object.kind, object.name);
@@ -42,14 +43,14 @@ BEGIN
     SELECT CASE p.prokind WHEN 'p' THEN 'PROCEDURE' WHEN 'a' THEN 'AGGREGATE' ELSE 'FUNCTION' END AS kind,
            p.oid::regprocedure::text AS name FROM pg_proc p
      WHERE p.pronamespace = 'public'::regnamespace
-       AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')
+       AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype IN ('e', 'i'))
   LOOP
     EXECUTE format('DROP %s IF EXISTS %s CASCADE', object.kind, object.name);
   END LOOP;
   FOR object IN
     SELECT CASE t.typtype WHEN 'd' THEN 'DOMAIN' ELSE 'TYPE' END AS kind, t.oid::regtype::text AS name FROM pg_type t
      WHERE t.typnamespace = 'public'::regnamespace AND t.typtype IN ('e', 'd', 'r') AND t.typrelid = 0
-       AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = t.oid AND d.deptype = 'e')
+       AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = t.oid AND d.deptype IN ('e', 'i'))
   LOOP
     EXECUTE format('DROP %s IF EXISTS %s CASCADE', object.kind, object.name);
   END LOOP;
@@ -118,6 +119,17 @@ def read_manifest(path: Path) -> dict[str, Any]:
     return manifest
 
 
+def check(path: Path) -> dict[str, Any]:
+    """Read a backup to its end without restoring it, and return its manifest. Raises BackupError."""
+    manifest = read_manifest(path)
+    with _unpacked(path) as (dump, _):
+        try:
+            _run(max(INSTALLATIONS), "pg_restore", "-f", os.devnull, str(dump))
+        except BackupError as error:
+            raise BackupError(f"{path} is damaged: {error}") from error
+    return manifest
+
+
 def has_content(source: Source) -> bool:
     """Tell whether the database holds any tables."""
     counted = _psql(source.url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
@@ -130,15 +142,25 @@ def restore(source: Source, path: Path) -> bool:
     Access rights are not part of a backup: migrate afterwards, which grants them for the roles of this installation.
     """
     read_manifest(path)
-    with tempfile.TemporaryDirectory() as made, tarfile.open(path) as tar:
-        dump = Path(made) / DUMP
-        with dump.open("wb") as file:
-            shutil.copyfileobj(_member(tar, DUMP), file)
+    with _unpacked(path) as (dump, saved_keys):
         _replace_content(source.url, dump)
-        if KEYS not in tar.getnames():
-            return False
-        keys.write(source.keys_file, json.load(_member(tar, KEYS)))
-        return True
+    if saved_keys is not None:
+        keys.write(source.keys_file, saved_keys)
+    return saved_keys is not None
+
+
+@contextmanager
+def _unpacked(path: Path) -> Iterator[tuple[Path, dict[str, str] | None]]:
+    """Give the dump as a file of its own, and the keys: whatever is wrong with either shows before it is used."""
+    with tempfile.TemporaryDirectory() as made:
+        dump = Path(made) / DUMP
+        try:
+            with tarfile.open(path) as tar, dump.open("wb") as file:
+                shutil.copyfileobj(_member(tar, DUMP), file)
+                saved_keys = json.load(_member(tar, KEYS)) if KEYS in tar.getnames() else None
+        except (OSError, tarfile.TarError, ValueError) as error:
+            raise BackupError(f"{path} cannot be unpacked: {error}") from error
+        yield dump, saved_keys
 
 
 def _replace_content(url: str, dump: Path) -> None:

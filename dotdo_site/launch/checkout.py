@@ -8,6 +8,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 BACKUPS = "backups"
+VERSION = "0.1.0"
 
 
 class LaunchError(Exception):

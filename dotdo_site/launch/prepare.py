@@ -1,12 +1,14 @@
 """Whether the database already matches the code, and the connection with which it is made to."""
 
 import hashlib
+import subprocess
 import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 
-from dotdo_site import embedded_postgres
-from dotdo_site.launch.checkout import ROOT, var_dir
+from dotdo_site import backup, embedded_postgres, keys
+from dotdo_site.launch import processes
+from dotdo_site.launch.checkout import ROOT, LaunchError, var_dir
 from dotdo_site.postgres_settings import APPLICATION
 
 OUTSIDE_CODE = ("DOTDO_APPS", "DOTDO_ACTION_MODULES")
@@ -24,6 +26,17 @@ def owner_environment(environment: Mapping[str, str]) -> dict[str, str]:
     if owner := environment.get("DATABASE_OWNER_URL"):
         return {"DATABASE_URL": owner}
     return {}
+
+
+def migrate() -> None:
+    """Bring the database up to this code, as its owner, and grant the application its rights. Raises LaunchError."""
+    base = processes.base_environment() | {"DOTDO_VAR": str(var_dir())}
+    keys.ensure(var_dir() / "keys" / "keys.json")
+    with backup.installation(var_dir()):
+        command = processes.manage("migrate", "--no-input", "--verbosity", "1")
+        done = subprocess.run(command, cwd=ROOT, env=base | owner_environment(base), check=False)
+    if done.returncode != 0:
+        raise LaunchError("The migration failed; the lines above say why.")
 
 
 def is_prepared(environment: Mapping[str, str]) -> bool:

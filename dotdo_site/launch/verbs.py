@@ -10,12 +10,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from dotdo_site import backup, embedded_postgres, keys
-from dotdo_site.launch import environment, instance, machine, prepare, processes, quality, up
+from dotdo_site import backup, embedded_postgres
+from dotdo_site.launch import backups, environment, instance, machine, prepare, processes, quality, up
 from dotdo_site.launch.checkout import BACKUPS, PYTHON, ROOT, LaunchError, confirm, in_venv, say, var_dir
 from dotdo_site.postgres_programs import EmbeddedPostgresError
 
-VERSION = "0.1.0"
 OWN_FOLDERS = ("postgres", "keys", "static", "demo")
 OWN_FILES = ("prepared", "demo-ports.json", "up.lock")
 
@@ -120,46 +119,8 @@ def _demo(_: argparse.Namespace) -> int:
     os.execve(argv[0], argv, _environment_of(running))  # noqa: S606 - Ctrl-C is its own affair: it revokes its API key
 
 
-def _backup(_: argparse.Namespace) -> int:
-    with backup.installation(var_dir()) as source:
-        path = backup.create(source, var_dir() / BACKUPS, VERSION)
-        with_keys = "with" if source.keys_file.exists() else "WITHOUT keys, which come from the environment; not with"
-    say(f"{path} ({path.stat().st_size:,} bytes, {with_keys} the keys). Keep it as secret as the keys themselves.")
-    return 0
-
-
-def _restore(options: argparse.Namespace) -> int:
-    if not options.file:
-        raise LaunchError(f"Name the file: make restore FILE={BACKUPS}/dotdo-....tar")
-    path = next((p for p in (Path(options.file), ROOT / options.file) if p.exists()), Path(options.file))
-    manifest = backup.read_manifest(path)
-    var, stopped = var_dir(), False
-    if instance.running(var) is not None:
-        if not confirm("dotdo is running here. Stop it, and replace its content?", assume_yes=options.yes):
-            return 1
-        stopped = instance.stop(var)
-    with backup.installation(var) as source:
-        if backup.has_content(source):
-            if not stopped and not confirm("Replace the present content of the database?", assume_yes=options.yes):
-                return 1
-            kept = backup.create(source, var / BACKUPS, VERSION, suffix="-before-restore")
-            say(f"The present content is kept in {kept}")
-        prepare.forget()
-        with_keys = backup.restore(source, path)
-        _migrate(options)
-    said = "with its keys" if with_keys else "it held no keys: set those it was made with"
-    say(f"Restored the backup of {manifest['made_at']} ({said}). Go on with `make up`.")
-    return 0
-
-
 def _migrate(_: argparse.Namespace) -> int:
-    base = processes.base_environment() | {"DOTDO_VAR": str(var_dir())}
-    keys.ensure(var_dir() / "keys" / "keys.json")
-    with backup.installation(var_dir()):
-        command = processes.manage("migrate", "--no-input", "--verbosity", "1")
-        done = subprocess.run(command, cwd=ROOT, env=base | prepare.owner_environment(base), check=False)
-    if done.returncode != 0:
-        raise LaunchError("The migration failed; the lines above say why.")
+    prepare.migrate()
     return 0
 
 
@@ -180,8 +141,8 @@ VERBS: dict[str, Verb] = {
     "down": Verb(_down, "stop everything, letting work in flight finish"),
     "login": Verb(_login, "print a one-time sign-in link", "run"),
     "demo": Verb(_demo, "play the onboarding story on the running dotdo", "run"),
-    "backup": Verb(_backup, "write database and keys into one file below var/backups, also while running", "run"),
-    "restore": Verb(_restore, "replace everything with a backup (FILE=...; asks, YES=1 does not)", "run"),
+    "backup": Verb(backups.back_up, "write database and keys into one file, also while running", "run"),
+    "restore": Verb(backups.restore, "replace everything with a backup (FILE=...; asks, YES=1 does not)", "run"),
     "migrate": Verb(_migrate, "bring the database up to this code without starting anything", "run"),
     "reset": Verb(_reset, "delete the embedded database, keys and logs, not the backups (asks; YES=1 does not)"),
     "check": Verb(quality.check, "lint, format, types, import rules, templates, deploy settings", "develop"),
