@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from actions import contract, publishing
+from dotdo_site.lib import fields
 from dotdo_site.lib.rest import StrictSerializer
 from workflows import queries, states
 
@@ -20,29 +21,19 @@ REASON_LENGTH = 1_000
 MAX_SOURCE = 256 * 1024
 
 
-class Judged(serializers.ChoiceField):
-    """A choice that the operation judges, together with everything else that may be wrong; here it is documented."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        """Return the text. Raises ValidationError for what is none."""
-        if not isinstance(data, str):
-            self.fail("invalid_choice", input=data)
-        return data
-
-
 class StartBody(StrictSerializer):
     """What to start with."""
 
-    input = serializers.JSONField(default=dict, help_text="Checked against the input schema of the version.")
-    version = serializers.CharField(required=False, max_length=40, help_text="Default: the newest published one.")
-    title = serializers.CharField(default="", allow_blank=True, max_length=200)
-    tags = serializers.ListField(child=serializers.CharField(max_length=100), default=list, max_length=20)
+    input = fields.Value(default=dict, help_text="Checked against the input schema of the version.")
+    version = fields.Text(required=False, max_length=40, help_text="Default: the newest published one.")
+    title = fields.Text(default="", allow_blank=True, max_length=200)
+    tags = fields.Items(child=fields.Text(max_length=100), default=list, max_length=20)
 
 
 class StartQuery(StrictSerializer):
     """How to answer."""
 
-    wait = serializers.FloatField(
+    wait = fields.Number(
         default=0, min_value=0, max_value=MAX_WAIT_SECONDS, help_text="Seconds to wait for the end of the run."
     )
 
@@ -50,27 +41,27 @@ class StartQuery(StrictSerializer):
 class ReasonBody(StrictSerializer):
     """Why a person or a program steps in; it is written to the audit trail."""
 
-    reason = serializers.CharField(max_length=REASON_LENGTH)
+    reason = fields.Text(max_length=REASON_LENGTH)
 
 
 class PageQuery(StrictSerializer):
     """Where to read on."""
 
-    cursor = serializers.CharField(required=False, max_length=1_100, help_text="From `next` or `previous`.")
-    limit = serializers.IntegerField(default=50, min_value=1, max_value=MAX_PAGE)
+    cursor = fields.Text(required=False, max_length=1_100, help_text="From `next` or `previous`.")
+    limit = fields.Whole(default=50, min_value=1, max_value=MAX_PAGE)
 
 
 class RunsQuery(PageQuery):
     """Which runs."""
 
-    state = serializers.ChoiceField(default="", choices=RUN_STATES)
-    status = serializers.ChoiceField(default="", choices=sorted(queries.LABELS), help_text="As the pages name it.")
-    name = serializers.CharField(default="", max_length=63)
-    kind = serializers.ChoiceField(default="", choices=RUN_KINDS)
-    q = serializers.CharField(default="", max_length=200, help_text="Part of the title, the key, or the id.")
-    tag = serializers.CharField(default="", max_length=100)
-    since = serializers.DateTimeField(default=None)
-    until = serializers.DateTimeField(default=None)
+    state = fields.Choice(default="", choices=RUN_STATES)
+    status = fields.Choice(default="", choices=sorted(queries.LABELS), help_text="As the pages name it.")
+    name = fields.Text(default="", max_length=63)
+    kind = fields.Choice(default="", choices=RUN_KINDS)
+    q = fields.Text(default="", max_length=200, help_text="Part of the title, the key, or the id.")
+    tag = fields.Text(default="", max_length=100)
+    since = fields.Moment(default=None)
+    until = fields.Moment(default=None)
 
 
 class RunRow(serializers.Serializer[Any]):
@@ -179,14 +170,14 @@ class AuditEvent(serializers.Serializer[Any]):
 class EntriesQuery(PageQuery):
     """Which datastore entries."""
 
-    namespace = serializers.CharField(required=False, max_length=63)
-    prefix = serializers.CharField(default="", max_length=255)
+    namespace = fields.Text(required=False, max_length=63)
+    prefix = fields.Text(default="", max_length=255)
 
 
 class EntryBody(StrictSerializer):
     """A value to store."""
 
-    value = serializers.JSONField(allow_null=True)
+    value = fields.Value(allow_null=True)
 
 
 class Entry(serializers.Serializer[Any]):
@@ -202,32 +193,32 @@ class Entry(serializers.Serializer[Any]):
 class ActionDraft(StrictSerializer):
     """A draft of an action that needs no code."""
 
-    name = serializers.CharField(max_length=63)
-    kind = Judged(choices=HANDLER_KINDS)
-    config = serializers.DictField()
-    input_schema = serializers.DictField(default=dict)
-    output_schema = serializers.DictField(default=dict)
-    version = serializers.CharField(default="1.0.0", max_length=40)
-    title = serializers.CharField(default="", allow_blank=True, max_length=200)
-    description = serializers.CharField(default="", allow_blank=True, max_length=10_000)
-    retry = serializers.DictField(default=dict)
-    timeout = serializers.CharField(default="30s", max_length=40)
-    effect = Judged(default="keyed", choices=contract.EFFECTS)
-    on_crash = Judged(default="retry", choices=contract.ON_CRASH)
-    queue = serializers.CharField(default="default", max_length=63)
-    reason = serializers.CharField(default="", allow_blank=True, max_length=REASON_LENGTH)
+    name = fields.Text(max_length=63)
+    kind = fields.Judged(choices=HANDLER_KINDS)
+    config = fields.Object()
+    input_schema = fields.Object(default=dict)
+    output_schema = fields.Object(default=dict)
+    version = fields.Text(default="1.0.0", max_length=40)
+    title = fields.Text(default="", allow_blank=True, max_length=200)
+    description = fields.Text(default="", allow_blank=True, max_length=10_000)
+    retry = fields.Object(default=dict)
+    timeout = fields.Text(default="30s", max_length=40)
+    effect = fields.Judged(default="keyed", choices=contract.EFFECTS)
+    on_crash = fields.Judged(default="retry", choices=contract.ON_CRASH)
+    queue = fields.Text(default="default", max_length=63)
+    reason = fields.Text(default="", allow_blank=True, max_length=REASON_LENGTH)
 
 
 class PublicationBody(StrictSerializer):
     """Why a version is published; the body may be left out."""
 
-    reason = serializers.CharField(default="", allow_blank=True, max_length=REASON_LENGTH)
+    reason = fields.Text(default="", allow_blank=True, max_length=REASON_LENGTH)
 
 
 class WorkflowDraft(StrictSerializer):
     """A workflow document."""
 
-    source = serializers.CharField(max_length=MAX_SOURCE, trim_whitespace=False, help_text="YAML or JSON.")  # type: ignore[assignment]
+    source = fields.Text(max_length=MAX_SOURCE, trim_whitespace=False, help_text="YAML or JSON.")  # type: ignore[assignment]
 
 
 class Version(serializers.Serializer[Any]):

@@ -1,7 +1,7 @@
 """How the REST framework reads bodies and answers errors here: strict JSON in, problem documents out."""
 
 from collections.abc import Mapping
-from typing import IO, Any, TypeVar
+from typing import IO, Any, ClassVar, TypeVar
 
 from django.conf import settings
 from rest_framework import exceptions, serializers
@@ -45,6 +45,8 @@ def problem_handler(error: Exception, context: Mapping[str, Any]) -> Response:
 
 class StrictSerializer(serializers.Serializer[Any]):
     """A serializer for input: a key that it does not know is an error that names the nearest one it knows."""
+
+    default_error_messages: ClassVar = {"invalid": "must be an object"}
 
     def to_internal_value(self, data: Any) -> Any:
         """Return the validated values. Raises ValidationError with all that is wrong."""

@@ -13,9 +13,7 @@ from workflows import operations
 
 @problem_of.register
 def _unknown_definition(error: operations.UnknownDefinition) -> Problem:
-    return Problem(
-        404, "unknown-definition", "Nothing of this name is published", error.message, near=tuple(error.near)
-    )
+    return Problem(404, "unknown-definition", "Nothing like this is published", error.message, near=tuple(error.near))
 
 
 @problem_of.register

@@ -24,6 +24,15 @@ class UnknownDefinition(OperationError):
         self.kind, self.name, self.near = kind, name, list(near)
 
 
+class UnknownVersion(UnknownDefinition):
+    """The definition is published, but not in this version."""
+
+    def __init__(self, kind: str, name: str, version: str, published: Sequence[str]) -> None:
+        there = f"Published are {', '.join(published)}."
+        OperationError.__init__(self, f"The {kind} {name} has no published version {version}. {there}")
+        self.kind, self.name, self.near = kind, name, []
+
+
 class UnknownRun(OperationError):
     """There is no run with this id."""
 

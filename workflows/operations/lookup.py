@@ -10,7 +10,9 @@ from django.db.models.functions import Now
 
 from actions.models import Action, ActionVersion
 from workflows.models import Workflow, WorkflowVersion
-from workflows.operations.errors import UnknownDefinition
+from workflows.operations.errors import UnknownDefinition, UnknownVersion
+
+VERSIONS_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ def _workflow(name: str, version: str | None) -> Definition:
     rows = rows.exclude(state="draft") if version else rows.filter(state="published")
     row = (rows.filter(version=version) if version else rows).annotate(now=Now()).order_by("-published_at").first()
     if row is None:
-        raise UnknownDefinition("workflow", _asked(name, version), near("workflow", name))
+        raise _unknown("workflow", name, version)
     first = row.document["do"][0]
     first_name = next(iter(first))
     return Definition(
@@ -66,7 +68,7 @@ def _action(name: str, version: str | None) -> Definition:
     rows = rows.exclude(state="draft") if version else rows.filter(state="published")
     row = (rows.filter(version=version) if version else rows).annotate(now=Now()).order_by("-published_at").first()
     if row is None:
-        raise UnknownDefinition("action", _asked(name, version), near("action", name))
+        raise _unknown("action", name, version)
     return Definition(
         "action",
         row.id,
@@ -88,5 +90,10 @@ def near(kind: str, name: str) -> list[str]:
     return difflib.get_close_matches(name, list(names), n=3, cutoff=0.6)
 
 
-def _asked(name: str, version: str | None) -> str:
-    return f"{name} in version {version}" if version else name
+def _unknown(kind: str, name: str, version: str | None) -> UnknownDefinition:
+    model: type[WorkflowVersion] | type[ActionVersion] = WorkflowVersion if kind == "workflow" else ActionVersion
+    rows = model.objects.filter(**{f"{kind}__name": name}, state="published").order_by("-published_at")
+    published = list(rows.values_list("version", flat=True)[:VERSIONS_NAMED])
+    if version and published:
+        return UnknownVersion(kind, name, version, published)
+    return UnknownDefinition(kind, name, near(kind, name))

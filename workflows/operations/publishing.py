@@ -163,9 +163,9 @@ def _problem(found: validator.Problem) -> Problem:
         found.message,
         f"found {found.found}" if found.found else "",
         f"expected {found.expected}" if found.expected else "",
-        found.suggestion,
     ]
-    return Problem(found.pointer, "language", "; ".join(part for part in parts if part))
+    sentence = "; ".join(part for part in parts if part)
+    return Problem(found.pointer, "language", f"{sentence}. {found.suggestion}" if found.suggestion else sentence)
 
 
 def _record(kind: str, version: WorkflowVersion, actor: str, reason: str) -> None:

@@ -118,6 +118,14 @@ def test_a_workflow_is_drafted_published_started_and_finished(api: Caller) -> No
     assert [row["name"] for row in api("GET", "workflows").json()] == ["greet"]
 
 
+def test_the_problems_of_a_document_are_sentences(api: Caller) -> None:
+    source = WORKFLOW.partition("do:")[0] + "do:\n- again: {for: {in: '${ .x }'}, do: [{a: {set: {}}}]}\n- b: 5\n"
+    errors = api("POST", "workflows", {"source": source}).json()["errors"]
+    said = {error["pointer"]: error["message"] for error in errors}
+    assert said["/do/0/again/for"].startswith("`for` is not in this release. Repeat with")
+    assert "; found 5; expected one of" in said["/do/1/b"]
+
+
 @pytest.mark.parametrize(
     "source",
     [

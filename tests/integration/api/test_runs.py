@@ -90,8 +90,16 @@ def test_an_unknown_action_names_near_matches_and_makes_no_run(api: Caller) -> N
     assert not Run.objects.exists()
 
 
-def test_an_unknown_version_is_a_404(api: Caller) -> None:
-    assert api("POST", "actions/test-echo/runs", {"version": "9.9.9"}).status_code == 404
+def test_an_unknown_version_is_a_404_that_names_those_that_are_published(api: Caller) -> None:
+    publish("trial", "do:\n- say: {call: test-echo, with: {value: 1}}", "1.0.0")
+    publish("trial", "do:\n- say: {call: test-echo, with: {value: 2}}", "1.1.0")
+    for path in ("actions/test-echo", "workflows/trial"):
+        response = api("POST", f"{path}/runs", {"version": "9.9.9"})
+        assert response.status_code == 404
+        assert "Did you mean" not in response.json()["detail"]
+    assert response.json()["detail"] == (
+        "The workflow trial has no published version 9.9.9. Published are 1.1.0, 1.0.0."
+    )
 
 
 def test_input_against_the_schema_lists_every_pointer_and_rule_and_makes_no_run(api: Caller) -> None:
@@ -114,6 +122,10 @@ def test_input_against_the_schema_lists_every_pointer_and_rule_and_makes_no_run(
         ({"tags": ["x"] * 21}, "/tags"),
         ({"title": "x" * 201}, "/title"),
         ({"title": {"a": 1}}, "/title"),
+        ({"title": 5}, "/title"),
+        ({"version": 1}, "/version"),
+        ({"version": True}, "/version"),
+        ({"tags": [1]}, "/tags/0"),
         ({"state": "succeeded"}, "/state"),
         ({"actor": "user:root"}, "/actor"),
     ],
@@ -123,6 +135,37 @@ def test_a_body_that_does_not_fit_is_a_422_with_a_pointer(api: Caller, body: Any
     assert response.status_code == 422
     assert response.json()["errors"][0]["pointer"] == pointer
     assert not Run.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "messages"),
+    [
+        ("actions/test-echo/runs", [], ["must be an object"]),
+        ("actions/test-echo/runs", {"version": 1, "tags": "a"}, ["must be text", "must be a list"]),
+        ("actions/test-echo/runs", {"title": None, "tags": ["x" * 101]}, [
+            "must not be null", "must be at most 100 characters long",
+        ]),
+        ("actions/test-echo/runs", {"tags": ["x"] * 21}, ["must have at most 20 items"]),
+        ("actions/test-echo/runs?wait=31", {}, ["must be at most 30"]),
+        ("actions/test-echo/runs?wait=soon", {}, ["must be a number"]),
+        ("actions", {"kind": 5}, [
+            "is required", "must be one of http, email", "is required",
+        ]),
+        ("workflows", {"source": ""}, ["must not be empty"]),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_said_in_our_own_words(api: Caller, path: str, body: Any, messages: list[str]) -> None:
+    errors = api("POST", path, body).json()["errors"]
+    assert [error["message"] for error in errors] == messages
+
+
+def test_a_query_that_does_not_fit_is_told_in_our_own_words(api: Caller) -> None:
+    errors = api("GET", "runs?limit=0&kind=x&since=soon").json()["errors"]
+    assert [(error["pointer"], error["message"]) for error in errors] == [
+        ("/limit", "must be at least 1"),
+        ("/kind", "must be one of action, workflow"),
+        ("/since", "must be a time such as 2026-01-31T12:00:00Z"),
+    ]
 
 
 @pytest.mark.parametrize(
