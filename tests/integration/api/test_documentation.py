@@ -8,6 +8,7 @@ from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.validation import validate_schema
 
+from dotdo_site.lib import problem_types
 from tests.integration.api.test_access_matrix import MATRIX
 
 
@@ -60,6 +61,16 @@ def test_the_page_has_no_inline_style_or_script_and_a_strict_policy(client: Clie
 
 def test_the_schema_is_served(client: Client) -> None:
     assert client.get("/api/schema/").status_code == 200
+
+
+@pytest.mark.django_db
+def test_the_type_of_every_problem_leads_to_a_page_for_everybody(client: Client) -> None:
+    problem = client.get("/api/v1/nothing").json()
+    page = client.get(problem["type"])
+    assert (page.status_code, b"404 not-found" in page.content) == (200, True)
+    for slug in problem_types.TYPES:
+        assert client.get(f"/problems/{slug}").status_code == 200
+    assert client.get("/problems/nothing").status_code == 404
 
 
 @pytest.mark.parametrize("path", ["/api/", "/api/v2/runs", "/api/v1/nothing", "/api/v1"])

@@ -9,7 +9,7 @@ from django.urls import URLPattern
 from actions import action, limits, logs, registry, retry, schemas
 from actions.handlers import email, guard, http
 from dotdo_site.access import roles, scopes
-from dotdo_site.lib import strict_json
+from dotdo_site.lib import problem_types, strict_json
 from tests.integration.docs.blocks import PAGES, ROOT, code, rows, table, text_of
 from workflows import serializers, states
 from workflows.api import starts, urls
@@ -118,6 +118,8 @@ def test_every_problem_of_the_api_is_listed() -> None:
         ("400", "invalid-query"),
     }
     assert {(status, code(slug)[0]) for status, slug, _ in rows("docs/api.md", "Errors")} == known
+    explained = [[str(status), f"`{slug}`", when] for slug, (status, when) in problem_types.TYPES.items()]
+    assert rows("docs/api.md", "Errors") == explained
 
 
 def test_the_roles_are_those_that_migrations_make() -> None:
