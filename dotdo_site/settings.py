@@ -273,7 +273,10 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"()": "dotdo_site.lib.logs.LineFormatter"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": sys.stderr}},
+    "filters": {"tone": {"()": "dotdo_site.lib.logs.Tone"}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["tone"], "stream": sys.stderr}
+    },
     "root": {"handlers": ["stderr"], "level": os.environ.get("DOTDO_LOG_LEVEL", "INFO")},
     "loggers": {name: {"level": "WARNING"} for name in ("django-q", "httpx", "httpcore", "axes")},
 }
