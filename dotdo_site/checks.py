@@ -6,6 +6,7 @@ Each rule looks at one thing and yields what is wrong with it.
 import base64
 import binascii
 import ipaddress
+import os
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +15,8 @@ from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.exceptions import ImproperlyConfigured
+
+from dotdo_site import variables
 
 KEY_BYTES = 32
 SHORTEST_KEY = 40
@@ -38,6 +41,19 @@ def check_database(**_: Any) -> list[CheckMessage]:
 def check_running(**_: Any) -> list[CheckMessage]:
     """Check the settings of workers and of outgoing connections."""
     return [*_workers(), *_outgoing()]
+
+
+@register()
+def check_environment(**_: Any) -> list[CheckMessage]:
+    """Check that every variable that looks like one of ours is one."""
+    return [
+        checks.Warning(
+            f"{name} is set, but dotdo reads no such variable.",
+            hint=f"Did you mean {near}?" if near else "docs/operating.md lists the variables; unset this one.",
+            id="dotdo.W022",
+        )
+        for name, near in variables.unknown(os.environ).items()
+    ]
 
 
 @register(Tags.security, deploy=True)

@@ -6,7 +6,7 @@ import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 
-from dotdo_site import backup, embedded_postgres, keys
+from dotdo_site import backup, embedded_postgres, keys, variables
 from dotdo_site.launch import processes
 from dotdo_site.launch.checkout import ROOT, LaunchError, var_dir
 from dotdo_site.postgres_settings import APPLICATION
@@ -46,6 +46,8 @@ def is_prepared(environment: Mapping[str, str]) -> bool:
     """
     if environment.get("DATABASE_URL") or any(environment.get(name) for name in OUTSIDE_CODE):
         return False
+    if variables.unknown(environment):
+        return False  # the checks warn again
     try:
         return _stamp().read_text() == fingerprint(environment)
     except FileNotFoundError:

@@ -1,0 +1,21 @@
+"""The environment variables that dotdo reads, so that a misspelt one does not pass in silence."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+PREFIX = "DOTDO_"
+KNOWN = frozenset(
+    PREFIX + name
+    for name in (
+        "ACTION_MODULES ALLOWED_HOSTS API_KEY_PEPPER APPLICATION_ROLE APPS DEMO_HTTP_PORT DEMO_SMTP_PORT DEVELOPMENT "
+        "HTTPS KEYS_FILE LEASE_SECONDS LOG_LEVEL MAIL_FROM MAX_CRASHES OUTGOING_ALLOW POLL_SECONDS PREPARED QUEUES "
+        "SECRETS_KEYS SMTP_HOST SMTP_PASSWORD SMTP_PORT SMTP_STARTTLS SMTP_USER TEST_VAR TIME_SLICE_SECONDS "
+        "TRUSTED_ORIGINS VAR WEB_THREADS WEB_WORKERS WORKERS"
+    ).split()
+)
+
+
+def unknown(names: Iterable[str]) -> dict[str, str]:
+    """Map each name that looks like one of ours but is not to the nearest known one, or to nothing."""
+    strange = sorted(name for name in names if name.startswith(PREFIX) and name not in KNOWN)
+    return {name: next(iter(get_close_matches(name, KNOWN, n=1, cutoff=0.75)), "") for name in strange}
