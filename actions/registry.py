@@ -5,6 +5,7 @@ import hashlib
 import inspect
 import re
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -31,6 +32,10 @@ LONGEST_TRANSACTIONAL = 30.0
 
 class RegistrationError(ValueError):
     """An `@action` line that cannot be kept; the message names the action and what to change."""
+
+
+class DiscoveryError(Exception):
+    """A module named in DOTDO_ACTION_MODULES that cannot be imported; the message says why, and where."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +103,30 @@ def action(
 
 
 def discover() -> None:
-    """Import everything that may hold actions: `<app>.actions`, DOTDO_ACTION_MODULES, entry points `dotdo.actions`."""
+    """Import everything that may hold actions: `<app>.actions`, DOTDO_ACTION_MODULES, entry points `dotdo.actions`.
+
+    Raises DiscoveryError.
+    """
     autodiscover_modules("actions")
     for module in settings.ACTION_MODULES:
-        import_module(module)
+        _import_named(module)
     for entry in entry_points(group=ENTRY_POINTS):
         entry.load()
+
+
+def _import_named(module: str) -> None:
+    try:
+        import_module(module)
+    except Exception as error:
+        raise DiscoveryError(f"DOTDO_ACTION_MODULES: {_why(module, error)}") from error
+
+
+def _why(module: str, error: Exception) -> str:
+    if isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}."):
+        return f"there is no module {module!r}; correct the name, or add its folder to PYTHONPATH"
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    place = "" if isinstance(error, SyntaxError) else f" ({last.filename}:{last.lineno})"
+    return f"{module!r} cannot be imported: {type(error).__name__}: {error}{place}"
 
 
 def handler(name: str, version: str) -> ActionSpec | None:

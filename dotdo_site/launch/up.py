@@ -30,6 +30,7 @@ class Up:
     first_start: bool = False
     link: "subprocess.Popen[str] | None" = None
     database_retry_at: float = 0.0
+    working: bool = False
 
     def __post_init__(self) -> None:
         self.url = f"http://127.0.0.1:{self.port}"
@@ -49,10 +50,10 @@ class Up:
     def _start_and_watch(self) -> int:
         began = time.monotonic()
         keys.ensure(self.var / "keys" / "keys.json")
-        (self.var / "static").mkdir(exist_ok=True)
         self._start_database()
         if not self._prepare():
             return 0 if self.supervisor.stop_requests else 1
+        self.working = True
         self.supervisor.start(processes.table(self.port, self.supervisor.environment))
         self.link = self._ask_for_link()
         self._await_ready(began)
@@ -69,7 +70,7 @@ class Up:
             return
         self.first_start = not embedded_postgres.locate(self.var).data.exists()
         if self.first_start:
-            self.say("creating the embedded PostgreSQL ...")
+            self.say(f"creating the embedded PostgreSQL in {embedded_postgres.locate(self.var).home} ...")
         self.server = embedded_postgres.start(self.var, follow_parent=True)
 
     def _prepare(self) -> bool:
@@ -88,7 +89,7 @@ class Up:
             if self.supervisor.stop_requests:
                 return False
             if self.supervisor.run_once(name, argv, more) != 0:
-                self.say(f"{name} failed: its lines above say why. Nothing was started.")
+                self.say(f"{name} failed: its lines above say why. dotdo was not started.")
                 return False
         prepare.note_prepared(environment)
         return True
@@ -137,14 +138,18 @@ class Up:
             self.say(str(error))
 
     def _stop(self) -> None:
-        self.say("stopping: work in flight may finish (up to 30 s; Ctrl-C again to hurry) ...")
+        if self.working:
+            self.say("stopping: work in flight may finish (up to 30 s; Ctrl-C again to hurry) ...")
         if self.link is not None and self.link.poll() is None:
             self.link.kill()
             self.link.wait()
         self.supervisor.stop()
         if self.server is not None:
             self.server.stop()
-        self.say("stopped; `make up` goes on with what was waiting")
+        if self.working:
+            self.say("stopped; `make up` goes on with what was waiting")
+        elif self.supervisor.stop_requests:
+            self.say("stopped before it was ready")
 
     def _other_pids(self) -> set[int]:
         database = self.server.process if self.server is not None else None

@@ -15,7 +15,7 @@ from dotdo_site.launch import backups, environment, instance, machine, prepare, 
 from dotdo_site.launch.checkout import BACKUPS, PYTHON, ROOT, LaunchError, confirm, in_venv, say, var_dir
 from dotdo_site.postgres_programs import EmbeddedPostgresError
 
-OWN_FOLDERS = ("postgres", "keys", "static", "demo")
+OWN_FOLDERS = ("postgres", "keys", "demo")
 OWN_FILES = ("prepared", "demo-ports.json", "up.lock")
 
 
@@ -84,7 +84,9 @@ def _down(_: argparse.Namespace) -> int:
 
 def _reset(options: argparse.Namespace) -> int:
     var = var_dir()
-    question = f"Delete the embedded database, the keys and everything else of dotdo in {var}, except {BACKUPS}/?"
+    home = embedded_postgres.locate(var).home
+    where = var if home.is_relative_to(var) else f"{var} and {home}"
+    question = f"Delete the embedded database, the keys and everything else of dotdo in {where}, except {BACKUPS}/?"
     if not confirm(question, assume_yes=options.yes):
         return 1
     _down(options)
@@ -144,7 +146,9 @@ VERBS: dict[str, Verb] = {
     "backup": Verb(backups.back_up, "write database and keys into one file, also while running", "run"),
     "restore": Verb(backups.restore, "replace everything with a backup (FILE=...; asks, YES=1 does not)", "run"),
     "migrate": Verb(_migrate, "bring the database up to this code without starting anything", "run"),
-    "reset": Verb(_reset, "delete the embedded database, keys and logs, not the backups (asks; YES=1 does not)"),
+    "reset": Verb(
+        _reset, "delete the embedded database with its log, and the keys, not the backups (asks)"
+    ),
     "check": Verb(quality.check, "lint, format, types, import rules, templates, deploy settings", "develop"),
     "test": Verb(quality.test, "run the tests on a PostgreSQL of their own (ARGS='tests/unit -k name')", "develop"),
     "test-e2e": Verb(quality.test_e2e, "run the tests that drive a real browser", "develop"),

@@ -42,6 +42,17 @@ def test_a_port_in_use_is_named_before_anything_is_made(terminal: Terminal, tmp_
     assert not (tmp_path / "untouched").exists()
 
 
+def test_a_start_that_fails_says_why_and_where_and_claims_nothing(terminal: Terminal) -> None:
+    done = terminal.run("up", DOTDO_ACTION_MODULES="no_such_module")
+    assert done.returncode == 1
+    assert f"creating the embedded PostgreSQL in {embedded_postgres.locate(terminal.var).home} ..." in done.stdout
+    assert "DOTDO_ACTION_MODULES: there is no module 'no_such_module'" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "dotdo was not started" in done.stdout
+    assert not re.search("in flight|goes on|Nothing was started", done.stdout)
+    assert processes_of(terminal.var) == []
+
+
 def test_a_fresh_start_serves_pages_and_down_leaves_nothing_running(terminal: Terminal) -> None:
     terminal.start()
     link = terminal.read_until("http://127.0.0.1")
@@ -157,8 +168,10 @@ def test_commands_for_a_running_installation_say_when_there_is_none(terminal: Te
 
 def test_reset_asks_and_then_deletes_everything_of_ours_but_backups(terminal: Terminal) -> None:
     (terminal.var / "somebody-elses").write_text("kept")
+    (terminal.var / "backups").mkdir(exist_ok=True)
     asked = terminal.run("reset")
     assert (asked.returncode, "YES=1" in asked.stdout) == (1, True)
+    assert str(embedded_postgres.locate(terminal.var).home) in asked.stdout
     assert (terminal.var / "keys" / "keys.json").exists()
 
     assert terminal.run("reset", "--yes").returncode == 0

@@ -14,10 +14,10 @@ class Command(BaseCommand):
         parser.add_argument("--actor", default="command:sync_actions", help="who is named in the audit trail")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        registry.discover()
         try:
+            registry.discover()
             published = sync.sync(registry.specs(), actor=options["actor"])
-        except sync.ContractChanged as error:
+        except (registry.DiscoveryError, sync.ContractChanged) as error:
             raise CommandError(str(error)) from None
         for label in published:
             self.stdout.write(f"published {label}")
