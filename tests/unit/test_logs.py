@@ -2,7 +2,8 @@
 
 import io
 import logging
-import sys
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.core.exceptions import DisallowedHost
@@ -12,29 +13,29 @@ from dotdo_site.lib.logs import LineFormatter, Tone
 
 
 @pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
-    """Collect what loggers say through the handler that the settings describe."""
-    stream = io.StringIO()
+def said() -> Iterator[io.StringIO]:
+    """Collect what loggers say through a handler as the settings describe it."""
+    stream, root = io.StringIO(), logging.getLogger()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(LineFormatter())
     handler.addFilter(Tone())
-    monkeypatch.setattr(logging.getLogger(), "handlers", [handler])
-    monkeypatch.setattr(logging.getLogger(), "level", logging.INFO)
-    logging.getLogger()._cache.clear()  # type: ignore[attr-defined] - what monkeypatch changed behind its back
-    return stream
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    yield stream
+    root.removeHandler(handler)
+    root.setLevel(level)
 
 
 def log_with_traceback(logger: str, error: Exception) -> None:
     """Log an exception as Django does."""
-    try:
-        raise error
-    except Exception:  # noqa: BLE001 - any
-        logging.getLogger(logger).error("%s", error, exc_info=sys.exc_info())
+    logging.getLogger(logger).error("%s", error, exc_info=(type(error), error, None))
 
 
 def test_the_handler_of_the_settings_speaks_in_this_tone() -> None:
-    assert settings.LOGGING["handlers"]["stderr"]["filters"] == ["tone"]
-    assert settings.LOGGING["filters"] == {"tone": {"()": "dotdo_site.lib.logs.Tone"}}
+    described: dict[str, Any] = settings.LOGGING
+    assert described["handlers"]["stderr"]["filters"] == ["tone"]
+    assert described["filters"] == {"tone": {"()": "dotdo_site.lib.logs.Tone"}}
 
 
 def test_a_forged_host_header_is_one_line(said: io.StringIO) -> None:
@@ -45,7 +46,7 @@ def test_a_forged_host_header_is_one_line(said: io.StringIO) -> None:
 
 def test_a_failure_of_ours_keeps_its_traceback(said: io.StringIO) -> None:
     log_with_traceback("django.request", ZeroDivisionError("ours"))
-    assert "Traceback" in said.getvalue()
+    assert "\n    ZeroDivisionError: ours\n" in said.getvalue()
 
 
 @pytest.mark.parametrize(("status", "level"), [(404, "INFO"), (429, "INFO"), (500, "WARNING")])
@@ -54,10 +55,8 @@ def test_a_refused_request_is_no_warning(status: int, level: str, said: io.Strin
     assert f" {level:<7} django.request: Not Found: /x" in said.getvalue()
 
 
-def test_who_wants_warnings_only_does_not_get_refused_requests(
-    said: io.StringIO, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(logging.getLogger(), "level", logging.WARNING)
+def test_who_wants_warnings_only_does_not_get_refused_requests(said: io.StringIO) -> None:
+    logging.getLogger().setLevel(logging.WARNING)
     logging.getLogger("django.request").warning("Not Found: /x", extra={"status_code": 404})
     assert said.getvalue() == ""
 

@@ -10,21 +10,20 @@ from dotdo_site.launch import prepare
 from dotdo_site.launch.checkout import ROOT
 
 READ = re.compile(r"(?:environ(?:ment)?(?:\.get\(|\.pop\(|\[)|env_\w+\(|getenv\()\s*[\"'](DOTDO_[A-Z_]+)[\"']")
+PACKAGES = ("dotdo_site", "workflows", "actions", "audit")
 CHOSEN_BY_MAKE_UP = {"DOTDO_DEMO_HTTP_PORT", "DOTDO_DEMO_SMTP_PORT"}
 OF_THE_TESTS = {"DOTDO_TEST_VAR"}
 
 
 def test_the_known_variables_are_exactly_those_that_the_code_reads() -> None:
-    files = [
-        *(path for name in ("dotdo_site", "workflows", "actions", "audit") for path in (ROOT / name).rglob("*.py"))
-    ]
+    files = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
     read = {name for path in [*files, ROOT / "tests" / "conftest.py"] for name in READ.findall(path.read_text())}
     assert read == variables.KNOWN
 
 
 def test_every_known_variable_is_explained() -> None:
     explained = set(re.findall(r"DOTDO_[A-Z_]+", (ROOT / "docs" / "operating.md").read_text()))
-    assert variables.KNOWN - CHOSEN_BY_MAKE_UP - OF_THE_TESTS <= explained
+    assert explained >= variables.KNOWN - CHOSEN_BY_MAKE_UP - OF_THE_TESTS
     assert explained <= variables.KNOWN
 
 
