@@ -96,7 +96,7 @@ class Up:
 
     def _ask_for_link(self) -> "subprocess.Popen[str]":
         return subprocess.Popen(
-            processes.manage("login", "--url", self.url),
+            processes.manage("login", "--skip-checks", "--url", self.url),
             cwd=ROOT,
             env=dict(self.supervisor.environment),
             stdout=subprocess.PIPE,

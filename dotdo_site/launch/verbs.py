@@ -146,9 +146,7 @@ VERBS: dict[str, Verb] = {
     "backup": Verb(backups.back_up, "write database and keys into one file, also while running", "run"),
     "restore": Verb(backups.restore, "replace everything with a backup (FILE=...; asks, YES=1 does not)", "run"),
     "migrate": Verb(_migrate, "bring the database up to this code without starting anything", "run"),
-    "reset": Verb(
-        _reset, "delete the embedded database with its log, and the keys, not the backups (asks)"
-    ),
+    "reset": Verb(_reset, "delete the embedded database with its log, and the keys, not the backups (asks)"),
     "check": Verb(quality.check, "lint, format, types, import rules, templates, deploy settings", "develop"),
     "test": Verb(quality.test, "run the tests on a PostgreSQL of their own (ARGS='tests/unit -k name')", "develop"),
     "test-e2e": Verb(quality.test_e2e, "run the tests that drive a real browser", "develop"),

@@ -112,6 +112,16 @@ def test_the_web_server_listens_on_loopback_only() -> None:
     assert argv[argv.index("--bind") + 1] == "127.0.0.1:8123"
 
 
+def test_loading_the_web_application_once_leaves_nothing_that_workers_must_not_share() -> None:
+    assert "--preload" in processes.gunicorn(8000, {})
+    code = (
+        "import threading, dotdo_site.wsgi; from django.db import connection; "
+        "print(connection.connection, threading.active_count())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "None 1"
+
+
 def test_production_gets_no_stand_ins_and_no_hole_in_the_outgoing_guard(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
