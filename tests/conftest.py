@@ -14,13 +14,16 @@ from typing import Any
 import django
 import psycopg
 import pytest
+from django.conf import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 VAR = Path(os.environ.get("DOTDO_TEST_VAR", ROOT / "var" / "test"))
 os.environ["DOTDO_VAR"] = str(VAR)
-os.environ["DJANGO_SETTINGS_MODULE"] = (
-    "dotdo_site.settings"  # here, not in pyproject: pytest-django would load it too early
-)
+if settings.configured:
+    raise pytest.UsageError(
+        "unset DJANGO_SETTINGS_MODULE: pytest-django read the settings before the tests made theirs"
+    )
+os.environ["DJANGO_SETTINGS_MODULE"] = "dotdo_site.settings"
 os.environ["DOTDO_DEVELOPMENT"] = "0"
 os.environ["DOTDO_ACTION_MODULES"] = "tests.support.handlers"
 os.environ.pop("DATABASE_URL", None)

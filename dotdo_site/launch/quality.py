@@ -15,7 +15,7 @@ from dotdo_site.launch.checkout import ROOT, LaunchError, say, var_dir
 
 TEST_CLUSTER, BENCH_CLUSTER = "test", "bench"
 CLUSTERS = (TEST_CLUSTER, BENCH_CLUSTER)
-OWN_SETTINGS = ("DATABASE_URL", "DATABASE_OWNER_URL", "PORT")
+OWN_SETTINGS = ("DATABASE_URL", "DATABASE_OWNER_URL", "DJANGO_SETTINGS_MODULE", "PORT")
 
 
 def check(_: argparse.Namespace) -> int:
@@ -121,6 +121,5 @@ def _environment(name: str) -> dict[str, str]:
     return kept | {
         "DOTDO_VAR": str(var),
         "DOTDO_TEST_VAR": str(var),
-        "DJANGO_SETTINGS_MODULE": "dotdo_site.settings",
         "PYTHONPATH": str(ROOT),
     }
