@@ -36,7 +36,8 @@ class Command(BaseCommand):
             raise CommandError(NOT_RUNNING)
         if not first_runs.mail_stays_here():
             raise CommandError("DOTDO_SMTP_HOST names a mail server of yours; start `make up` without it for the demo.")
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # SIGINT too: in the background it is ignored
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell starts in the background
+        for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, _leave)
         try:
             self._play(url.rstrip("/"), patience)
