@@ -62,6 +62,7 @@ class ActionVersion(models.Model):
     transactional = models.BooleanField(default=False)
     on_crash = models.CharField(max_length=10, choices=OnCrash, default=OnCrash.RETRY)
     queue = models.CharField(max_length=63, default="default")
+    undo = models.CharField(max_length=63, blank=True, help_text="The action that undoes this one.")
     digest = models.CharField(max_length=64, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     published_at = models.DateTimeField(null=True)

@@ -1,16 +1,27 @@
 from workflows.models.datastore import Entry
 from workflows.models.definitions import Workflow, WorkflowVersion
+from workflows.models.events import Delivery, Endpoint, Event, Message, Subscription
 from workflows.models.runs import Attempt, Branch, IdempotencyKey, Payload, Run, Step
+from workflows.models.schedules import Schedule, ScheduleFire
+from workflows.models.undo import Undo
 from workflows.models.workers import Worker
 
 __all__ = [
     "Attempt",
     "Branch",
+    "Delivery",
+    "Endpoint",
     "Entry",
+    "Event",
     "IdempotencyKey",
+    "Message",
     "Payload",
     "Run",
+    "Schedule",
+    "ScheduleFire",
     "Step",
+    "Subscription",
+    "Undo",
     "Worker",
     "Workflow",
     "WorkflowVersion",

@@ -10,7 +10,7 @@ from dotdo_site.lib.ids import uuid7
 from workflows import states
 from workflows.models.definitions import WorkflowVersion
 
-STEP_KINDS = ("start", "call", "wait", "task", "timer", "listen", "run", "join")
+STEP_KINDS = ("start", "call", "wait", "task", "timer", "listen", "run", "join", "emit", "undo")
 
 
 class Run(models.Model):
@@ -33,8 +33,10 @@ class Run(models.Model):
     tags = ArrayField(models.CharField(max_length=100), default=list)
     trigger = models.CharField(max_length=20)
     actor = models.CharField(max_length=200)
-    parent_step = models.UUIDField(null=True)
+    parent_step = models.UUIDField(null=True, help_text="The step of the run that started this one.")
+    parent_index = models.PositiveIntegerField(default=0, help_text="Which of the children of that step.")
     root = models.UUIDField(null=True)
+    depth = models.PositiveSmallIntegerField(default=0, help_text="How many runs are above this one.")
     rerun_of = models.UUIDField(null=True)
     queue = models.CharField(max_length=63, default="default")
     priority = models.SmallIntegerField(default=2)
@@ -43,6 +45,7 @@ class Run(models.Model):
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     resolved_at = models.DateTimeField(null=True)
+    stopped_at = models.DateTimeField(null=True, help_text="Since when it is failed or suspended: deadlines pause.")
 
     class Meta:
         db_table = "run"
@@ -51,6 +54,11 @@ class Run(models.Model):
             ("start_run", "Can start actions and workflows"),
             ("retry_run", "Can retry failed runs"),
             ("cancel_run", "Can cancel runs"),
+            ("suspend_run", "Can suspend and resume runs"),
+            ("skip_step", "Can skip steps"),
+            ("fire_timer", "Can end waits early"),
+            ("undo_run", "Can undo runs"),
+            ("answer_approval", "Can answer approvals"),
             ("view_payload", "Can see sensitive fields"),
         ]
         constraints = [
@@ -66,6 +74,9 @@ class Run(models.Model):
                 | (~Q(state__in=states.RUN_FINAL) & Q(finished_at__isnull=True)),
                 name="run_finished_at",
             ),
+            models.UniqueConstraint(
+                fields=["parent_step", "parent_index"], name="run_child_once", condition=Q(parent_step__isnull=False)
+            ),
         ]
         indexes = [
             # the run list, filtered by state or by name; ids grow with time
@@ -74,6 +85,12 @@ class Run(models.Model):
             # search by business key
             models.Index(fields=["key"], name="run_by_key", condition=~Q(key="")),
             GinIndex(fields=["tags"], name="run_by_tag"),
+            # the children of a step that have not ended
+            models.Index(
+                fields=["parent_step"],
+                name="run_open_child",
+                condition=Q(parent_step__isnull=False) & ~Q(state__in=states.RUN_FINAL),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -81,12 +98,22 @@ class Run(models.Model):
 
 
 class Branch(models.Model):
-    """A line of execution with a cursor of its own. Every run has a root branch."""
+    """A line of execution with a cursor of its own. Every run has a root branch, and each branch of a fork has one.
+
+    `rest` says what an open branch waits for, "" while it is busy; `open` counts the branches of its fork that have
+    not ended; `frame` is the fork's key and the branch's number, `join_step` the step that goes on behind the fork.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     run = models.ForeignKey(Run, models.CASCADE, related_name="branches")
     parent = models.ForeignKey("self", models.CASCADE, null=True)
-    frame = models.CharField(max_length=500, blank=True)
+    frame = models.CharField(max_length=1000, blank=True)
+    index = models.PositiveSmallIntegerField(default=0)
+    join_step = models.UUIDField(null=True)
+    rest = models.CharField(max_length=20, blank=True)
+    output = models.JSONField(null=True)
+    error = models.JSONField(null=True)
+    closed_at = models.DateTimeField(null=True)
     revision = models.BigIntegerField(default=0)
     state = models.CharField(max_length=9, default="open")
     cursor = models.JSONField(default=dict)
@@ -130,6 +157,7 @@ class Step(models.Model):
     input = models.JSONField(null=True)
     output = models.JSONField(null=True)
     error = models.JSONField(null=True)
+    caught = models.BooleanField(default=False, help_text="Failed, and the workflow went on: nobody has to repair it.")
     created_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True, help_text="When the latest attempt began.")
     finished_at = models.DateTimeField(null=True)
