@@ -29,6 +29,7 @@ KINDS = {
     "step.failed": "A step failed for good.",
     "step.retrying": "An attempt failed; the step will be tried again.",
     "step.cancelled": "A step ended because its run had ended.",
+    "event.received": "An event came in and was handed to those it is meant for.",
     "entry.written": "A datastore entry was written by a person or an integration.",
     "action.drafted": "A draft of an action version was saved.",
     "action.published": "An action version was published.",

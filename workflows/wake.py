@@ -1,10 +1,12 @@
-"""Tell sleeping workers that something is due: NOTIFY, after the commit, in a statement of its own.
+"""Wake what sleeps: steps that wait for something, and workers that wait for due steps.
 
-Inside a transaction NOTIFY would take a database-wide lock until the commit is on disk, and end group commit. A lost
-notification costs one poll interval.
+Workers are told by NOTIFY, after the commit, in a statement of its own: inside a transaction it would take a
+database-wide lock until the commit is on disk, and end group commit. A lost notification costs one poll interval.
 """
 
 import logging
+import uuid
+from collections.abc import Iterable
 
 import psycopg
 from django.db import Error, transaction
@@ -14,6 +16,33 @@ from workflows.sql import Statement
 log = logging.getLogger(__name__)
 CHANNEL = "dotdo_due"
 _NOTIFY = Statement(f"SELECT set_config('synchronous_commit', 'off', true), pg_notify('{CHANNEL}', '')")
+# A checkpoint that rests a step compares `wake` with what it saw, so a step that runs is woken as well. A step of a
+# run that is parked or suspended is held until an operator goes on with the run. Locked in the order of the ids, as
+# everything that locks several steps does.
+_STEPS = Statement(
+    """
+    WITH woken AS MATERIALIZED (
+        SELECT s.id, r.state IN ('failed', 'suspended') AS stopped FROM step s JOIN run r ON r.id = s.run_id
+        WHERE s.id = ANY(:steps::uuid[]) AND s.state IN ('waiting', 'ready', 'running', 'held')
+        ORDER BY s.id FOR NO KEY UPDATE OF s)
+    UPDATE step s SET wake = s.wake + 1, due_at = clock_timestamp(),
+        state = CASE WHEN s.state <> 'waiting' THEN s.state WHEN woken.stopped THEN 'held' ELSE 'ready' END
+    FROM woken WHERE s.id = woken.id RETURNING s.id
+    """
+)
+
+
+def step(step_id: uuid.UUID) -> bool:
+    """Let a step that has not ended look again at what it waits for; return whether there was one."""
+    return bool(steps([step_id]))
+
+
+def steps(ids: Iterable[uuid.UUID]) -> list[uuid.UUID]:
+    """Wake those of the steps that have not ended, in the caller's transaction, and the workers; return which."""
+    woken = [row[0] for row in _STEPS.rows({"steps": list(ids)})]
+    if woken:
+        workers()
+    return woken
 
 
 def workers() -> None:

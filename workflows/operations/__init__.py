@@ -4,6 +4,7 @@ from workflows.operations.commands import cancel, retry
 from workflows.operations.entries import put_entry
 from workflows.operations.errors import (
     DefinitionInvalid,
+    EventInvalid,
     InputInvalid,
     KeyConflict,
     KeyInvalid,
@@ -13,12 +14,15 @@ from workflows.operations.errors import (
     UnknownRun,
     VersionConflict,
 )
+from workflows.operations.events import Delivered, deliver_event
 from workflows.operations.publishing import check_workflow, draft_workflow, publish_workflow
 from workflows.operations.start import Started, check_input, start_action, start_workflow
 from workflows.operations.waiting import wait_for
 
 __all__ = [
     "DefinitionInvalid",
+    "Delivered",
+    "EventInvalid",
     "InputInvalid",
     "KeyConflict",
     "KeyInvalid",
@@ -31,6 +35,7 @@ __all__ = [
     "cancel",
     "check_input",
     "check_workflow",
+    "deliver_event",
     "draft_workflow",
     "publish_workflow",
     "put_entry",

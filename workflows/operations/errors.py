@@ -56,6 +56,14 @@ class DefinitionInvalid(OperationError):
         self.problems = list(problems)
 
 
+class EventInvalid(OperationError):
+    """The event is not a CloudEvent that can be taken; nothing was recorded."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__(f"The event has {len(problems)} problem{'s' if len(problems) > 1 else ''}.")
+        self.problems = list(problems)
+
+
 class KeyConflict(OperationError):
     """The idempotency key belongs to a run that was started with something else."""
 

@@ -1,0 +1,24 @@
+"""The built-in functions, each executed in the transaction that holds its step's lock and writes the checkpoint.
+
+A function returns its output, raises ActionError to fail, or returns Rest to wait; a step that was woken calls it
+again, so it looks at its rows each time and does nothing twice.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from workflows import datastore
+from workflows.functions.emit import emit
+from workflows.job import Job
+
+Function = Callable[[Job], Any]
+
+
+def _datastore(job: Job) -> Any:
+    return datastore.run(job.function.rpartition(":")[0], job.input)
+
+
+FUNCTIONS: Mapping[str, Function] = {
+    **dict.fromkeys(datastore.FUNCTIONS, _datastore),
+    "emit": emit,
+}

@@ -1,0 +1,159 @@
+"""Take an event: once per source and id, to the run it is addressed to, or to everybody who listens for it.
+
+Delivery only selects candidates and wakes them; whether a filter fits is decided by the worker of each. The run is
+locked before its steps, several runs and several steps in the order of their ids.
+"""
+
+import json
+import re
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import transaction
+
+from actions.running import refuse_inside_handler
+from audit.recording import record
+from dotdo_site.lib import canonical
+from dotdo_site.lib.ids import uuid7
+from workflows import cloudevents, expressions, states, wake
+from workflows.models import Run
+from workflows.operations.errors import EventInvalid
+from workflows.sql import Statement
+
+RUN_ID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}")
+_INSERT = Statement(
+    """
+    INSERT INTO event (id, source, event_id, type, subject, envelope, run_id, via, received_at)
+    VALUES (:id, :source, :event_id, :type, :subject, :envelope::jsonb, :run::uuid, :via, clock_timestamp())
+    ON CONFLICT (source, event_id) DO NOTHING RETURNING id
+    """
+)
+_KNOWN = Statement(
+    """
+    SELECT e.id, array_remove(array_agg(DISTINCT m.run_id), NULL) FROM event e LEFT JOIN message m ON m.event_id = e.id
+    WHERE e.source = :source AND e.event_id = :event_id GROUP BY e.id
+    """
+)
+_LOCK = Statement("SELECT id FROM run WHERE id = ANY(:runs::uuid[]) ORDER BY id FOR NO KEY UPDATE")
+# A checkpoint that starts a listen compares `mail_seq`, so no message falls between the two.
+_MAIL = Statement(
+    "UPDATE run SET mail_seq = mail_seq + 1 WHERE id = :run AND state <> ALL(:final::text[]) RETURNING id"
+)
+_KEEP = Statement(
+    """
+    INSERT INTO message (run_id, kind, event_id, created_at) VALUES (:run, 'event', :event, clock_timestamp())
+    """
+)
+_LISTENING = Statement(
+    """
+    SELECT id FROM step WHERE run_id = :run AND kind = 'listen' AND state IN ('waiting', 'ready', 'running', 'held')
+    """
+)
+_EXPRESSIONS = Statement(
+    """
+    SELECT DISTINCT correlate_from FROM subscription
+    WHERE type IN (:type, '') AND source IN (:source, '') AND correlate_from <> ''
+    """
+)
+_CANDIDATES = Statement(
+    """
+    SELECT step_id, schedule_id, index FROM subscription
+    WHERE type IN (:type, '') AND source IN (:source, '') AND correlate_hash = ANY(:hashes::text[])
+        AND (correlate_from = '' OR (correlate_from, correlate_hash) IN (
+            SELECT * FROM unnest(:expressions::text[], :hashes::text[])))
+    ORDER BY schedule_id, index
+    """
+)
+_HAND_OUT = Statement(
+    """
+    WITH listening AS MATERIALIZED (
+        SELECT id, run_id FROM step WHERE id = ANY(:steps::uuid[])
+            AND state IN ('waiting', 'ready', 'running', 'held')
+        ORDER BY id FOR NO KEY UPDATE)
+    INSERT INTO message (run_id, step_id, kind, event_id, created_at)
+    SELECT run_id, id, 'event', :event, clock_timestamp() FROM listening RETURNING run_id, step_id
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The event that answers the request, whether this request made it, and the runs that it was handed to."""
+
+    event_id: uuid.UUID
+    created: bool
+    runs: list[uuid.UUID] = field(default_factory=list)
+
+
+def deliver_event(
+    envelope: Mapping[str, Any],
+    *,
+    actor: str,
+    via: str,
+    run_id: uuid.UUID | None = None,
+    sender: uuid.UUID | None = None,
+) -> Delivered:
+    """Record a CloudEvent and hand it out; a source and id that came before answers as it did then.
+
+    It is addressed to `run_id`, or to the run whose id is its subject, or to everybody. `sender` is the run that emits
+    it, in whose transaction this happens. Raises EventInvalid, and ActionError inside a handler.
+    """
+    refuse_inside_handler("deliver an event")
+    problems = cloudevents.problems(envelope)
+    if problems:
+        raise EventInvalid(problems)
+    with transaction.atomic():
+        return _deliver(cloudevents.tidy(envelope), actor, via, run_id or _addressee(envelope), sender)
+
+
+def _deliver(event: dict[str, Any], actor: str, via: str, run: uuid.UUID | None, sender: uuid.UUID | None) -> Delivered:
+    if run and sender:
+        _LOCK.rows({"runs": [run, sender]})  # both now: two runs that send to each other must not wait in a circle
+    number, key = uuid7(), {"source": event["source"], "event_id": event["id"]}
+    values = {"id": number, "type": event["type"], "subject": event.get("subject", ""), "run": run, "via": via}
+    if not _INSERT.rows(key | values | {"envelope": canonical.dumps(event)}):
+        known, runs = _KNOWN.rows(key)[0]
+        return Delivered(known, created=False, runs=runs)
+    runs = _address(number, run) if run else _broadcast(number, event)
+    data = {name: event[name] for name in ("source", "id", "type", "subject") if name in event}
+    facts = {"via": via, "digest": canonical.digest(event), "runs": len(runs)} | ({"run": str(run)} if run else {})
+    record(chain=number, kind="event.received", actor=actor, data=data | facts)
+    return Delivered(number, created=True, runs=runs)
+
+
+def _addressee(envelope: Mapping[str, Any]) -> uuid.UUID | None:
+    """Return the run whose id is the subject, if there is one."""
+    subject = envelope.get("subject") or ""
+    if not RUN_ID.fullmatch(subject):
+        return None
+    return Run.objects.filter(pk=uuid.UUID(subject)).values_list("pk", flat=True).first()
+
+
+def _address(event: uuid.UUID, run: uuid.UUID) -> list[uuid.UUID]:
+    """Put the event into the mailbox of the run, unless that is over, and wake what listens there."""
+    if not _MAIL.rows({"run": run, "final": list(states.RUN_FINAL)}):
+        return []
+    _KEEP.rows({"run": run, "event": event})
+    wake.steps(row[0] for row in _LISTENING.rows({"run": run}))
+    return [run]
+
+
+def _broadcast(number: uuid.UUID, event: Mapping[str, Any]) -> list[uuid.UUID]:
+    """Hand the event to each listening step and schedule for which it may be meant."""
+    kind = {"type": event["type"], "source": event["source"]}
+    pinned = [(text, digest) for (text,) in _EXPRESSIONS.rows(kind) if (digest := _digest(text, event))]
+    texts, digests = ["", *(text for text, _ in pinned)], ["", *(digest for _, digest in pinned)]
+    found = _CANDIDATES.rows(kind | {"expressions": texts, "hashes": digests})
+    handed = _HAND_OUT.rows({"steps": sorted({step for step, _, _ in found if step}), "event": number})
+    wake.steps(step for _, step in handed)
+    return sorted({run for run, _ in handed})
+
+
+def _digest(expressions_text: str, event: Mapping[str, Any]) -> str:
+    """Return the digest of what the pinned expressions give for the event; nothing when one of them fails."""
+    try:
+        return canonical.digest([expressions.evaluate(text, event, {}) for text in json.loads(expressions_text)])
+    except expressions.ExpressionError:
+        return ""
