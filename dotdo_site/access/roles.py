@@ -10,6 +10,8 @@ VIEWER = (
     "workflows.view_workflowversion",
     "workflows.view_entry",
     "workflows.view_worker",
+    "workflows.view_schedule",
+    "workflows.view_schedulefire",
     "actions.view_action",
     "actions.view_actionversion",
 )
@@ -18,6 +20,16 @@ OPERATOR = (
     "workflows.start_run",
     "workflows.retry_run",
     "workflows.cancel_run",
+    "workflows.suspend_run",
+    "workflows.skip_step",
+    "workflows.fire_timer",
+    "workflows.undo_run",
+    "workflows.answer_approval",
+    "workflows.send_event",
+    "workflows.view_event",
+    "workflows.view_delivery",
+    "workflows.view_endpoint",
+    "workflows.change_schedule",
     "workflows.change_entry",
     "audit.view_auditevent",
 )
@@ -37,6 +49,8 @@ EDITOR = (
 ADMIN = (
     *EDITOR,
     "workflows.view_payload",
+    "workflows.add_endpoint",
+    "workflows.change_endpoint",
     "audit.export_audit",
     "actions.view_connection",
     "actions.add_connection",
@@ -48,7 +62,14 @@ ADMIN = (
     "auth.change_user",
     "auth.view_group",
 )
-AUDITOR = (*VIEWER, "audit.view_auditevent", "audit.export_audit", "workflows.view_payload")
+AUDITOR = (
+    *VIEWER,
+    "workflows.view_event",
+    "workflows.view_delivery",
+    "workflows.view_payload",
+    "audit.view_auditevent",
+    "audit.export_audit",
+)
 ROLES = {"Viewer": VIEWER, "Operator": OPERATOR, "Editor": EDITOR, "Admin": ADMIN, "Auditor": AUDITOR}
 
 
