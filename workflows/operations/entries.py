@@ -12,7 +12,7 @@ from actions.problems import Problem
 from actions.running import refuse_inside_handler
 from audit.recording import record
 from dotdo_site.lib import canonical
-from workflows.datastore import INSERT
+from workflows.datastore import INSERT, alive
 from workflows.models import Entry
 from workflows.operations.errors import InputInvalid, VersionConflict
 
@@ -30,7 +30,7 @@ def put_entry(namespace: str, key: str, value: Any, *, expected_version: int, ac
         raise InputInvalid(problems)
     with transaction.atomic():
         if not _write(namespace, key, value, expected_version):
-            current = Entry.objects.filter(namespace=namespace, key=key).values_list("version", flat=True).first()
+            current = alive(namespace, key).values_list("version", flat=True).first()
             raise VersionConflict(current or 0)
         entry = Entry.objects.get(namespace=namespace, key=key)
         data = {"namespace": namespace, "key": key, "version": entry.version, "value": canonical.digest(value)}
@@ -47,7 +47,7 @@ def _write(namespace: str, key: str, value: Any, expected: int) -> bool:
     if expected == 0:
         values = {"namespace": namespace, "key": key, "value": canonical.dumps(value)}
         return bool(INSERT.rows(values))
-    rows = Entry.objects.filter(namespace=namespace, key=key, version=expected)
+    rows = alive(namespace, key).filter(version=expected)
     return bool(rows.update(value=value, version=F("version") + 1, updated_at=Now()))
 
 

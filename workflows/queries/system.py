@@ -5,6 +5,7 @@ from django.db.models.functions import Now
 
 from actions.sensitive import mask
 from dotdo_site.lib.paging import decode, encode
+from workflows.datastore import UNEXPIRED, alive
 from workflows.models import Entry, Step, Worker
 from workflows.queries.rows import EntryRow, Page, QueueRow, WorkerRow
 
@@ -18,7 +19,7 @@ def entries(
     limit: int = 50,
 ) -> Page[EntryRow]:
     """Return one page of entries by namespace and key. Raises BadCursor."""
-    rows = Entry.objects.filter(key__startswith=prefix)
+    rows = Entry.objects.filter(UNEXPIRED, key__startswith=prefix)
     if namespace is not None:
         rows = rows.filter(namespace=namespace)
     if before:
@@ -38,7 +39,7 @@ def entries(
 
 def entry(namespace: str, key: str) -> EntryRow | None:
     """Return one entry, or None."""
-    found = Entry.objects.filter(namespace=namespace, key=key).first()
+    found = alive(namespace, key).first()
     return None if found is None else _entry_row(found)
 
 
