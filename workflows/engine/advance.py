@@ -1,19 +1,37 @@
 """`advance`: the whole engine as one pure function. Same cursor and message, same result; nothing else is touched."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from workflows.engine import catching, listening
 from workflows.engine.faults import Fault, fault
+from workflows.engine.frames import Frame
 from workflows.engine.machine import Machine
-from workflows.engine.messages import Advance, Continue, Done, Failed, Message, Park, Start
+from workflows.engine.messages import (
+    Advance,
+    Command,
+    Done,
+    Failed,
+    Message,
+    Park,
+    Received,
+    Start,
+    TimedOut,
+)
 from workflows.engine.services import Facts, Services
-from workflows.language.program import Program
+from workflows.language.program import Listen, Program, RunWorkflow, Try, Wait
 
 MAX_STEPS = 100_000
+Step = Callable[[], Command | None]
 
 
 class Stale(Exception):
     """The message is for a task that is not waiting for it any more; it is to be ignored."""
+
+
+class Busy(Exception):
+    """The message is for a task that cannot take it yet; it is to be kept and given again later."""
 
 
 def advance(
@@ -26,43 +44,112 @@ def advance(
     services: Services,
     now: datetime,
 ) -> Advance:
-    """Apply one message and return the next cursor with the one command that results. Raises Stale.
+    """Apply one message and return the next cursor with the one command that results. Raises Stale, Busy.
 
     A fault that nobody catches becomes Park; the cursor then stands before the faulted part, and Continue tries it
-    again. A failed call leaves the cursor as it was: the call itself is what a person retries. The cursor counts the
+    again. A failed leaf leaves the cursor as it was: the leaf itself is what a person retries. The cursor counts the
     steps that began, so that a loop without an end stops at 100,000 of them.
     """
     machine = Machine(program, cursor, context, facts, services, now)
     steps = cursor.get("steps", 0)
+    parked: Park | None = None
     try:
-        if isinstance(message, Start):
-            machine.begin(message.input)
-        elif isinstance(message, Done):
-            _finish_leaf(machine, message)
-        elif isinstance(message, Failed):
-            _expect(machine, message.key)
-            raise Fault(message.error)  # noqa: TRY301 - the handler below is where all faults are turned into Park
-        elif isinstance(message, Continue) and not machine.frames:
-            machine.begin(facts.input)
-        if steps >= MAX_STEPS:
+        if isinstance(message, TimedOut):
+            parked, first = _timed_out(machine, message.key)
+        else:
+            first = _first(machine, message, facts)
+        if steps >= MAX_STEPS and not isinstance(message, TimedOut | Failed):
             raise fault("runtime", "too many steps", f"a run may have {MAX_STEPS} steps at most")
-        command = machine.run()
+        command = parked or machine.drive(first)
     except Fault as error:
-        task, key = machine.position()
-        name, ref = (task.name, task.ref) if task else (program.name, "")
-        park = Park(key, ref, name, {"instance": ref} | error.error)
-        return Advance({"frames": machine.frames, "steps": steps}, park, machine.context, machine.trace)
-    return Advance({"frames": machine.frames, "steps": steps + 1}, command, machine.context, machine.trace)
+        command = _park(machine, error)
+    return Advance(
+        machine.frames.cursor(steps if isinstance(command, Park) else steps + 1),
+        command,
+        machine.data.context,
+        machine.trace,
+        machine.frames.armed,
+        machine.frames.dropped,
+        machine.frames.cut,
+        machine.undo,
+    )
 
 
-def _finish_leaf(machine: Machine, message: Done) -> None:
-    frame = _expect(machine, message.key)
+def _first(machine: Machine, message: Message, facts: Facts) -> Step:
+    """Return what applies the message. Raises Stale, Busy."""
+    if isinstance(message, Start):
+        return lambda: machine.begin(message.input)
+    if isinstance(message, Done):
+        frame = _expect(machine, message.key)
+        return lambda: _finish_leaf(machine, frame, message.output)
+    if isinstance(message, Failed):
+        _expect(machine, message.key)
+        return lambda: _raise(Fault(message.error))
+    if isinstance(message, Received):
+        return _receive(machine, message)
+    if machine.frames.stack:
+        if "task" in machine.frames.top and "out" not in machine.frames.top:
+            raise Stale("the branch rests in a task")
+        return lambda: None
+    branch = machine.frames.branch
+    return lambda: machine.begin(facts.input) if branch is None else machine.begin_branch(branch)
+
+
+def _finish_leaf(machine: Machine, frame: Frame, output: Any) -> Command | None:
     task = machine.program.task_at(frame["task"])
-    frame["out"] = frame["in"] if task.kind == "wait" else message.output
+    if isinstance(task, Try):
+        return catching.resumed(machine, task, frame)
+    passes = isinstance(task, Wait) or (isinstance(task, RunWorkflow) and not task.await_)
+    frame["out"] = frame["in"] if passes else output
+    return None
 
 
-def _expect(machine: Machine, key: str) -> dict[str, Any]:
-    frame = machine.frames[-1] if machine.frames else {}
-    if frame.get("key") != key or "out" in frame or "task" not in frame:
+def _receive(machine: Machine, message: Received) -> Step:
+    frame = next((f for f in machine.frames.stack if f.get("key") == message.key and "pins" in f), None)
+    if frame is None or "out" in frame:
+        raise Stale(f"no task listens under {message.key}")
+    if frame is not machine.frames.top:
+        raise Busy("the body of an earlier event is under way")
+    task = machine.program.task_at(frame["task"])
+    assert isinstance(task, Listen)  # noqa: S101 - for mypy
+    return lambda: listening.receive(machine, task, frame, message.event)
+
+
+def _timed_out(machine: Machine, key: str) -> tuple[Park | None, Step]:
+    """Raise the timeout from the task that owns the timer (R24); an attempt's time limit is inside its `try`.
+
+    Nobody catches the workflow's own timeout. Raises Stale when the timer is over, Busy while something is undone.
+    """
+    stack, about = machine.frames.stack, machine.program
+    if machine.frames.timer == key:
+        error = fault("timeout", "timed out", f"the workflow {about.name} took longer than it may", instance="/timeout")
+        return Park(key, "/timeout", about.name, error.error), lambda: None
+    at = next((at for at, frame in enumerate(stack) if key in frame.get("timers", ())), None)
+    if at is None:
+        raise Stale(f"the timer {key} is over")
+    if any(frame.get("block") == "undo" and "out" not in frame for frame in stack[at:]):
+        raise Busy("what was done is being undone")
+    task = about.task_at(stack[at]["task"])
+    error = fault("timeout", "timed out", f"{task.name} took longer than it may", instance=task.ref)
+    below = at + 1 if key.endswith("#attempt") else at
+    try:
+        return None, catching.handler(machine, error, below)
+    except Fault as uncaught:
+        return Park(key, task.ref, task.name, {"instance": task.ref} | uncaught.error), lambda: None
+
+
+def _park(machine: Machine, error: Fault) -> Park:
+    task, key = machine.position()
+    name, ref = (task.name, task.ref) if task else (machine.program.name, "")
+    return Park(key, ref, name, {"instance": ref} | error.error)
+
+
+def _expect(machine: Machine, key: str) -> Frame:
+    frame = machine.frames.resting(key)
+    if frame is None:
         raise Stale(f"no task waits under {key}")
     return frame
+
+
+def _raise(error: Fault) -> Command | None:
+    raise error

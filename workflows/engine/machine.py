@@ -1,44 +1,29 @@
-"""The engine's inner loop over a stack of frames.
-
-A branch is one line of execution, so its live frames are a stack, kept as plain JSON (`Branch.cursor`, `frames`):
-
-- a list frame `{"list": ref, "key": prefix, "i": index, "top": highest index entered, "visits": {...}, "raw": value}`
-  stands before its task number `i`, whose raw input is `raw`;
-- a task frame `{"task": ref, "key": key, "in": transformed input, "at": time}` is inside a task. With `"out"` the body
-  is finished and its output waits to be transformed (`"then"` overrides the task's directive); without it, it rests.
+"""The engine's inner loop: enter tasks, leave them, follow their directives, until something must be waited for.
 
 A frame changes only after everything that may fault has been evaluated. So the stack always stands where Continue can
 try again, and a crash at any point re-applies the message to the same cursor with the same result.
 """
 
-import copy
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from workflows.engine.faults import Fault, fault
-from workflows.engine.messages import CallFunction, Command, Complete, GoOn, SetTimer
-from workflows.engine.services import RUNTIME, Facts, Scope, Services, date_time
-from workflows.language import durations, templates
-from workflows.language.program import (
-    CONTINUE,
-    END,
-    EXIT,
-    Call,
-    Do,
-    Program,
-    Raise,
-    Schema,
-    Set,
-    Switch,
-    Task,
-    TaskList,
-    Wait,
-)
-from workflows.language.templates import ListOf, ObjectOf, Template
+from workflows.engine import blocks, catching, leaves, listening
+from workflows.engine.data import Data
+from workflows.engine.faults import Fault
+from workflows.engine.frames import Frame, Frames, list_frame, place
+from workflows.engine.messages import ArmTimer, BranchDone, Command, Complete, GoOn, PushUndo
+from workflows.engine.services import Facts, Services
+from workflows.language import program as language
+from workflows.language.program import CONTINUE, END, EXIT, Call, Program, Task
 
-Frame = dict[str, Any]
 BUDGET = 1_000
+QUIET = ("call", "wait", "emit", "listen", "run", "fork")  # their steps and branches tell the path themselves
+
+# What the body of a task opens: a list to go through, a command to rest with, or nothing when its output is there.
+Opened = Command | Frame | None
+Body = Callable[["Machine", Any, Frame, Mapping[str, Any]], Opened]
+After = Callable[["Machine", Any, Frame, Any], Command | None]
 
 
 class Machine:
@@ -48,24 +33,54 @@ class Machine:
         self, program: Program, cursor: dict[str, Any], context: Any, facts: Facts, services: Services, now: datetime
     ) -> None:
         self.program = program
-        self.frames: list[Frame] = [copy.copy(frame) for frame in cursor.get("frames", [])]
-        self.context = context
-        self.facts = facts
-        self.services = services
-        self.now = now
+        self.frames = Frames(cursor)
+        self.data = Data(program, self.frames, context, facts, services, now)
         self.trace: list[str] = []
+        self.undo: list[PushUndo] = []
+        self._left = BUDGET
 
     def begin(self, raw: Any) -> None:
         """Put the root list on the empty stack. Raises Fault when the input breaks its schema or transformation."""
-        data = self.program.input
-        self._check(data.schema, raw, "input", "")
-        first = self._transform(data.from_, raw, self._scope(None, raw), raw)
-        self.frames = [_list_frame(self.program.tasks, "/do", first)]
+        data, scope = self.program.input, self.data.workflow_scope()
+        self.data.check(data.schema, raw, "input", "")
+        first = self.data.transform(data.from_, raw, scope)
+        if self.program.timeout is not None and not self.frames.timer:
+            due = self.data.now + self.data.duration(self.program.timeout, raw, scope, "/timeout")
+            self.frames.timer = "#timeout"
+            self.frames.armed.append(ArmTimer("#timeout", "/timeout", self.program.name, due))
+        self.frames.stack = [list_frame(self.program.tasks, "/do", first)]
 
-    def run(self) -> Command:
-        """Pass through tasks until a command for the outside results. Raises Fault; the stack then allows Continue."""
-        for _ in range(BUDGET):
-            top = self.frames[-1]
+    def begin_branch(self, branch: dict[str, Any]) -> None:
+        """Put the one task of a fork's branch on the empty stack."""
+        tasks = self.program.list_at(branch["list"])
+        start = list_frame(tasks, branch["key"], branch["raw"])
+        self.frames.stack = [start | {"i": branch["i"], "top": branch["i"] - 1, "end": branch["i"] + 1}]
+
+    def drive(self, first: Callable[[], Command | None]) -> Command:
+        """Do `first`, then pass through tasks; faults go to who catches them. Raises Fault when nobody does."""
+        step = first
+        while True:
+            try:
+                return step() or self._run()
+            except Fault as error:
+                step = catching.handler(self, error)
+
+    def position(self) -> tuple[Task | None, str]:
+        """Return the task where the stack stands, with a key that is unique to this try of it."""
+        if not self.frames.stack:
+            return None, "#begin"
+        top = self.frames.top
+        if "task" in top:
+            return self.program.task_at(top["task"]), top["key"] + ("#leave" if "out" in top else "")
+        tasks = self.program.list_at(top["list"])
+        if top["i"] >= top.get("end", len(tasks)):
+            return None, top["key"] + "#end"
+        return tasks[top["i"]], self._key(top, tasks[top["i"]]) + "#enter"
+
+    def _run(self) -> Command:
+        while self._left > 0:
+            self._left -= 1
+            top = self.frames.top
             if "list" not in top:
                 self._leave(top)
             elif (command := self._enter(top)) is not None:
@@ -73,40 +88,38 @@ class Machine:
         task, key = self.position()
         return GoOn(key, task.ref if task else "", task.name if task else "")
 
-    def position(self) -> tuple[Task | None, str]:
-        """Return the task where the stack stands, with a key that is unique to this try of it."""
-        if not self.frames:
-            return None, "#begin"
-        top = self.frames[-1]
-        if "task" in top:
-            return self.program.task_at(top["task"]), top["key"] + ("#leave" if "out" in top else "")
-        tasks = self.program.list_at(top["list"])
-        if top["i"] >= len(tasks):
-            return None, top["key"] + "#end"
-        return tasks[top["i"]], self._key(top, tasks[top["i"]]) + "#enter"
-
     # --- entering ---------------------------------------------------------------------------------------------------
     def _enter(self, frame: Frame) -> Command | None:
         tasks = self.program.list_at(frame["list"])
-        if frame["i"] >= len(tasks):
+        if frame["i"] >= frame.get("end", len(tasks)):
             return self._end_of_list(frame["raw"])
         task, raw = tasks[frame["i"]], frame["raw"]
         key = self._key(frame, task)
-        scope = self._scope(task, raw)
-        if task.if_ is not None and not _truthy(self._evaluate(task.if_, raw, scope, task.ref)):
+        scope = self.data.scope(task, key, raw)
+        if not self.data.truthy(task.if_, raw, scope, task.ref):
             self._note(frame, task)
             self.trace.append(f"{key} skipped")
             self._follow(task.then, raw)
             return None
-        self._check(task.input_schema, raw, "input", task.ref)
-        value = self._transform(task.input_from, raw, scope, raw, task.ref)
-        entered: Frame = {"task": task.ref, "key": key, "in": value, "at": self.now.isoformat()}
-        command = BODIES[type(task)](self, task, entered, self._scope(task, raw, value))
+        self.data.check(task.input_schema, raw, "input", task.ref)
+        value = self.data.transform(task.input_from, raw, scope, task.ref)
+        return self._open(
+            frame, task, raw, {"task": task.ref, "key": key, "in": value, "at": self.data.now.isoformat()}
+        )
+
+    def _open(self, frame: Frame, task: Task, raw: Any, entered: Frame) -> Command | None:
+        scope = self.data.body_scope(task, entered, raw)
+        pause = None if task.timeout is None else self.data.duration(task.timeout, entered["in"], scope, task.ref)
+        opened = BODIES[type(task)](self, task, entered, scope)
         self._note(frame, task)
-        self.frames.append(entered)
-        if isinstance(task, Do):
-            self.frames.append(_list_frame(task.tasks, key + "/do", value))
-        return command
+        self.frames.stack.append(entered)
+        if pause is not None and "out" not in entered:
+            timer = ArmTimer(f"{entered['key']}#timeout", task.ref, task.name, self.data.now + pause)
+            self.frames.arm(entered, timer)
+        if isinstance(opened, dict):
+            self.frames.stack.append(opened)
+            return None
+        return opened
 
     def _key(self, frame: Frame, task: Task) -> str:
         visit = frame.get("visits", {}).get(task.name, 0) + 1 if task.index <= frame["top"] else 0
@@ -120,61 +133,40 @@ class Machine:
         else:
             frame["top"] = task.index
 
-    def _set(self, task: Set, frame: Frame, scope: Scope) -> None:
-        frame["out"] = self._resolve(task.value, frame["in"], scope, task.ref)
-
-    def _switch(self, task: Switch, frame: Frame, scope: Scope) -> None:
-        chosen = next(
-            (case for case in task.cases if _truthy(self._evaluate(case.when or "", frame["in"], scope, case.ref))),
-            task.default,
-        )
-        frame["out"] = frame["in"]
-        if chosen is not None:
-            frame["then"] = chosen.then
-            self.trace.append(f"{frame['key']} took {chosen.name}")
-
-    def _do(self, task: Do, frame: Frame, scope: Scope) -> None:
-        """Its list is pushed by the caller."""
-
-    def _raise(self, task: Raise, frame: Frame, scope: Scope) -> None:
-        error = self._resolve(task.error, frame["in"], scope, task.ref)
-        if not isinstance(error, dict) or not isinstance(error.get("type"), str):
-            raise fault("runtime", "raise needs an error with a type", instance=task.ref)
-        raise Fault(error if "instance" in error else error | {"instance": task.ref})
-
-    def _call(self, task: Call, frame: Frame, scope: Scope) -> Command:
-        value = self._resolve(task.with_, frame["in"], scope, task.ref)
-        return CallFunction(frame["key"], task.ref, task.name, task.function, task.version, value)
-
-    def _wait(self, task: Wait, frame: Frame, scope: Scope) -> Command:
-        pause = task.duration
-        if isinstance(pause, str):
-            value = self._evaluate(pause, frame["in"], scope, task.ref)
-            try:
-                pause = durations.parse_wait(value)
-            except (ValueError, TypeError) as error:
-                raise fault("expression", "not a duration", str(error), instance=task.ref) from None
-        return SetTimer(frame["key"], task.ref, task.name, self.now + pause)
-
     # --- leaving ----------------------------------------------------------------------------------------------------
     def _leave(self, frame: Frame) -> None:
         task = self.program.task_at(frame["task"])
-        raw, raw_out = self.frames[-2]["raw"], frame["out"]
-        scope = self._scope(task, raw, frame["in"], raw_out, frame["at"])
-        output = self._transform(task.output_as, raw_out, scope, raw_out, task.ref)
-        self._check(task.output_schema, output, "output", task.ref)
-        if task.export_as is not None:
-            exported = self._resolve(
-                task.export_as, output, self._scope(task, raw, frame["in"], output, frame["at"], raw_out), task.ref
-            )
-            self._check(task.export_schema, exported, "export", task.ref)
-            self.context = exported
-        elif task.export_schema is not None:
-            self._check(task.export_schema, output, "export", task.ref)
+        key, raw, raw_out = frame["key"], self.frames.stack[-2]["raw"], frame["out"]
+        scope = self.data.scope(task, key, raw, frame["in"], raw_out, frame["at"])
+        output = self.data.transform(task.output_as, raw_out, scope, task.ref)
+        self.data.check(task.output_schema, output, "output", task.ref)
+        after = self.data.scope(task, key, raw, frame["in"], output, frame["at"], raw_out)
+        exported = self._exported(task, output, after)
+        undo = self._recorded_undo(task, frame, output, after)
+        self.data.context = exported
+        self.undo += undo
         self.frames.pop()
-        if task.kind not in ("call", "wait"):
-            self.trace.append(frame["key"])
+        if task.kind not in QUIET:
+            self.trace.append(key)
         self._follow(frame.get("then", task.then), output)
+
+    def _exported(self, task: Task, output: Any, scope: Mapping[str, Any]) -> Any:
+        if task.export_as is None and task.export_schema is None:
+            return self.data.context
+        exported = self.data.transform(task.export_as, output, scope, task.ref)
+        self.data.check(task.export_schema, exported, "export", task.ref)
+        return self.data.context if task.export_as is None else exported
+
+    def _recorded_undo(self, task: Task, frame: Frame, output: Any, scope: Mapping[str, Any]) -> list[PushUndo]:
+        if not isinstance(task, Call) or task.undo is None:
+            return []
+        spec = task.undo
+        if spec.with_ is not None:
+            value = self.data.resolve(spec.with_, output, scope, task.ref)
+        else:
+            value = leaves.undo_arguments(spec.fields, output, frame.get("arguments"))
+        key = frame["key"]
+        return [PushUndo(place(key), key, task.ref, task.name, spec.function, spec.version, value)]
 
     def _follow(self, directive: str, output: Any) -> None:
         """Move the list frame on top (`end`: the root's) as the directive says. Its `raw` becomes the output.
@@ -182,101 +174,53 @@ class Machine:
         Leaving a list only moves to its end: what the scope's end evaluates may fault, and must not run the task again.
         """
         if directive == END:
-            del self.frames[1:]
-        frame = self.frames[-1]
+            self.frames.cut_to(1)
+            self.frames.top["ended"] = True
+        frame = self.frames.top
         tasks = self.program.list_at(frame["list"])
         if directive in (END, EXIT):
-            frame["i"] = len(tasks)
+            frame["i"] = frame.get("end", len(tasks))
         else:
             frame["i"] = frame["i"] + 1 if directive == CONTINUE else tasks.index_of(directive)
         frame["raw"] = output
 
     def _end_of_list(self, output: Any) -> Command | None:
-        """A scope is complete: its task's body is, or the whole workflow."""
-        if len(self.frames) == 1:
-            return self._complete(output)
-        self.frames.pop()
-        self.frames[-1]["out"] = output
-        return None
+        """A scope is complete: its task's body is, or the branch, or the whole workflow."""
+        stack = self.frames.stack
+        if len(stack) > 1:
+            task = self.program.task_at(stack[-2]["task"])
+            return AFTERS[type(task)](self, task, stack[-2], output)
+        if self.frames.branch is not None and not stack[0].get("ended"):
+            self.frames.stack = []
+            return BranchDone(output)
+        return self._complete(output)
 
     def _complete(self, output: Any) -> Command:
         data = self.program.output
-        result = self._transform(data.as_, output, self._scope(None, output), output)
-        self._check(data.schema, result, "output", "")
-        self.frames = []
+        result = self.data.transform(data.as_, output, self.data.workflow_scope())
+        self.data.check(data.schema, result, "output", "")
+        self.frames.stack = []
+        self.frames.end_all_timers()
         return Complete(result)
 
-    # --- data -------------------------------------------------------------------------------------------------------
-    def _scope(
-        self, task: Task | None, raw: Any, value: Any = None, output: Any = None, at: str = "", raw_out: Any = None
-    ) -> Scope:
-        makers: dict[str, Callable[[], Any]] = {
-            "context": lambda: self.context,
-            "input": lambda: value,
-            "output": lambda: output,
-            "workflow": self._workflow,
-            "runtime": lambda: RUNTIME | {"metadata": {}},
-        }
-        if task is not None:
-            makers["task"] = lambda: {
-                "name": task.name,
-                "reference": task.ref,
-                "definition": dict(task.definition),
-                "input": raw,
-                "output": output if raw_out is None else raw_out,
-                "startedAt": date_time(datetime.fromisoformat(at) if at else self.now),
-            }
-        return Scope(makers)
 
-    def _workflow(self) -> dict[str, Any]:
-        return {
-            "id": self.facts.run,
-            "definition": dict(self.program.document),
-            "input": self.facts.input,
-            "startedAt": date_time(self.facts.started_at.astimezone(UTC)),
-        }
-
-    def _evaluate(self, text: str, dot: Any, scope: Mapping[str, Any], ref: str) -> Any:
-        try:
-            return self.services.evaluate(text, dot, scope)
-        except Fault as error:
-            error.error.setdefault("instance", ref)
-            raise
-
-    def _resolve(self, template: Template, dot: Any, scope: Mapping[str, Any], ref: str) -> Any:
-        value = templates.resolve(template, lambda text: self._evaluate(text, dot, scope, ref))
-        if isinstance(template, ObjectOf | ListOf):  # a single expression's result was checked when it was evaluated
-            reason = self.services.unfit(value)
-            if reason:
-                raise fault("expression", "the value cannot be kept", reason, instance=ref)
-        return value
-
-    def _transform(
-        self, template: Template | None, dot: Any, scope: Mapping[str, Any], otherwise: Any, ref: str = ""
-    ) -> Any:
-        return otherwise if template is None else self._resolve(template, dot, scope, ref)
-
-    def _check(self, schema: Schema | None, value: Any, what: str, ref: str) -> None:
-        problems = [] if schema is None else self.services.problems(schema, value)
-        if problems:
-            raise fault("validation", f"{what} breaks its schema", "; ".join(problems), instance=ref)
-
-
-Body = Callable[[Machine, Any, Frame, Scope], Command | None]
 BODIES: Mapping[type[Task], Body] = {
-    Do: Machine._do,  # noqa: SLF001
-    Set: Machine._set,  # noqa: SLF001
-    Switch: Machine._switch,  # noqa: SLF001
-    Call: Machine._call,  # noqa: SLF001
-    Wait: Machine._wait,  # noqa: SLF001
-    Raise: Machine._raise,  # noqa: SLF001
+    language.Do: blocks.open_do,
+    language.For: blocks.open_for,
+    language.Try: blocks.open_try,
+    language.Set: leaves.set_value,
+    language.Switch: leaves.switch,
+    language.Raise: leaves.raise_error,
+    language.Fork: leaves.fork,
+    language.Call: leaves.call,
+    language.Wait: leaves.wait,
+    language.Emit: leaves.emit,
+    language.RunWorkflow: leaves.run_workflow,
+    language.Listen: listening.open_listen,
 }
-
-
-def _list_frame(tasks: TaskList, key: str, raw: Any) -> Frame:
-    return {"list": tasks.ref, "key": key, "i": 0, "top": -1, "raw": raw}
-
-
-def _truthy(value: Any) -> bool:
-    """Tell what jq calls true: everything but false and null."""
-    return value is not None and value is not False
+AFTERS: Mapping[type[Task], After] = {
+    language.Do: blocks.after_do,
+    language.For: blocks.after_for,
+    language.Try: blocks.after_try,
+    language.Listen: listening.after_body,
+}

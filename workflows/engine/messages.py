@@ -1,5 +1,6 @@
 """What the engine is told and what it asks for: plain values, so that every case is a row in a test table."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -14,7 +15,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The leaf with this key finished: a call with its output, or a timer (`output` is then ignored)."""
+    """The leaf with this key finished, with its output; that of a timer is ignored."""
 
     key: str
     output: Any = None
@@ -22,23 +23,38 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The call with this key failed for good."""
+    """The leaf with this key failed for good."""
 
     key: str
     error: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
+class TimedOut:
+    """The timer with this key, of a task or of the workflow, has rung."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """An event (the CloudEvent's envelope) was delivered to the listen with this key."""
+
+    key: str
+    event: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Continue:
-    """Go on where the cursor stands: after a budget was used up, or when a person retries a faulted task."""
+    """Begin a branch, or go on where the cursor stands: after a used-up budget, or when a person retries a task."""
 
 
-Message = Start | Done | Failed | Continue
+Message = Start | Done | Failed | TimedOut | Received | Continue
 
 
 @dataclass(frozen=True, slots=True)
 class CallFunction:
-    """Execute a function of the catalog. Its end comes back as Done or Failed with this key."""
+    """Execute a function of the catalog. `effect` is the idempotency key the author gave, or empty."""
 
     key: str
     ref: str
@@ -46,6 +62,7 @@ class CallFunction:
     function: str
     version: str
     input: Any
+    effect: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +76,90 @@ class SetTimer:
 
 
 @dataclass(frozen=True, slots=True)
+class EmitEvent:
+    """Publish a CloudEvent; then Done with this key and the event."""
+
+    key: str
+    ref: str
+    name: str
+    event: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What is known of a filter beforehand. Empty texts fit all; `correlate` has what jq texts must give."""
+
+    index: int
+    type: str = ""
+    source: str = ""
+    correlate: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Rest until Received with this key. `filters` only narrow down what is worth delivering."""
+
+    key: str
+    ref: str
+    name: str
+    filters: tuple[Filter, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Go on resting in the listen with this key: it wants more events, also those that were delivered meanwhile."""
+
+    key: str
+    ref: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartRun:
+    """Start another workflow; Done or Failed with this key, at its end or (without `wait`) at once."""
+
+    key: str
+    ref: str
+    name: str
+    workflow: str
+    version: str
+    input: Any
+    wait: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BranchStart:
+    """One branch of a fork: its cursor is given to Continue. `frame` is unique in the run."""
+
+    frame: str
+    index: int
+    name: str
+    ref: str
+    cursor: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFork:
+    """Run branches beside each other; Done with this key and the outputs (`compete`: the first output), or Failed."""
+
+    key: str
+    ref: str
+    name: str
+    compete: bool
+    branches: tuple[BranchStart, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """Undo, last one first, what was recorded at places that begin with `scope`; then Done with this key."""
+
+    key: str
+    ref: str
+    name: str
+    scope: str
+
+
+@dataclass(frozen=True, slots=True)
 class GoOn:
     """Send Continue: the transition budget of one checkpoint is used up."""
 
@@ -69,14 +170,21 @@ class GoOn:
 
 @dataclass(frozen=True, slots=True)
 class Complete:
-    """The run succeeded with this output."""
+    """The run succeeded with this output; whatever else is going on in it is over."""
+
+    output: Any
+
+
+@dataclass(frozen=True, slots=True)
+class BranchDone:
+    """This branch of a fork came to its end with this output."""
 
     output: Any
 
 
 @dataclass(frozen=True, slots=True)
 class Park:
-    """A fault that nobody caught. The cursor stands so that Continue (or the failed call again) tries the task anew."""
+    """A fault that nobody caught. The cursor stands so that Continue (or the failed leaf again) tries the task anew."""
 
     key: str
     ref: str
@@ -84,14 +192,58 @@ class Park:
     error: dict[str, Any]
 
 
-Command = CallFunction | SetTimer | GoOn | Complete | Park
+Command = (
+    CallFunction
+    | SetTimer
+    | EmitEvent
+    | Listen
+    | Listening
+    | StartRun
+    | OpenFork
+    | Undo
+    | GoOn
+    | Complete
+    | BranchDone
+    | Park
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ArmTimer:
+    """A task or the workflow has a timeout: TimedOut with this key at `due_at`, unless it is dropped before."""
+
+    key: str
+    ref: str
+    name: str
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PushUndo:
+    """A task is done and can be undone by this call. `place` is its key without the attempts of enclosing tries."""
+
+    place: str
+    key: str
+    ref: str
+    name: str
+    function: str
+    version: str
+    input: Any
 
 
 @dataclass(frozen=True, slots=True)
 class Advance:
-    """The next state and what to do. `trace` lists the tasks passed through; `context` is the run's data cell."""
+    """The next state and what to do.
+
+    `trace` tells the path through the pure tasks; `context` is the run's data cell. `armed` and `dropped` timers,
+    `cut` leaves (their tasks were left by a caught fault or by `end`) and `undo`es belong to the same checkpoint.
+    """
 
     cursor: dict[str, Any]
     command: Command
     context: Any
     trace: list[str] = field(default_factory=list)
+    armed: list[ArmTimer] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
+    cut: list[str] = field(default_factory=list)
+    undo: list[PushUndo] = field(default_factory=list)

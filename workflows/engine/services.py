@@ -1,6 +1,6 @@
-"""What the engine needs from outside, injected: facts of the run, expressions and schemas. No clock, no Django."""
+"""What the engine needs from outside, injected: facts of the run, expressions, schemas, chance. No clock, no Django."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -9,7 +9,7 @@ RUNTIME = {"name": "dotdo", "version": "1"}
 
 
 class Services(Protocol):
-    """Evaluate expressions, check schemas and limits; `evaluate` raises `Fault` when it cannot."""
+    """Evaluate expressions, check schemas and limits; `evaluate` and `secrets` raise `Fault` when they cannot."""
 
     def evaluate(self, expression: str, dot: Any, variables: Mapping[str, Any]) -> Any:
         """Return the value of a jq expression (0, 1, many outputs: null, value, array; ruling R22)."""
@@ -23,14 +23,23 @@ class Services(Protocol):
         """Return why `value` cannot be kept (too large, nested too deeply, ...), or nothing."""
         ...
 
+    def secrets(self, names: Sequence[str]) -> Mapping[str, Any]:
+        """Return a marker for each secret: what the executor replaces when it sends (R23)."""
+        ...
+
+    def random(self) -> float:
+        """Return a number from 0 to below 1, for jitter."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of the run itself. `webhook` and the like join `metadata` in later releases."""
+    """What is known of the run itself. `webhook` is the address that events for the run can be sent to."""
 
     run: str
     input: Any
     started_at: datetime
+    webhook: str = ""
 
 
 class Scope(Mapping[str, Any]):
