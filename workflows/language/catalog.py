@@ -9,6 +9,8 @@ from workflows.language.builtins import BUILTINS
 CompileExpression = Callable[[str, frozenset[str]], str | None]
 # a JSON Schema -> (pointer into it, message) for everything that keeps it from being enforced
 CheckSchema = Callable[[Any], Iterable[tuple[str, str]]]
+# a cron text of five fields -> what is wrong with it
+CheckCron = Callable[[str], str | None]
 
 
 class FunctionInfo(Protocol):
@@ -27,9 +29,13 @@ class FunctionInfo(Protocol):
         """Return (pointer, message) of what is wrong; a missing or unknown field is reported at its own pointer."""
         ...
 
+    def undo(self, version: str) -> str:
+        """Return the name of the action that undoes this one, or an empty text."""
+        ...
+
 
 class Catalog(Protocol):
-    """The functions that exist here beside the built-in ones."""
+    """What exists here beside the built-in functions: actions, workflows and connections."""
 
     def function(self, name: str) -> FunctionInfo | None:
         """Return the function, or None if there is none of this name."""
@@ -37,6 +43,18 @@ class Catalog(Protocol):
 
     def names(self) -> Iterable[str]:
         """Return the names of all functions."""
+        ...
+
+    def workflow(self, namespace: str, name: str) -> Sequence[str]:
+        """Return the published versions of a workflow, newest first; none if there is no such workflow."""
+        ...
+
+    def workflows(self, namespace: str) -> Iterable[str]:
+        """Return the names of the published workflows of a namespace."""
+        ...
+
+    def connections(self) -> Iterable[str]:
+        """Return the names of the connections: the secrets that a document may use."""
         ...
 
 

@@ -1,23 +1,79 @@
-"""A workflow document as the engine reads it: frozen, with every expression and duration already taken apart.
+"""A workflow document as the engine reads it.
 
-`build` assumes a document that `validate` found free of problems, and the lock made from it at publish. A `ref` is the
-JSON pointer of a task or a task list (`/do/0/charge`, `/do/0/charge/do`); it stays valid because published documents
-never change. To add a kind of task: a dataclass here, its reader in `READERS`, its checker in `checks.kinds.CHECKERS`.
+`build` assumes a document that `validate` found free of problems, and the lock made from it at publish. To add a kind
+of task: its dataclass in `tasks` or `events`, its reader in `reading.kinds`, its checker in `checks.kinds`.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any
 
-from workflows.language import durations, templates
-from workflows.language.kinds import kind_of
+from workflows.language import durations
+from workflows.language.events import Correlation, Emit, EventFilter, Foreach, Listen, Strategy
+from workflows.language.reading.kinds import read_tasks
+from workflows.language.reading.parts import read_schema, read_strategy, read_timeout, read_transform
+from workflows.language.tasks import (
+    CONTINUE,
+    DIRECTIVES,
+    END,
+    EXIT,
+    Call,
+    Case,
+    Catch,
+    Do,
+    Duration,
+    For,
+    Fork,
+    Raise,
+    RetryPolicy,
+    RunWorkflow,
+    Schema,
+    Set,
+    Switch,
+    Task,
+    TaskList,
+    Try,
+    UndoSpec,
+    Wait,
+)
 from workflows.language.templates import Template
 
-CONTINUE, EXIT, END = "continue", "exit", "end"
-DIRECTIVES = (CONTINUE, EXIT, END)
-
-Schema = Mapping[str, Any] | bool
+__all__ = [
+    "CONTINUE",
+    "DIRECTIVES",
+    "END",
+    "EXIT",
+    "Call",
+    "Case",
+    "Catch",
+    "Correlation",
+    "DataIn",
+    "DataOut",
+    "Do",
+    "Duration",
+    "Emit",
+    "EventFilter",
+    "For",
+    "Foreach",
+    "Fork",
+    "Listen",
+    "Program",
+    "Raise",
+    "RetryPolicy",
+    "RunWorkflow",
+    "Schedule",
+    "Schema",
+    "Set",
+    "Strategy",
+    "Switch",
+    "Task",
+    "TaskList",
+    "Try",
+    "UndoSpec",
+    "Wait",
+    "build",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,116 +93,21 @@ class DataOut:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
-    """What every task has. Expressions are jq text without `${ }`; `None` means that the field is absent."""
+class Schedule:
+    """When the workflow starts by itself: `interval` with every and after, `cron` with cron, `strategy` with on."""
 
-    kind: ClassVar[str] = ""
-
-    name: str
-    ref: str
-    index: int
-    if_: str | None = None
-    input_schema: Schema | None = None
-    input_from: Template | None = None
-    output_schema: Schema | None = None
-    output_as: Template | None = None
-    export_schema: Schema | None = None
-    export_as: Template | None = None
-    then: str = CONTINUE
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    definition: Mapping[str, Any]
-
-    def lists(self) -> "tuple[TaskList, ...]":
-        """Return the task lists directly inside this task."""
-        return ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskList:
-    """Tasks of one scope, in order. `then` can only name tasks of the same list."""
-
-    ref: str
-    tasks: tuple[Task, ...]
-    positions: Mapping[str, int] = field(repr=False, compare=False)
-
-    def __len__(self) -> int:
-        return len(self.tasks)
-
-    def __getitem__(self, index: int) -> Task:
-        return self.tasks[index]
-
-    def index_of(self, name: str) -> int:
-        """Return the position of the task called `name`. Raises KeyError."""
-        return self.positions[name]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Do(Task):
-    """A sequence."""
-
-    kind: ClassVar[str] = "do"
-    tasks: TaskList
-
-    def lists(self) -> tuple[TaskList, ...]:
-        return (self.tasks,)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Set(Task):
-    """The value that replaces the data."""
-
-    kind: ClassVar[str] = "set"
-    value: Template
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """One way of a switch. `when` is None for the default case."""
-
-    name: str
-    ref: str
-    when: str | None
-    then: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Switch(Task):
-    """Ways in document order; the default case, if there is one, counts after all others, wherever it stands."""
-
-    kind: ClassVar[str] = "switch"
-    cases: tuple[Case, ...]
-    default: Case | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call(Task):
-    """A function of the catalog, pinned: an action, or a built-in such as `datastore.set`."""
-
-    kind: ClassVar[str] = "call"
-    function: str
-    version: str
-    with_: Template
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wait(Task):
-    """A pause: a fixed duration, or the jq text of one (give its value to `durations.parse_wait`)."""
-
-    kind: ClassVar[str] = "wait"
-    duration: timedelta | str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Raise(Task):
-    """An error of the author's: resolves to type, status and perhaps title, detail, instance."""
-
-    kind: ClassVar[str] = "raise"
-    error: Template
+    kind: str
+    interval: timedelta | None = None
+    cron: str | None = None
+    timezone: str = "UTC"
+    strategy: Strategy | None = None
+    read: str = "envelope"
+    missed: str = "latest"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """A whole workflow. `lock` maps the text of each `call` to the pinned `name:version`."""
+    """A whole workflow. `lock` holds the exact versions of all that it calls (see `locking`)."""
 
     document: Mapping[str, Any]
     namespace: str
@@ -155,8 +116,12 @@ class Program:
     metadata: Mapping[str, Any]
     input: DataIn
     output: DataOut
+    timeout: Duration | None = None
+    schedule: Schedule | None = None
+    secrets: tuple[str, ...] = ()
+    on_fault: str = "park"
     tasks: TaskList
-    lock: Mapping[str, str]
+    lock: Mapping[str, Any]
     by_ref: Mapping[str, Task] = field(repr=False, compare=False)
     lists_by_ref: Mapping[str, TaskList] = field(repr=False, compare=False)
 
@@ -169,10 +134,11 @@ class Program:
         return self.lists_by_ref[ref]
 
 
-def build(document: Mapping[str, Any], lock: Mapping[str, str]) -> Program:
+def build(document: Mapping[str, Any], lock: Mapping[str, Any]) -> Program:
     """Return the program of a valid document. `lock` comes from `locking.lock_functions`."""
-    about = document["document"]
-    tasks = _read_list(document["do"], "/do", lock)
+    about, use = document["document"], document.get("use", {})
+    metadata = about.get("metadata", {})
+    tasks = read_tasks(document, lock)
     lists = list(_walk(tasks))
     incoming, outgoing = document.get("input", {}), document.get("output", {})
     return Program(
@@ -180,9 +146,13 @@ def build(document: Mapping[str, Any], lock: Mapping[str, str]) -> Program:
         namespace=about["namespace"],
         name=about["name"],
         version=about["version"],
-        metadata=about.get("metadata", {}),
-        input=DataIn(schema=_schema(incoming), from_=_transform(incoming, "from")),
-        output=DataOut(schema=_schema(outgoing), as_=_transform(outgoing, "as")),
+        metadata=metadata,
+        input=DataIn(schema=read_schema(incoming), from_=read_transform(incoming, "from")),
+        output=DataOut(schema=read_schema(outgoing), as_=read_transform(outgoing, "as")),
+        timeout=read_timeout(document, use),
+        schedule=_read_schedule(document["schedule"], metadata) if "schedule" in document else None,
+        secrets=tuple(use.get("secrets", ())),
+        on_fault=metadata.get("dotdo", {}).get("onFault", "park"),
         tasks=tasks,
         lock=dict(lock),
         by_ref={task.ref: task for tasks in lists for task in tasks.tasks},
@@ -197,91 +167,15 @@ def _walk(tasks: TaskList) -> Iterator[TaskList]:
             yield from _walk(inside)
 
 
-def _read_list(items: list[dict[str, Any]], ref: str, lock: Mapping[str, str]) -> TaskList:
-    tasks = tuple(_read_task(item, f"{ref}/{index}", index, lock) for index, item in enumerate(items))
-    return TaskList(ref=ref, tasks=tasks, positions={task.name: task.index for task in tasks})
-
-
-def _read_task(item: dict[str, Any], place: str, index: int, lock: Mapping[str, str]) -> Task:
-    ((name, definition),) = item.items()
-    ref = f"{place}/{name}"
-    common = {"name": name, "ref": ref, "index": index, "definition": definition, **_read_common(definition)}
-    return READERS[kind_of(definition) or ""](Reading(definition, ref, common, lock))
-
-
-def _read_common(definition: dict[str, Any]) -> dict[str, Any]:
-    incoming, outgoing, export = (definition.get(key, {}) for key in ("input", "output", "export"))
-    return {
-        "if_": templates.always(definition["if"]) if "if" in definition else None,
-        "input_schema": _schema(incoming),
-        "input_from": _transform(incoming, "from"),
-        "output_schema": _schema(outgoing),
-        "output_as": _transform(outgoing, "as"),
-        "export_schema": _schema(export),
-        "export_as": _transform(export, "as"),
-        "then": definition.get("then", CONTINUE),
-        "metadata": definition.get("metadata", {}),
-    }
-
-
-def _schema(data: Mapping[str, Any]) -> Schema | None:
-    schema: Schema | None = data["schema"]["document"] if "schema" in data else None
-    return schema
-
-
-def _transform(data: Mapping[str, Any], key: str) -> Template | None:
-    return templates.compile_always(data[key]) if key in data else None
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What the reader of one kind gets: the task as written, its pointer, the fields all tasks have, the lock."""
-
-    definition: Mapping[str, Any]
-    ref: str
-    common: Mapping[str, Any]
-    lock: Mapping[str, str]
-
-
-def _read_do(task: Reading) -> Do:
-    return Do(tasks=_read_list(task.definition["do"], f"{task.ref}/do", task.lock), **task.common)
-
-
-def _read_set(task: Reading) -> Set:
-    return Set(value=templates.compile(task.definition["set"]), **task.common)
-
-
-def _read_switch(task: Reading) -> Switch:
-    cases = []
-    for index, item in enumerate(task.definition["switch"]):
-        ((name, case),) = item.items()
-        when = templates.always(case["when"]) if "when" in case else None
-        cases.append(Case(name=name, ref=f"{task.ref}/switch/{index}/{name}", when=when, then=case["then"]))
-    default = next((case for case in cases if case.when is None), None)
-    return Switch(cases=tuple(case for case in cases if case.when is not None), default=default, **task.common)
-
-
-def _read_call(task: Reading) -> Call:
-    function, _, version = task.lock[task.definition["call"]].rpartition(":")
-    arguments = templates.compile(task.definition.get("with", {}))
-    return Call(function=function, version=version, with_=arguments, **task.common)
-
-
-def _read_wait(task: Reading) -> Wait:
-    duration = task.definition["wait"]
-    text = templates.inner(duration) if isinstance(duration, str) else None
-    return Wait(duration=durations.parse_wait(duration) if text is None else text, **task.common)
-
-
-def _read_raise(task: Reading) -> Raise:
-    return Raise(error=templates.compile(task.definition["raise"]["error"]), **task.common)
-
-
-READERS: Mapping[str, Callable[[Reading], Task]] = {
-    "do": _read_do,
-    "set": _read_set,
-    "switch": _read_switch,
-    "call": _read_call,
-    "wait": _read_wait,
-    "raise": _read_raise,
-}
+def _read_schedule(given: Mapping[str, Any], metadata: Mapping[str, Any]) -> Schedule:
+    kind = next(kind for kind in ("every", "cron", "after", "on") if kind in given)
+    own = metadata.get("dotdo", {})
+    return Schedule(
+        kind=kind,
+        interval=durations.parse(given[kind]) if kind in ("every", "after") else None,
+        cron=given.get("cron"),
+        timezone=own.get("timezone", metadata.get("timezone", "UTC")),
+        strategy=read_strategy(given["on"]) if kind == "on" else None,
+        read=given.get("read", "envelope"),
+        missed=own.get("missed", "latest"),
+    )

@@ -80,6 +80,17 @@ def compile_always(value: Any) -> Template:
     return Expression(always(value)) if isinstance(value, str) else compile(value)
 
 
+def is_constant(value: Any) -> bool:
+    """Tell whether data has no expression anywhere inside."""
+    return isinstance(compile(value), Constant)
+
+
+def compile_whole(value: Any) -> Constant | Expression:
+    """Compile a value that is wholly an expression or none at all."""
+    text = inner(value) if isinstance(value, str) else None
+    return Constant(value) if text is None else Expression(text)
+
+
 def resolve(template: Template, evaluate: Callable[[str], Any]) -> Any:
     """Return the value of `template`, calling `evaluate` once for each expression, in document order."""
     if isinstance(template, Constant):

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from actions import schemas
-from actions.models import Action, ActionVersion
+from actions.models import Action, ActionVersion, Connection
 from actions.problems import Problem
 from actions.running import refuse_inside_handler
 from audit.recording import record
@@ -26,35 +27,56 @@ LONGEST_PLACE = 500  # `Step.ref`
 class PublishedAction:
     """A published action as the language sees it: its versions, newest first, with their input schemas."""
 
-    schemas_by_version: Mapping[str, dict[str, Any]]
+    rows: Mapping[str, ActionVersion]
 
     @property
     def versions(self) -> Sequence[str]:
         """Return the published versions, the one published last first."""
-        return list(self.schemas_by_version)
+        return list(self.rows)
 
     def input_schema(self, version: str) -> Mapping[str, Any]:
         """Return the JSON Schema of the arguments."""
-        return self.schemas_by_version[version]
+        schema: dict[str, Any] = self.rows[version].input_schema
+        return schema
 
     def check_input(self, version: str, value: Any) -> list[tuple[str, str]]:
         """Return (pointer, message) of what is wrong with static arguments."""
-        found = schemas.problems(self.schemas_by_version[version], value)
+        found = schemas.problems(self.rows[version].input_schema, value)
         return [(problem.pointer, problem.message) for problem in found]
+
+    def undo(self, version: str) -> str:
+        """Return the name of the action that undoes this one, or an empty text."""
+        return self.rows[version].undo
 
 
 class PublishedActions:
-    """The catalogue of functions: all published actions."""
+    """What documents may use: published actions and workflows, and connections."""
 
     def function(self, name: str) -> PublishedAction | None:
         """Return the action, or None."""
         rows = ActionVersion.objects.filter(action__name=name, state="published").order_by("-published_at")
-        found = dict(rows.values_list("version", "input_schema"))
-        return PublishedAction(found) if found else None
+        return PublishedAction({row.version: row for row in rows}) if rows else None
 
     def names(self) -> Iterable[str]:
         """Return the names of all actions that have a published version."""
         return Action.objects.filter(versions__state="published").distinct().values_list("name", flat=True)
+
+    def workflow(self, namespace: str, name: str) -> Sequence[str]:
+        """Return the published versions of a workflow, the one published last first."""
+        rows = _published_workflows(namespace).filter(workflow__name=name).order_by("-published_at")
+        return list(rows.values_list("version", flat=True))
+
+    def workflows(self, namespace: str) -> Iterable[str]:
+        """Return the names of all workflows of a namespace that have a published version."""
+        return _published_workflows(namespace).order_by().values_list("workflow__name", flat=True).distinct()
+
+    def connections(self) -> Iterable[str]:
+        """Return the names of all connections."""
+        return Connection.objects.values_list("name", flat=True)
+
+
+def _published_workflows(namespace: str) -> QuerySet[WorkflowVersion]:
+    return WorkflowVersion.objects.filter(state="published", document__document__namespace=namespace)
 
 
 def check_workflow(source: str) -> tuple[dict[str, Any], list[Problem]]:

@@ -19,12 +19,14 @@ CHARGE = {
     "required": ["customer_id", "amount"],
     "additionalProperties": False,
 }
+CANCEL = {"type": "object", "properties": {"id": {"type": "string"}, "customer_id": {"type": "string"}}}
 
 
 @dataclass
 class Info:
     versions: list[str]
     schema: Mapping[str, Any] = field(default_factory=dict)
+    undone_by: str = ""
 
     def input_schema(self, version: str) -> Mapping[str, Any]:
         return self.schema
@@ -32,12 +34,18 @@ class Info:
     def check_input(self, version: str, value: Any) -> Iterable[tuple[str, str]]:
         return [(problem.pointer, problem.message) for problem in schemas.problems(self.schema, value)]
 
+    def undo(self, version: str) -> str:
+        return self.undone_by
+
 
 class Actions:
     known: Mapping[str, Info] = {
         "charge-card": Info(["1.2.0", "1.0.0"], CHARGE),
         "send-mail": Info(["2.0.0"]),
         "unpublished": Info([]),
+        "book-car": Info(["1.0.0"], CHARGE, "cancel-car"),
+        "cancel-car": Info(["1.1.0", "1.0.0"], CANCEL),
+        "book-boat": Info(["1.0.0"], {}, "cancel-boat"),
     }
 
     def function(self, name: str) -> FunctionInfo | None:
@@ -45,6 +53,15 @@ class Actions:
 
     def names(self) -> list[str]:
         return list(self.known)
+
+    def workflow(self, namespace: str, name: str) -> list[str]:
+        return ["2.1.0", "2.0.0"] if (namespace, name) == ("demo", "invoice") else []
+
+    def workflows(self, namespace: str) -> list[str]:
+        return ["invoice"] if namespace == "demo" else []
+
+    def connections(self) -> list[str]:
+        return ["crm-password"]
 
 
 def problems(document: Any) -> list[Problem]:

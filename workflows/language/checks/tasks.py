@@ -10,7 +10,7 @@ from workflows.language.checks.refused import DOTDO_OF_TASK, KINDS, TASK
 from workflows.language.checks.report import Report, at, check_object, nearest
 from workflows.language.checks.values import BEFORE_TASK, BODY, EXPORT, check_data, check_expression, check_metadata
 from workflows.language.kinds import KINDS as ALL_KINDS
-from workflows.language.kinds import SUPPORTED, kind_of
+from workflows.language.kinds import kind_of
 from workflows.language.program import DIRECTIVES
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
@@ -18,6 +18,8 @@ LONGEST_NAME = 100
 MAX_TASKS = 1_000
 MAX_NESTING = 16
 COMMON = ("if", "input", "output", "export", "then", "metadata")
+
+SUPPORTED = tuple(sorted(KEYS))
 
 Task = Mapping[str, Any]
 
