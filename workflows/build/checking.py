@@ -1,0 +1,127 @@
+"""What publishing would refuse, refused where it is written: the validator on a part of a document.
+
+A part is checked inside a document made for it, in which everything that only the rest could say is assumed to be
+there: functions, workflows, what `use` defines, the tasks that a `then` names, the variables of blocks around it. The
+whole document is checked again, without these assumptions but for the functions, when it is read.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from workflows.build.assumed import Assumed, names_used
+from workflows.language.catalog import Catalog, CheckSchema, CompileExpression
+from workflows.language.program import DIRECTIVES
+from workflows.language.templates import escape
+from workflows.language.validator import Problem, validate
+
+HEAD = {"dsl": "1.0.3", "namespace": "part", "name": "part", "version": "1.0.0"}
+VARIABLE = re.compile(r"\$\s*([A-Za-z_][A-Za-z0-9_]*)")
+
+
+class BuildError(ValueError):
+    """What was built cannot be published. `problems` has each reason with its place in the document."""
+
+    def __init__(self, made_by: str, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join(f"{made_by}: {problem}" for problem in problems))
+        self.made_by = made_by
+        self.problems = tuple(problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What looks inside expressions and schemas; the language has neither jq nor JSON Schema itself."""
+
+    compile_expression: CompileExpression = lambda *_: None
+    check_schema: CheckSchema = lambda *_: ()
+
+
+_tools = [Tools()]
+
+
+def install(tools: Tools) -> None:
+    """Check expressions and schemas with these from now on; where dotdo runs, it has installed its own."""
+    _tools[0] = tools
+
+
+def refuse(made_by: str, message: str, place: str = "") -> BuildError:
+    """Return the error of a call that makes no sense at all, to be raised."""
+    return BuildError(made_by, [Problem(place, message)])
+
+
+def check_task(made_by: str, name: str, definition: Mapping[str, Any]) -> None:
+    """Check one task. Raises BuildError with places relative to the task."""
+    place = f"/do/0/{escape(name)}"
+    targets = dict.fromkeys(target for target in _targets(definition) if target != name)
+    beside: list[dict[str, Any]] = [{target: {"set": {}}} for target in targets]
+    document = _around([{name: definition}, *beside])
+    found = [
+        replace(problem, pointer=problem.pointer.removeprefix(place))
+        for problem in _problems(document, _lenient())
+        if f"{problem.pointer}/".startswith(f"{place}/")
+    ]
+    if found:
+        raise BuildError(made_by, found)
+
+
+def check_document(made_by: str, document: Mapping[str, Any], *, complete: bool) -> None:
+    """Check a document; one that is not complete may lack tasks and what they `use`. Raises BuildError."""
+    tasks = document.get("do") or [{"first": {"set": {}}}]
+    found = _problems(document if complete else {**_around(tasks, document), **document, "do": tasks}, _tools[0])
+    if found:
+        raise BuildError(made_by, found)
+
+
+def problems_of(document: Mapping[str, Any], catalog: Catalog, tools: Tools | None) -> list[Problem]:
+    """Run the whole validator, with the real catalog."""
+    tools = tools or _tools[0]
+    return validate(document, catalog, compile_expression=tools.compile_expression, check_schema=tools.check_schema)
+
+
+def _problems(document: Mapping[str, Any], tools: Tools) -> list[Problem]:
+    return problems_of(document, Assumed(document), tools)
+
+
+def _around(tasks: Sequence[Mapping[str, Any]], document: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return a document in which these tasks may stand."""
+    given = (document or {}).get("use", {})
+    used = names_used(tasks)
+    use = {**given, **{key: _filled(key, names, given.get(key)) for key, names in used.items() if names}}
+    return {"document": HEAD, **({"use": use} if use else {}), "do": list(tasks)}
+
+
+def _filled(key: str, names: Sequence[str], given: Any) -> Any:
+    if key == "secrets":
+        return [*(given or []), *(name for name in names if name not in (given or []))]
+    return {**dict.fromkeys(names, STAND_IN[key]), **(given or {})}
+
+
+STAND_IN: Mapping[str, Any] = {
+    "errors": {"type": "https://example.com/errors/any", "status": 500},
+    "retries": {"delay": {"seconds": 1}, "limit": {"attempt": {"count": 1}}},
+    "timeouts": {"after": {"seconds": 1}},
+    "authentications": {"bearer": {"token": "any"}},
+}
+
+
+def _lenient() -> Tools:
+    """Return tools that take every variable for known: the blocks around a part may define it."""
+    real = _tools[0]
+    return Tools(
+        lambda text, variables: real.compile_expression(text, variables | frozenset(VARIABLE.findall(text))),
+        real.check_schema,
+    )
+
+
+def _targets(definition: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the names of tasks beside this one that it jumps to."""
+    catch = definition.get("catch")
+    cases = definition.get("switch")
+    ways: list[Any] = [definition, catch]
+    for case in cases if isinstance(cases, list) else ():
+        ways += case.values() if isinstance(case, dict) else ()
+    for way in ways:
+        target = way.get("then") if isinstance(way, Mapping) else None
+        if isinstance(target, str) and target not in DIRECTIVES:
+            yield target
