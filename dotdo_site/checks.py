@@ -39,8 +39,8 @@ def check_database(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_running(**_: Any) -> list[CheckMessage]:
-    """Check the settings of workers and of outgoing connections."""
-    return [*_workers(), *_outgoing()]
+    """Check the settings of workers, of the public address and of outgoing connections."""
+    return [*_workers(), *_outgoing(), *_address()]
 
 
 @register()
@@ -137,6 +137,12 @@ def _workers() -> Iterator[CheckMessage]:
     if settings.Q_CLUSTER.get("broker_class") != BROKER or settings.Q_CLUSTER.get("scheduler") is not False:
         hint = f"Keep broker_class={BROKER!r} and scheduler=False: the steps in the database are the queue."
         yield Error("Q_CLUSTER does not use the broker of dotdo.", hint=hint, id="dotdo.E021")
+
+
+def _address() -> Iterator[CheckMessage]:
+    if not re.fullmatch(r"https?://[^\s/?#@]+", settings.PUBLIC_URL):
+        hint = "Give scheme and host, and the port if there is one: https://dotdo.example.com"
+        yield Error(f"DOTDO_PUBLIC_URL={settings.PUBLIC_URL!r} is no address.", hint=hint, id="dotdo.E023")
 
 
 def _outgoing() -> Iterator[CheckMessage]:

@@ -62,6 +62,8 @@ DEVELOPMENT = env_bool("DOTDO_DEVELOPMENT", default=False)
 ALLOWED_HOSTS = env_list("DOTDO_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = env_list("DOTDO_TRUSTED_ORIGINS")
 HTTPS = env_bool("DOTDO_HTTPS", default=False)
+# How others reach this server: the webhooks that runs give out begin with it.
+PUBLIC_URL = os.environ.get("DOTDO_PUBLIC_URL", "http://localhost:8000").rstrip("/")
 # Where the demo's stand-ins listen; `make up` chooses the ports, 0 means that they do not run.
 DEMO_HTTP_PORT = int(os.environ.get("DOTDO_DEMO_HTTP_PORT", "0"))
 DEMO_SMTP_PORT = int(os.environ.get("DOTDO_DEMO_SMTP_PORT", "0"))

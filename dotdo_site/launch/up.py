@@ -34,7 +34,8 @@ class Up:
 
     def __post_init__(self) -> None:
         self.url = f"http://127.0.0.1:{self.port}"
-        self.shared = shared_environment(self.var)
+        self.shared = {"DOTDO_PUBLIC_URL": os.environ.get("DOTDO_PUBLIC_URL") or self.url}
+        self.shared |= shared_environment(self.var)
         self.supervisor = Supervisor(processes.base_environment() | self.shared, ROOT, spare=self._other_pids)
         self.say = self.supervisor.output.say
 

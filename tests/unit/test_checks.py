@@ -15,6 +15,7 @@ GOOD = {
     "API_KEY_PEPPER": "p" * 50,
     "SECRETS_KEYS": [GOOD_KEY],
     "OUTGOING_ALLOW": ["127.0.0.1:8025", "10.0.0.0/8", "crm.internal:443", "crm.internal", "[::1]:25", "fd00::/8"],
+    "PUBLIC_URL": "https://dotdo.example.org:8443",
     "ALLOWED_HOSTS": ["dotdo.example.org"],
     "APPLICATION_ROLE": "dotdo",
 }
@@ -38,6 +39,8 @@ BAD: list[tuple[str, Any, str]] = [
     ("MAX_CRASHES", 0, "dotdo.E020"),
     ("Q_CLUSTER", {"broker_class": "workflows.broker.HintBroker", "scheduler": True}, "dotdo.E021"),
     ("Q_CLUSTER", {"orm": "default", "scheduler": False}, "dotdo.E021"),
+    ("PUBLIC_URL", "dotdo.example.com", "dotdo.E023"),
+    ("PUBLIC_URL", "https://dotdo.example.com/below", "dotdo.E023"),
     ("OUTGOING_ALLOW", ["http://crm.internal"], "dotdo.E030"),
     ("OUTGOING_ALLOW", ["10.0.0.0/99"], "dotdo.E030"),
     ("OUTGOING_ALLOW", ["crm.internal:0"], "dotdo.E030"),
