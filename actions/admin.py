@@ -18,7 +18,9 @@ from dotdo_site.lib import durations
 from dotdo_site.lib.admin import JSONText, ReadOnlyAdmin, RowAdmin, RowForm, RowInline, actor
 from dotdo_site.lib.drafts import DraftAdmin, DraftForm
 
-CONTRACT = ("kind", "config", "input_schema", "output_schema", "retry", "timeout", "effect", "on_crash", "queue")
+CONTRACT = (
+    "kind", "config", "input_schema", "output_schema", "retry", "timeout", "effect", "on_crash", "queue", "undo",
+)  # fmt: skip
 CONFIG_HELP = (
     'http: {"method": "POST", "url": "https://api.example.com/users/{id}", "connection": {"name": "crm", "as": '
     '"bearer"}}; body, query, headers, encoding, success, errors and response may be added. '
@@ -49,6 +51,11 @@ class ContractForm(DraftForm):
         choices=[(each, each) for each in ON_CRASH], help_text="When the worker died while it ran."
     )
     queue = forms.CharField(max_length=63, initial="default")
+    undo = forms.CharField(
+        max_length=63,
+        required=False,
+        help_text="The action that takes this one back, such as a refund for a charge; workflows undo with it.",
+    )
 
     class Meta:
         model = ActionVersion
@@ -95,7 +102,7 @@ class Versions(DraftAdmin):
     search_fields = ("action__name",)
     shown = (
         "action", "version", "state", "published_at", "kind", "config", "input_schema", "output_schema", "retry",
-        "timeout_ms", "effect", "transactional", "on_crash", "queue", "digest",
+        "timeout_ms", "effect", "transactional", "on_crash", "queue", "undo", "digest",
     )  # fmt: skip
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:

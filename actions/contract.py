@@ -44,6 +44,7 @@ class Contract:
     transactional: bool
     on_crash: str
     queue: str
+    undo: str = ""
 
     @classmethod
     def of(cls, row: Any) -> "Contract":
@@ -55,8 +56,9 @@ class Contract:
         return asdict(self)
 
     def digest(self) -> str:
-        """Return the SHA-256 of the canonical contract."""
-        return canonical.digest(self.as_dict())
+        """Return the SHA-256 of the canonical contract; without an undo it is that of contracts that had none yet."""
+        parts = self.as_dict()
+        return canonical.digest(parts if self.undo else {name: parts[name] for name in parts if name != "undo"})
 
     def differences(self, other: "Contract") -> list[str]:
         """Return the names of the parts that differ."""

@@ -46,6 +46,7 @@ def create_draft(
     effect: str = "keyed",
     on_crash: str = "retry",
     queue: str = "default",
+    undo: str = "",
     reason: str = "",
     replace_draft: bool = False,
 ) -> ActionVersion:
@@ -66,6 +67,7 @@ def create_draft(
         transactional=False,
         on_crash=on_crash,
         queue=queue,
+        undo=undo,
     )
     action = Action(name=name, title=title, description=description)
     found += [*timeout_problems, *problems(ActionVersion(action=action, version=version, **contract.as_dict()))]
@@ -78,6 +80,7 @@ def problems(version: ActionVersion) -> list[Problem]:
     """Return everything that keeps a version, saved or not, from being published."""
     return [
         *_identity_problems(version.action.name, version.version, version.action.title, version.queue),
+        *_name_problems("undo", version.undo),
         *_choice_problems(version.kind, version.effect, version.on_crash),
         *_config_problems(version.kind, version.config),
         *_schema_problems(version),
@@ -92,7 +95,7 @@ def publish(version: ActionVersion, *, actor: str, reason: str = "") -> ActionVe
         row = ActionVersion.objects.select_for_update(of=("self",)).select_related("action").get(pk=version.pk)
         if row.state != ActionVersion.State.DRAFT:
             raise DefinitionInvalid([Problem("/state", "state", f"is {row.state}: only drafts are published")])
-        if found := problems(row):
+        if found := [*problems(row), *_undo_problems(row.undo)]:
             raise DefinitionInvalid(found)
         contract = _settled(row)
         ActionVersion.objects.filter(pk=row.pk).update(
@@ -101,6 +104,17 @@ def publish(version: ActionVersion, *, actor: str, reason: str = "") -> ActionVe
         _audit("action.published", row, actor, reason, contract)
     row.refresh_from_db()
     return row
+
+
+def is_published(name: str) -> bool:
+    """Tell whether an action has a published version."""
+    return ActionVersion.objects.filter(action__name=name, state=ActionVersion.State.PUBLISHED).exists()
+
+
+def _undo_problems(name: str) -> Iterator[Problem]:
+    if name and re.fullmatch(NAME, name) and not is_published(name):
+        message = f"is {name}, and there is no published action of that name: publish it first, or correct the name"
+        yield Problem("/undo", "undo", message)
 
 
 def _settled(row: ActionVersion) -> Contract:
@@ -158,6 +172,11 @@ def _identity_problems(name: Any, version: Any, title: Any, queue: Any) -> Itera
             yield Problem(f"/{field}", "pattern", f"does not match {pattern}")
     if not isinstance(title, str) or len(title) > 200:
         yield Problem("/title", "maxLength", "must be text of at most 200 characters")
+
+
+def _name_problems(field: str, value: Any) -> Iterator[Problem]:
+    if value != "" and not (isinstance(value, str) and re.fullmatch(NAME, value)):
+        yield Problem(f"/{field}", "pattern", f"is no name of an action: it does not match {NAME}")
 
 
 def _choice_problems(kind: Any, effect: Any, on_crash: Any) -> Iterator[Problem]:

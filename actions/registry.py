@@ -67,11 +67,13 @@ def action(
     transactional: bool | None = None,
     on_crash: str = "retry",
     queue: str = "default",
+    undo: str = "",
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Register a handler `fn(ctx, ...)` as one version of an action.
 
     Schemas come from the signature unless `input` or `output` (JSON Schema or shorthand) are given. `timeout` is a
-    duration. Transactional is the default: the handler runs in the transaction that records its result, at most 30 s.
+    duration, `undo` the name of the action that takes this one back. Transactional is the default: the handler runs in
+    the transaction that records its result, at most 30 s.
     Raises RegistrationError, SignatureError.
     """
 
@@ -90,6 +92,7 @@ def action(
                 transactional=_flag("transactional", transactional, default=True),
                 on_crash=_one_of("on_crash", on_crash, ON_CRASH),
                 queue=_matching("queue", queue, QUEUE),
+                undo=_matching("undo", undo, NAME) if undo != "" else "",
             )
         except signatures.SignatureError:
             raise

@@ -1,10 +1,11 @@
 """From the registry to published versions: what is new is published, what changed under its old number is refused."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
+from actions import publishing
 from actions.contract import Contract
 from actions.models import Action, ActionVersion
 from actions.registry import ActionSpec
@@ -14,7 +15,7 @@ LOCK = 6_130_771_402  # one sync at a time, on all hosts
 
 
 class ContractChanged(Exception):
-    """Versions in the code that differ from what was published under their number; nothing was changed."""
+    """Versions in the code that contradict what is published; nothing was changed."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("nothing was published:\n  " + "\n  ".join(problems))
@@ -28,7 +29,8 @@ def sync(specs: Iterable[ActionSpec], *, actor: str) -> list[str]:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
         known = _published(ordered)
-        if problems := [text for spec in ordered if (text := _problem(spec, known))]:
+        problems = [text for spec in ordered if (text := _problem(spec, known))]
+        if problems := [*problems, *_undo_problems(ordered)]:
             raise ContractChanged(problems)
         new = [spec for spec in ordered if (spec.name, spec.version) not in known]
         for spec in ordered:
@@ -54,6 +56,17 @@ def _problem(spec: ActionSpec, known: dict[tuple[str, str], ActionVersion]) -> s
             f"(for example version={_next(spec.version)!r}), because runs are pinned to what was published"
         )
     return None
+
+
+def _undo_problems(specs: list[ActionSpec]) -> Iterator[str]:
+    here = {spec.name for spec in specs}
+    for spec in specs:
+        undo = spec.contract.undo
+        if undo and undo not in here and not publishing.is_published(undo):
+            yield (
+                f"{spec.name}:{spec.version} is undone by {undo!r}, and there is no published action of that name: "
+                "register or publish it, or correct the name"
+            )
 
 
 def _next(version: str) -> str:

@@ -206,6 +206,7 @@ class ActionDraft(StrictSerializer):
     effect = fields.Judged(default="keyed", choices=contract.EFFECTS)
     on_crash = fields.Judged(default="retry", choices=contract.ON_CRASH)
     queue = fields.Text(default="default", max_length=63)
+    undo = fields.Text(default="", allow_blank=True, max_length=63, help_text="The action that takes this one back.")
     reason = fields.Text(default="", allow_blank=True, max_length=REASON_LENGTH)
 
 
@@ -250,6 +251,7 @@ class Action(ActionRow):
     transactional = serializers.BooleanField()
     on_crash = serializers.CharField()
     queue = serializers.CharField()
+    undo = serializers.CharField(help_text="The action that takes this one back, or empty.")
 
     input_schema = serializers.JSONField()
     output_schema = serializers.JSONField()

@@ -34,6 +34,7 @@ def action(name: str) -> ActionDetail | None:
         transactional=shown.transactional,
         on_crash=shown.on_crash,
         queue=shown.queue,
+        undo=shown.undo,
         config=shown.config,
         versions=[_version_row(version) for version in versions],
     )

@@ -167,6 +167,7 @@ class ActionDetail(ActionRow):
     transactional: bool
     on_crash: str
     queue: str
+    undo: str
     config: dict[str, Any]
     versions: list[VersionRow]
 

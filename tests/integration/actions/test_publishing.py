@@ -66,6 +66,7 @@ def test_an_old_version_stays_when_a_new_one_comes() -> None:
         ({"transactional": False}, "transactional"),
         ({"on_crash": "park"}, "on_crash"),
         ({"queue": "slow"}, "queue"),
+        ({"undo": "pub-x"}, "undo"),
         ({"retry": {"max_attempts": 2}}, "retry"),
         ({"output": {"b": "string"}}, "output_schema"),
     ],
@@ -198,6 +199,8 @@ def test_publishing_lists_every_problem_at_once() -> None:
         ({"effect": "none"}, "/effect"),
         ({"on_crash": "none"}, "/on_crash"),
         ({"queue": "A B"}, "/queue"),
+        ({"undo": "A B"}, "/undo"),
+        ({"undo": None}, "/undo"),
         ({"title": "x" * 201}, "/title"),
     ],
 )
@@ -206,6 +209,25 @@ def test_a_draft_with_one_mistake_is_refused_with_its_pointer_only(change: dict[
     with pytest.raises(DefinitionInvalid) as error:
         publishing.create_draft(**given)
     assert [problem.pointer for problem in error.value.problems] == [pointer]
+
+
+def test_an_undo_that_is_not_there_keeps_an_action_from_being_published() -> None:
+    draft = publishing.create_draft("pub-x", "http", HTTP, actor="ann", undo="pub-y")
+    with pytest.raises(DefinitionInvalid, match="no published action of that name") as error:
+        publishing.publish(draft, actor="ann")
+    assert [problem.pointer for problem in error.value.problems] == ["/undo"]
+    publishing.publish(publishing.create_draft("pub-y", "http", HTTP, actor="ann"), actor="ann")
+    assert publishing.publish(draft, actor="ann").undo == "pub-y"
+
+
+def test_code_that_names_an_undo_which_is_not_there_publishes_nothing() -> None:
+    register(undo="pub-y")
+    with pytest.raises(sync.ContractChanged, match="is undone by 'pub-y'"):
+        synced()
+    assert not ActionVersion.objects.exists()
+    register("pub-y")
+    assert synced() == ["pub-x:1.0.0", "pub-y:1.0.0"]
+    assert ActionVersion.objects.get(action__name="pub-x").undo == "pub-y"
 
 
 def test_a_version_number_is_used_once() -> None:

@@ -173,7 +173,7 @@ def action_form(**changes: str) -> dict[str, str]:
         "name": "charge-card", "version": "1.0.0", "title": "", "description": "", "kind": "http",
         "config": '{"method": "POST", "url": "https://payments.example.com/charges"}',
         "input_schema": '{"amount": "number"}', "output_schema": "", "retry": "", "timeout": "30s", "effect": "keyed",
-        "on_crash": "retry", "queue": "default", **changes,
+        "on_crash": "retry", "queue": "default", "undo": "", **changes,
     }  # fmt: skip
 
 
