@@ -23,12 +23,20 @@ KINDS = {
     "run.failed": "The run was parked: a fault nobody caught.",
     "run.cancelled": "The run was cancelled.",
     "run.retried": "The run was retried from the failed step.",
+    "run.unparked": "The run goes on: the child run that it was parked on was repaired.",
+    "run.suspended": "The run was suspended.",
+    "run.resumed": "The run was resumed.",
+    "run.resolved": "The failed run was settled in another way.",
+    "run.undo_requested": "It was asked to undo what the run has done.",
     "run.waiting": "The run rests until something is due.",
     "run.blocked": "No worker here knows the handler; the run waits for one.",
     "step.succeeded": "A step succeeded.",
     "step.failed": "A step failed for good.",
     "step.retrying": "An attempt failed; the step will be tried again.",
     "step.cancelled": "A step ended because its run had ended.",
+    "step.skipped": "A step was passed over with an output given by hand.",
+    "timer.fired": "A wait was ended early.",
+    "approval.answered": "An approval was answered.",
     "event.received": "An event came in and was handed to those it is meant for.",
     "entry.written": "A datastore entry was written by a person or an integration.",
     "action.drafted": "A draft of an action version was saved.",
@@ -37,6 +45,7 @@ KINDS = {
     "workflow.drafted": "A draft of a workflow version was saved.",
     "workflow.published": "A workflow version was published.",
     "connection.changed": "A connection's secret was set.",
+    "connection.used": "A connection's secret was handed to a step.",
     "key.issued": "An API key was issued.",
     "key.revoked": "An API key was revoked.",
     "link.issued": "A one-time sign-in link was issued.",
@@ -99,8 +108,19 @@ def link_hash(
     return hashlib.sha256(previous + body.encode()).digest()
 
 
-def record(*, chain: uuid.UUID, kind: str, actor: str, reason: str = "", data: Mapping[str, Any] | None = None) -> None:
-    """Append an event to a chain that is not a run's, in the caller's transaction. Raises UnknownKind."""
+def record(
+    *,
+    chain: uuid.UUID,
+    kind: str,
+    actor: str,
+    reason: str = "",
+    data: Mapping[str, Any] | None = None,
+    run: uuid.UUID | None = None,
+) -> None:
+    """Append an event to a chain that is not a branch's, in the caller's transaction. Raises UnknownKind.
+
+    With `run` it is listed among the events of that run.
+    """
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [chain.int >> 65])
@@ -108,10 +128,11 @@ def record(*, chain: uuid.UUID, kind: str, actor: str, reason: str = "", data: M
             at = cursor.fetchone()[0]
         last = AuditEvent.objects.filter(chain=chain).order_by("-seq").values_list("seq", "hash").first()
         previous, seq = (bytes(last[1]), last[0] + 1) if last else (GENESIS, 0)
-        link = seal(previous, chain=chain, seq=seq, kind=kind, actor=actor, reason=reason, at=at, data=data)
+        link = seal(previous, chain=chain, seq=seq, kind=kind, actor=actor, reason=reason, at=at, run=run, data=data)
         AuditEvent.objects.create(
             chain=link.chain,
             seq=link.seq,
+            run=link.run,
             kind=link.kind,
             actor=link.actor,
             reason=link.reason,

@@ -1,6 +1,11 @@
-"""What an operator may do with a run as it is: None when allowed, otherwise the reason why not."""
+"""What an operator may do with a run or a step as it is: None when allowed, otherwise the reason why not."""
 
 from datetime import datetime
+
+SKIPPABLE = ("call", "wait", "listen", "run", "emit", "task", "undo")
+TIMED = ("wait", "timer")
+OPEN = ("ready", "running", "waiting", "held")
+UNDOING = "undoing"
 
 
 def retry_refusal(state: str, resolved_at: datetime | None) -> str | None:
@@ -14,8 +19,79 @@ def retry_refusal(state: str, resolved_at: datetime | None) -> str | None:
 
 def cancel_refusal(state: str) -> str | None:
     """Return why a run in this state cannot be cancelled."""
-    return f"This run has already {state}." if state == "succeeded" else _cancelled(state)
+    return _over(state)
 
 
-def _cancelled(state: str) -> str | None:
-    return "This run was already cancelled." if state == "cancelled" else None
+def suspend_refusal(state: str) -> str | None:
+    """Return why a run in this state cannot be suspended."""
+    if state == "suspended":
+        return "This run is already suspended."
+    if state == "failed":
+        return "This run failed: it rests until a person goes on with it."
+    return _over(state)
+
+
+def resume_refusal(state: str) -> str | None:
+    """Return why a run in this state cannot be resumed."""
+    return None if state == "suspended" else f"Only a suspended run can be resumed; this one is {state}."
+
+
+def resolve_refusal(state: str, resolved_at: datetime | None) -> str | None:
+    """Return why a run in this state cannot be marked as resolved."""
+    if state != "failed":
+        return f"Only a failed run can be marked as resolved; this one is {state}."
+    return None if resolved_at is None else "This run is already marked as resolved."
+
+
+def undo_refusal(state: str, *, recorded: int, begun: bool) -> str | None:
+    """Return why a run cannot be undone. `recorded` counts what is left to undo, `begun`: a person asked before."""
+    if over := _over(state):
+        return over
+    if begun:
+        return "The undo of this run has begun; if it failed, retry the run."
+    if state == "pending":
+        return "This run has done nothing yet: cancel it."
+    if not recorded:
+        return "Nothing is left to undo: none of the finished steps says how it is undone. Cancel the run instead."
+    return None
+
+
+def skip_refusal(run_state: str, kind: str, state: str, *, caught: bool) -> str | None:
+    """Return why a step cannot be passed over with an output given by hand."""
+    if over := _over(run_state):
+        return over
+    if kind not in SKIPPABLE:
+        return f"A step of the kind {kind} has no output that could be given by hand."
+    if state == "running":
+        return "This step is running: wait for its end, or suspend the run first."
+    if state == "failed" and caught:
+        return "The workflow caught this fault and went on."
+    return None if state in {*OPEN, "failed"} else f"This step is already {state}."
+
+
+def fire_refusal(run_state: str, kind: str, state: str, *, function: str, in_future: bool) -> str | None:
+    """Return why a wait cannot be ended early. `in_future`: its time has not come yet."""
+    if over := _over(run_state):
+        return over
+    if state == "held":
+        return f"The run is {run_state}: go on with it first."
+    if state != "ready" or not in_future:
+        return "This step does not wait for a time."
+    if kind not in TIMED and function.startswith(("approval:", "wait-until:")):
+        return "This step looks at the clock by itself: answer it, or skip it."
+    return None
+
+
+def answer_refusal(run_state: str, kind: str, state: str, function: str) -> str | None:
+    """Return why a step cannot be answered."""
+    if kind not in {"call", "start"} or not function.startswith("approval:"):
+        return "This step does not ask a person."
+    if over := _over(run_state):
+        return over
+    return None if state in OPEN else f"This approval is over: the step is {state}."
+
+
+def _over(state: str) -> str | None:
+    if state == "cancelled":
+        return "This run was already cancelled."
+    return "This run has already succeeded." if state == "succeeded" else None

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from workflows import datastore
+from workflows.functions.approval import approval
 from workflows.functions.emit import emit
 from workflows.job import Job
 
@@ -20,5 +21,6 @@ def _datastore(job: Job) -> Any:
 
 FUNCTIONS: Mapping[str, Function] = {
     **dict.fromkeys(datastore.FUNCTIONS, _datastore),
+    "approval": approval,
     "emit": emit,
 }

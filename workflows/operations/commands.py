@@ -1,124 +1,88 @@
-"""What operators do to runs. Each locks the run, then its open branches in order, and raises their revision: a
-checkpoint that still read the old state then fails its guard and looks again. Running steps are never touched.
-"""
+"""What lets a failed run go on, and what ends a run. Running steps are never touched."""
 
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from django.db import transaction
-from django.db.models import F
 from django.db.models.functions import Now
 
 from actions.running import refuse_inside_handler
-from audit.models import AuditEvent
-from audit.recording import seal
-from workflows import payloads, rules, wake
-from workflows.models import Branch, Run, Step
-from workflows.operations.errors import NotAllowed, UnknownRun
-
-UNTOUCHED = ("ready", "waiting", "held", "failed")
-
-
-@dataclass(frozen=True, slots=True)
-class Locked:
-    """A run under lock, with its open branches in id order; the first is the root."""
-
-    run: Run
-    branches: list[Branch]
+from workflows import rules, wake
+from workflows.models import Run, Step, Subscription
+from workflows.operations.errors import refuse
+from workflows.operations.going_on import go_on, make_ready, uncaught, unpark
+from workflows.operations.locking import Line, Locked, idle_steps, lock, lock_line, record
 
 
 def retry(run_id: uuid.UUID, *, actor: str, reason: str) -> None:
-    """Retry a failed run from the failed step, with all its attempts anew. Raises UnknownRun, NotAllowed."""
+    """Retry a failed run from the failed step, with all its attempts anew. Children that failed are retried with it,
+    and the runs that are parked on it go on. Raises UnknownRun, NotAllowed.
+    """
     refuse_inside_handler("retry a run")
     with transaction.atomic():
-        locked = _lock(run_id)
-        refusal = rules.retry_refusal(locked.run.state, locked.run.resolved_at)
-        if refusal:
-            raise NotAllowed(refusal)
-        failed = list(_steps(locked.run).filter(state="failed"))
-        for step in failed:
-            _make_ready(step)
-        _steps(locked.run).filter(state="held").update(state="ready")
-        Run.objects.filter(pk=run_id).update(state="running", reason="", error=None)
-        _record(locked, "run.retried", actor, reason, {"steps": [step.key for step in failed]})
+        line = lock_line(run_id, above=True)
+        run = line.head.run
+        refuse(rules.retry_refusal(run.state, run.resolved_at))
+        notes = [(member, "run.retried", {"steps": _retry(member)}) for member in _to_retry(line)]
+        record(notes + unpark(line), actor, reason)
         wake.workers()
 
 
 def cancel(run_id: uuid.UUID, *, actor: str, reason: str) -> None:
-    """End a run; a step that is running finishes without effect on it. Raises UnknownRun, NotAllowed."""
+    """End a run and the open runs that it started; a step that is running finishes without effect on it.
+
+    Raises UnknownRun, NotAllowed.
+    """
     refuse_inside_handler("cancel a run")
     with transaction.atomic():
-        locked = _lock(run_id)
-        refusal = rules.cancel_refusal(locked.run.state)
-        if refusal:
-            raise NotAllowed(refusal)
-        ended = [step.pk for step in _steps(locked.run)]
-        Step.objects.filter(pk__in=ended).update(state="cancelled", finished_at=Now())
-        Run.objects.filter(pk=run_id).update(state="cancelled", reason="", finished_at=Now())
-        _record(locked, "run.cancelled", actor, reason, {"was": locked.run.state}, branch_state="closed")
+        line = lock_line(run_id)
+        refuse(rules.cancel_refusal(line.head.run.state))
+        end(line.family, actor, reason)
+        if line.head.run.parent_step:
+            wake.step(line.head.run.parent_step)
 
 
-def _lock(run_id: uuid.UUID) -> Locked:
-    run = Run.objects.select_for_update(no_key=True).filter(pk=run_id).first()
-    if run is None:
-        raise UnknownRun(run_id)
-    branches = Branch.objects.select_for_update(no_key=True).filter(run=run, state="open").order_by("id")
-    return Locked(run, list(branches))
+def resolve(run_id: uuid.UUID, *, actor: str, reason: str) -> None:
+    """Take a failed run off the list of what needs a person: it was settled in another way.
+
+    Raises UnknownRun, NotAllowed.
+    """
+    refuse_inside_handler("resolve a run")
+    with transaction.atomic():
+        locked = lock(run_id)
+        refuse(rules.resolve_refusal(locked.run.state, locked.run.resolved_at))
+        Run.objects.filter(pk=run_id).update(resolved_at=Now())
+        record([(locked, "run.resolved", {"was": locked.run.reason})], actor, reason)
 
 
-def _steps(run: Run) -> Any:
-    """Return the steps that nobody executes, locked; a running one meets the raised revision instead."""
-    steps = Step.objects.select_for_update(no_key=True, skip_locked=True)
-    return steps.filter(run=run, state__in=UNTOUCHED).order_by("id")
+def end(members: Sequence[Locked], actor: str, reason: str) -> None:
+    """Cancel runs that are locked, with all that is open in them."""
+    runs = [member.run for member in members]
+    end_steps(runs)
+    Run.objects.filter(pk__in=[run.pk for run in runs]).update(state="cancelled", reason="", finished_at=Now())
+    record([(member, "run.cancelled", {"was": member.run.state}) for member in members], actor, reason, close=True)
 
 
-def _make_ready(step: Step) -> None:
-    """Put a failed step back. A definite refusal means that nothing happened, so the effect gets a new key."""
-    error = payloads.resolve(step.error, payloads.load(step.run_id, [step.error]))
-    refused = bool(error and error.get("definite"))
-    Step.objects.filter(pk=step.pk).update(
-        state="ready",
-        due_at=Now(),
-        failures=0,
-        crashes=0,
-        finished_at=None,
-        generation=F("generation") + (1 if refused else 0),
-    )
+def end_steps(runs: Sequence[Run]) -> None:
+    """Cancel the steps of runs that nobody executes; nothing is listened for any more."""
+    Step.objects.filter(pk__in=[step.pk for step in idle_steps(runs)]).update(state="cancelled", finished_at=Now())
+    Subscription.objects.filter(step__run__in=runs).delete()
 
 
-def _record(
-    locked: Locked, kind: str, actor: str, reason: str, data: Mapping[str, Any], *, branch_state: str = "open"
-) -> None:
-    """Append the event to the root branch's chain and raise every open branch's revision."""
-    root, *others = locked.branches
-    now = Run.objects.filter(pk=locked.run.pk).annotate(now=Now()).values_list("now", flat=True).get()
-    link = seal(
-        bytes(root.audit_head),
-        chain=root.id,
-        seq=root.audit_seq + 1,
-        run=locked.run.id,
-        kind=kind,
-        actor=actor,
-        reason=reason,
-        at=now,
-        data=data,
-    )
-    AuditEvent.objects.create(
-        chain=link.chain,
-        seq=link.seq,
-        run=link.run,
-        kind=link.kind,
-        actor=link.actor,
-        reason=link.reason,
-        at=link.at,
-        data=link.data,
-        hash=link.hash,
-    )
-    Branch.objects.filter(pk=root.pk).update(
-        revision=F("revision") + 1, audit_seq=link.seq, audit_head=link.hash, state=branch_state
-    )
-    Branch.objects.filter(pk__in=[branch.pk for branch in others]).update(
-        revision=F("revision") + 1, state=branch_state
-    )
+def _to_retry(line: Line) -> Iterator[Locked]:
+    """Yield the run and, below it, the failed runs on whose end it is parked."""
+    parked: set[uuid.UUID] = set()
+    for member in line.family:
+        run = member.run
+        if member is line.head or (run.parent_step in parked and not rules.retry_refusal(run.state, run.resolved_at)):
+            parked |= {step.id for step in uncaught(run)}
+            yield member
+
+
+def _retry(member: Locked) -> list[str]:
+    """Make the failed steps of a run ready; return their keys."""
+    failed = uncaught(member.run)
+    for step in failed:
+        make_ready(step)
+    go_on(member, rules.UNDOING if member.run.reason == "undo_failed" else "")
+    return [step.key for step in failed]

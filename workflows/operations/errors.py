@@ -86,6 +86,21 @@ class NotAllowed(OperationError):
     """The state of things does not allow this."""
 
 
+class UnknownStep(OperationError):
+    """The run has no step with this key."""
+
+    def __init__(self, run_id: uuid.UUID, key: str) -> None:
+        super().__init__(f"The run {run_id} has no step {key}.")
+
+
+class AnswerInvalid(OperationError):
+    """What a person gave, an output or an answer, does not fit; nothing was changed. `part` says which of the two."""
+
+    def __init__(self, part: str, problems: Sequence[Problem]) -> None:
+        super().__init__(f"The {part} does not fit; nothing was changed.")
+        self.part, self.problems = part, list(problems)
+
+
 class VersionConflict(OperationError):
     """The entry changed since it was read."""
 
@@ -93,3 +108,9 @@ class VersionConflict(OperationError):
         now = f"is at version {current_version}" if current_version else "does not exist"
         super().__init__(f"The entry {now}: read it again before you write.")
         self.current_version = current_version
+
+
+def refuse(refusal: str | None) -> None:
+    """Raise NotAllowed when there is a reason to refuse."""
+    if refusal:
+        raise NotAllowed(refusal)

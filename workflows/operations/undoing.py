@@ -1,0 +1,58 @@
+"""Undo what a run has done: everything open ends, then workers run the recorded compensations, the last one first."""
+
+import uuid
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from actions.running import refuse_inside_handler
+from workflows import rules, wake
+from workflows.models import Run, Step, Undo
+from workflows.operations.commands import end, end_steps
+from workflows.operations.errors import refuse
+from workflows.operations.locking import Locked, lock_line, raise_revision, record
+
+KEY = "#undo"
+ENDING = {"frames": [], "ending": {"state": "cancelled", "reason": "undone"}}
+LEFT = ("recorded", "running")
+
+
+def undo(run_id: uuid.UUID, *, actor: str, reason: str) -> None:
+    """End a run by undoing its finished steps, the last one first; children that are open are cancelled.
+
+    Raises UnknownRun, NotAllowed.
+    """
+    refuse_inside_handler("undo a run")
+    with transaction.atomic():
+        line = lock_line(run_id)
+        head, children = line.head, line.family[1:]
+        recorded = Undo.objects.filter(run=run_id, state__in=LEFT).count()
+        begun = Step.objects.filter(run=run_id, key=KEY).exists()
+        refuse(rules.undo_refusal(head.run.state, recorded=recorded, begun=begun))
+        end(children, actor, reason)
+        end_steps([head.run])
+        record([(head, "run.undo_requested", {"was": head.run.state, "recorded": recorded})], actor, reason)
+        _begin(head)
+        wake.workers()
+
+
+def _begin(head: Locked) -> None:
+    run, root = head.run, head.root
+    others = [branch for branch in head.branches if branch is not root]
+    raise_revision(others, state="closed", closed_at=Now(), rest="")
+    raise_revision([root], cursor=ENDING, rest="", open=0)
+    Step.objects.create(
+        run=run,
+        branch=root,
+        key=KEY,
+        ref="",
+        name="undo",
+        kind="undo",
+        due_at=Now(),
+        created_at=Now(),
+        queue=run.queue,
+        priority=run.priority,
+    )
+    Run.objects.filter(pk=run.pk).update(
+        state="running", reason=rules.UNDOING, error=None, resolved_at=None, stopped_at=None
+    )
