@@ -1,6 +1,7 @@
 """What a handler knows about its attempt. No datastore, no way to start actions: those belong to workflows."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from threading import Event
 from typing import Any
@@ -15,6 +16,7 @@ class Context:
 
     `idempotency_key` is the same for all attempts of the step: hand it to whoever you call. `fence` grows with every
     attempt: whoever sees a smaller one than before can ignore it. `deadline` is on the monotonic clock, in seconds.
+    `secret_names` are the connections that the workflow declares; no other secret is ever handed to the step.
     """
 
     run_id: str
@@ -24,6 +26,7 @@ class Context:
     fence: int
     deadline: float | None = None
     stop: Event = field(default_factory=Event)
+    secret_names: Sequence[str] = ()
 
     def remaining(self) -> float:
         """Return the seconds left until the attempt times out; infinite before it has begun."""

@@ -1,6 +1,6 @@
 """One attempt: validate the input, run the handler under its time limit, turn whatever happens into an Outcome.
 
-No queries of its own; nothing a handler does gets out of here as an exception.
+Its only queries are for the secrets that the input names; nothing a handler does gets out of here as an exception.
 """
 
 import time
@@ -9,15 +9,15 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any
 
-from actions import logs, running, schemas
+from actions import logs, markers, running, schemas, secrets
 from actions.alarm import Alarm, HandlerTimeout
 from actions.context import Context
 from actions.contract import Runnable
-from actions.errors import Failure, from_exception, from_result, shorten, trace_of
-from actions.handlers.kinds import KINDS
+from actions.errors import ActionError, Failure, from_exception, from_result, shorten, trace_of
+from actions.handlers.kinds import CALLS, KINDS
 from actions.limits import check_value
 from actions.problems import Problem
-from actions.sensitive import redact, redact_value, sensitive_values
+from actions.sensitive import cover, redact, redact_value, sensitive_values
 
 # Frames of these packages in a traceback mean that a query was cut off and its connection is in an unknown state.
 DATABASE_PACKAGES = ("psycopg", "psycopg_binary", "psycopg_c", "psycopg_pool")
@@ -26,7 +26,10 @@ LISTED = 5
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What an attempt came to. `interrupted`: it may have been stopped inside a query; discard the connection."""
+    """What an attempt came to. `interrupted`: it may have been stopped inside a query; discard the connection.
+
+    `used` are the (connection, host) pairs whose secrets it was given.
+    """
 
     ok: bool
     output: Any
@@ -34,27 +37,24 @@ class Outcome:
     log: list[dict[str, Any]]
     seconds: float
     interrupted: bool = False
+    used: frozenset[tuple[str, str]] = frozenset()
 
 
 def invoke(version: Runnable, value: Any, ctx: Context, *, hard_stop: bool = False) -> Outcome:
     """Run one attempt. `hard_stop` ends the process when the handler ignores its limit for another 5 s."""
     started = time.monotonic()
-    if found := check_input(version, value):
-        return _failed(_invalid("invalid_input", "the input", found), [], started)
-    limit = version.timeout_ms / 1_000
-    ctx.deadline = started + limit
-    secrets = sensitive_values(version.input_schema, value)
-    alarm = Alarm(limit, hard_stop=hard_stop)
-    now_running = running.Running(_label(version), bool(version.transactional), secrets)
-    with running.handler(now_running), logs.capture(secrets) as recorder:
-        output, failure, interrupted = _attempt(version, value, ctx, alarm)
-    if failure is not None:
-        return _failed(_redacted(failure, secrets), recorder.result(), started, interrupted)
-    if alarm.fired:  # the handler swallowed the alarm: whatever it returned, and whatever it cut off, is not trusted
-        return _failed(_timed_out(version), recorder.result(), started, interrupted=True)
-    if failure := _refused_output(version, output):
-        return _failed(_redacted(failure, secrets), recorder.result(), started)
-    return Outcome(True, output, None, recorder.result(), time.monotonic() - started)
+    now_running = running.Running(_label(version), bool(version.transactional), run=ctx.run_id, step=ctx.step_key)
+    with running.handler(now_running), logs.capture(now_running.secrets) as recorder:
+        came_to = _run(version, value, ctx, hard_stop)
+    return Outcome(
+        came_to.failure is None,
+        cover(came_to.output, now_running.revealed),
+        came_to.failure and _redacted(came_to.failure, now_running.secrets),
+        recorder.result(),
+        time.monotonic() - started,
+        came_to.interrupted,
+        frozenset(now_running.used),
+    )
 
 
 def check_input(version: Runnable, value: Any) -> list[Problem]:
@@ -62,8 +62,44 @@ def check_input(version: Runnable, value: Any) -> list[Problem]:
     return check_value(value) or schemas.problems(version.input_schema, value)
 
 
-def _attempt(version: Runnable, value: Any, ctx: Context, alarm: Alarm) -> tuple[Any, Failure | None, bool]:
+@dataclass(frozen=True, slots=True)
+class _CameTo:
+    output: Any = None
+    failure: Failure | None = None
+    interrupted: bool = False
+
+
+def _run(version: Runnable, value: Any, ctx: Context, hard_stop: bool) -> _CameTo:
+    try:
+        given = _with_secrets(version, value, ctx)
+    except ActionError as error:
+        return _CameTo(failure=from_exception(error))
+    if found := check_input(version, given):
+        return _CameTo(failure=_invalid("invalid_input", "the input", found))
+    limit = version.timeout_ms / 1_000
+    ctx.deadline = time.monotonic() + limit
+    current = running.current()
+    assert current is not None  # noqa: S101 - for mypy
+    current.secrets |= sensitive_values(version.input_schema, given)
+    alarm = Alarm(limit, hard_stop=hard_stop)
+    output, failure, interrupted = _attempt(version, given, ctx, alarm)
+    if failure is not None:
+        return _CameTo(failure=failure, interrupted=interrupted)
+    if alarm.fired:  # the handler swallowed the alarm: whatever it returned, and whatever it cut off, is not trusted
+        return _CameTo(failure=_timed_out(version), interrupted=True)
+    return _CameTo(output, _refused_output(version, output))
+
+
+def _with_secrets(version: Runnable, value: Any, ctx: Context) -> Any:
+    """Return the handler's own copy of the input, secrets put in; `call: http` does that itself, at the last moment."""
     kind = KINDS.get(version.kind)
+    if kind is None:
+        return value
+    return markers.substitute(value, ctx.secret_names, lambda name: secrets.use(name, kind.destination(version.config)))
+
+
+def _attempt(version: Runnable, value: Any, ctx: Context, alarm: Alarm) -> tuple[Any, Failure | None, bool]:
+    kind = KINDS.get(version.kind) or CALLS.get(version.kind)
     if kind is None:
         known = ", ".join(KINDS)
         return None, Failure("no_handler", f"no handler kind {version.kind!r}: {known}", True, definite=True), False
@@ -80,7 +116,7 @@ def _attempt(version: Runnable, value: Any, ctx: Context, alarm: Alarm) -> tuple
 
 def _refused_output(version: Runnable, output: Any) -> Failure | None:
     """Return why the result is a failure after all: it says so, is too large, or breaks its schema."""
-    if isinstance(output, Mapping) and (failure := from_result(output)):
+    if version.kind not in CALLS and isinstance(output, Mapping) and (failure := from_result(output)):
         return failure
     if found := check_value(output):
         large = all(problem.rule in ("size", "depth", "keys") for problem in found)
@@ -101,10 +137,6 @@ def _invalid(code: str, what: str, found: list[Problem]) -> Failure:
 
 def _timed_out(version: Runnable) -> Failure:
     return Failure("timeout", f"the handler did not finish within {version.timeout_ms / 1_000:g} s", retryable=True)
-
-
-def _failed(failure: Failure, log: list[dict[str, Any]], started: float, interrupted: bool = False) -> Outcome:
-    return Outcome(False, None, failure, log, time.monotonic() - started, interrupted)
 
 
 def _redacted(failure: Failure, secrets: set[str]) -> Failure:

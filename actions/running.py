@@ -1,20 +1,37 @@
 """What runs in this thread right now: the one fact that guards against nesting need to know."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 from actions.errors import ActionError
 
 
 @dataclass(slots=True)
 class Running:
-    """The handler under way, and the secret texts it was given (so that they never reach a log)."""
+    """The handler under way, for which step, and the secret texts it was given (so that they never reach a log).
+
+    `revealed` are those of them that came from connections: they never reach a result either. `used` holds each
+    (connection, host) whose use is recorded.
+    """
 
     action: str
     transactional: bool
     secrets: set[str] = field(default_factory=set)
+    run: str = ""
+    step: str = ""
+    revealed: set[str] = field(default_factory=set)
+    used: set[tuple[str, str]] = field(default_factory=set)
+
+    def reveal(self, texts: Iterable[str]) -> None:
+        """Keep texts, and how they look inside a URL or a JSON text, out of everything that is kept."""
+        for text in texts:
+            forms = {text, quote(text, safe=""), json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
+            self.secrets |= forms
+            self.revealed |= forms
 
 
 _running: ContextVar[Running | None] = ContextVar("actions.running", default=None)

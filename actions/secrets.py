@@ -5,8 +5,12 @@ Stored as `name$nonce$ciphertext`, where `name` is that of the key in SECRETS_KE
 
 import base64
 import binascii
+import hashlib
+import hmac
 import json
 import os
+import re
+import uuid
 from collections.abc import Mapping
 
 from cryptography.exceptions import InvalidTag
@@ -23,6 +27,9 @@ from audit import recording
 
 NONCE_BYTES = 12
 KEY_BYTES = 32
+PART = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}")
+# A user name is no secret: covering every "admin" in a result would spoil it.
+PLAIN_PARTS = frozenset({"username"})
 
 
 class CannotDecrypt(Exception):
@@ -55,6 +62,8 @@ def set_secret(connection: Connection, plaintext: str | Mapping[str, str], *, ac
     parts = {"token": plaintext} if isinstance(plaintext, str) else dict(plaintext)
     if not parts or not all(isinstance(part, str) and part for part in parts.values()):
         raise ValueError("a secret is a text, or an object of texts such as {'username': ..., 'password': ...}")
+    if odd := sorted(name for name in parts if not PART.fullmatch(name)):
+        raise ValueError(f"{odd[0]!r} is not a name of a part: use letters, digits, _ and -, such as 'password'")
     connection.ciphertext = encrypt(json.dumps(parts), _associated(connection))
     connection.rotated_at = Now()
     with transaction.atomic():
@@ -69,6 +78,24 @@ def set_secret(connection: Connection, plaintext: str | Mapping[str, str], *, ac
         )
 
 
+def use(name: str, host: str | None = None) -> dict[str, str]:
+    """Return the parts of a connection's secret for the handler that runs now; the use is recorded first.
+
+    `host` is where it will be sent; None hands it to code of this installation. Raises ActionError: `no_connection`,
+    `no_secret`, `secret_refused`, `secret_unreadable`.
+    """
+    connection = Connection.objects.filter(name=name).first()
+    if connection is None:
+        raise ActionError("no_connection", f"there is no connection {name!r}: create it", retryable=False)
+    try:
+        parts = _reveal(connection) if host is None else reveal_for(connection, host)
+    except CannotDecrypt as error:
+        message = f"the secret of {name!r} cannot be read: {error}"
+        raise ActionError("secret_unreadable", message, retryable=False) from None
+    _record_use(connection, host or "")
+    return parts
+
+
 def reveal_for(connection: Connection, host: str) -> dict[str, str]:
     """Return the parts of the secret for a request to `host` (or `host:port`), and keep them out of the logs.
 
@@ -81,12 +108,54 @@ def reveal_for(connection: Connection, host: str) -> dict[str, str]:
             f"the secret of {connection.name!r} is not for {host}; it goes to {connection.allowed_hosts} only",
             retryable=False,
         )
+    return _reveal(connection)
+
+
+def parts_of(connection: Connection) -> dict[str, str]:
+    """Return the parts of the secret; it must not leave the caller. Raises ActionError `no_secret`, CannotDecrypt."""
     if not connection.ciphertext:
         raise ActionError("no_secret", f"connection {connection.name!r} has no secret yet: set it", retryable=False)
     parts: dict[str, str] = json.loads(decrypt(connection.ciphertext, _associated(connection)))
-    if (current := running.current()) is not None:
-        current.secrets.update(parts.values())
     return parts
+
+
+def signatures(text: str) -> list[str]:
+    """Return what only this installation can say about a text, one for each key, that of the current key first."""
+    return [_signature(key, text) for key in _keys().values()]
+
+
+def missing_keys() -> list[str]:
+    """Return the names of keys that stored secrets need and SECRETS_KEYS does not have."""
+    stored = Connection.objects.exclude(ciphertext="").values_list("ciphertext", flat=True)
+    return sorted({text.partition("$")[0] for text in stored} - _keys().keys())
+
+
+def _reveal(connection: Connection) -> dict[str, str]:
+    parts = parts_of(connection)
+    if (current := running.current()) is not None:
+        current.reveal(text for name, text in parts.items() if name not in PLAIN_PARTS)
+    return parts
+
+
+def _record_use(connection: Connection, host: str) -> None:
+    """Record the use, once for each attempt and host, in a chain of its own for each run: runs never wait for runs."""
+    current = running.current()
+    if current is None or (connection.name, host) in current.used:
+        return
+    run = uuid.UUID(current.run)
+    recording.record(
+        chain=uuid.uuid5(connection.id, current.run),
+        kind="connection.used",
+        actor="system",
+        data={"name": connection.name, "host": host, "run": current.run, "step": current.step},
+        run=run,
+    )
+    current.used.add((connection.name, host))
+
+
+def _signature(key: bytes, text: str) -> str:
+    derived = hmac.digest(key, b"dotdo: marks of secrets", hashlib.sha256)
+    return hmac.new(derived, text.encode(), hashlib.sha256).hexdigest()[:32]
 
 
 def rotate(*, actor: str) -> tuple[int, list[str]]:

@@ -35,10 +35,13 @@ def sensitive_values(schema: Any, value: Any) -> set[str]:
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
     """Return the text without the given secrets and without what follows names such as `password=`."""
-    for secret in sorted(secrets, key=len, reverse=True):
-        if len(secret) >= SHORTEST_SECRET:
-            text = text.replace(secret, MASK)
-    return BEARER.sub(rf"\1 {MASK}", IN_TEXT.sub(rf"\1{MASK}", text))
+    return BEARER.sub(rf"\1 {MASK}", IN_TEXT.sub(rf"\1{MASK}", _covered(text, _longest_first(secrets))))
+
+
+def cover(value: Any, secrets: Iterable[str]) -> Any:
+    """Return the JSON value with the given secrets, and nothing else, replaced by ••• in every text and name."""
+    known = _longest_first(secrets)
+    return _cover(value, known) if known else value
 
 
 def redact_value(value: Any, secrets: Iterable[str] = ()) -> Any:
@@ -55,6 +58,24 @@ def is_sensitive_name(name: str) -> bool:
     """Tell whether a field's name alone says that it is secret: `cardNumber`, `x-api-key`, `db_password`."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).replace("-", "_").lower()
     return SENSITIVE_NAME.search(words) is not None
+
+
+def _longest_first(secrets: Iterable[str]) -> list[str]:
+    return sorted((secret for secret in secrets if len(secret) >= SHORTEST_SECRET), key=len, reverse=True)
+
+
+def _covered(text: str, secrets: list[str]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, MASK)
+    return text
+
+
+def _cover(value: Any, secrets: list[str]) -> Any:
+    if isinstance(value, dict):
+        return {_covered(key, secrets): _cover(part, secrets) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_cover(part, secrets) for part in value]
+    return _covered(value, secrets) if isinstance(value, str) else value
 
 
 def _keyed(key: str, value: Any, secrets: set[str]) -> Any:

@@ -52,6 +52,12 @@ def run(ctx: Context, config: dict[str, Any], value: Any) -> Any:
     return {"message_id": str(message["Message-ID"]), "recipients": recipients}
 
 
+def destination(config: dict[str, Any]) -> str:
+    """Return the mail server, for secrets: what is in a mail is sent there."""
+    del config  # there is one for all
+    return str(settings.EMAIL_HOST)
+
+
 def _check_parts(config: Mapping[str, Any]) -> Iterator[Problem]:
     for key in ("to", "subject"):
         if not config.get(key):

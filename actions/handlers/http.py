@@ -8,22 +8,16 @@ success     statuses that are fine, default ["2xx"]   errors   {"409": {code, re
 response    content (default) or response: {status, headers, content}
 """
 
-import base64
 import re
-import time
 from collections.abc import Iterator, Mapping
-from email.utils import parsedate_to_datetime
-from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from actions import running, secrets
+from actions import secrets
 from actions.context import Context
 from actions.errors import CODE, ActionError
-from actions.handlers import guard, reach, templates
-from actions.models import Connection
+from actions.handlers import answers, credentials, guard, templates
 from actions.problems import Problem, pointer
-from actions.sensitive import redact_value
 
 OUTSIDE = True
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -36,8 +30,6 @@ STATUS = re.compile(r"[1-5](?:xx|\d\d)")
 HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
 OWN_HEADERS = frozenset({"idempotency-key", "x-dotdo-fence"})
-UNCERTAIN = frozenset({408, 409, 429})
-EXCERPT = 2_000
 
 
 def check(config: Any) -> list[Problem]:
@@ -64,10 +56,15 @@ def run(ctx: Context, config: dict[str, Any], value: Any) -> Any:
     query = _query(config, value)
     answer = ctx.http.request(method, url, headers=headers, query=query, content=content, timeout=ctx.remaining())
     if not _matches(answer.status, config.get("success", ["2xx"])):
-        raise _failure(method, url, answer, config.get("errors", {}))
+        raise answers.failure(method, url, answer, config.get("errors", {}))
     if config.get("response", "content") == "content":
-        return _content(answer)
-    return {"status": answer.status, "headers": dict(answer.headers), "content": _content(answer)}
+        return answers.content(answer)
+    return {"status": answer.status, "headers": dict(answer.headers), "content": answers.content(answer)}
+
+
+def destination(config: dict[str, Any]) -> str:
+    """Return the host that requests go to, for secrets. Raises ActionError when it may not have any."""
+    return credentials.host_for_secrets(config["url"])
 
 
 def _check_request(config: Mapping[str, Any]) -> Iterator[Problem]:
@@ -207,92 +204,21 @@ def _credentials(given: Mapping[str, Any] | None, url: str) -> dict[str, str]:
     """Return the header that carries the connection's secret, resolved at the last moment."""
     if given is None:
         return {}
-    connection = Connection.objects.filter(name=given["name"]).first()
-    if connection is None:
-        raise ActionError("no_connection", f"there is no connection {given['name']!r}: create it", retryable=False)
-    target = guard.parse_url(url)
-    if target.scheme != "https" and not reach.is_named(target.host, target.port or 80):
-        raise ActionError("secret_refused", "a secret is only sent over https", retryable=False)
-    parts = secrets.reveal_for(connection, target.netloc.decode())
+    parts = secrets.use(given["name"], credentials.host_for_secrets(url))
     try:
         return _authorization(given, parts)
     except KeyError as error:
         raise ActionError(
-            "secret_refused", f"the secret of {connection.name!r} has no part {error}", retryable=False
+            "secret_refused", f"the secret of {given['name']!r} has no part {error}", retryable=False
         ) from None
 
 
 def _authorization(given: Mapping[str, Any], parts: Mapping[str, str]) -> dict[str, str]:
     how = given.get("as", "bearer")
     if how == "basic":
-        joined = base64.b64encode(f"{parts['username']}:{parts['password']}".encode()).decode()
-        if (current := running.current()) is not None:
-            current.secrets.add(joined)
-        return {"Authorization": f"Basic {joined}"}
+        return {"Authorization": credentials.basic(parts["username"], parts["password"])}
     return {given["header"]: parts["token"]} if how == "header" else {"Authorization": f"Bearer {parts['token']}"}
 
 
 def _matches(status: int, rules: list[Any]) -> bool:
     return any(str(rule) in (str(status), f"{status // 100}xx") for rule in rules)
-
-
-def _failure(method: str, url: str, answer: guard.Answer, rules: Mapping[str, Any]) -> ActionError:
-    status = answer.status
-    rule = rules.get(str(status)) or rules.get(f"{status // 100}xx") or {}
-    retryable = rule.get("retryable", status == HTTPStatus.TOO_MANY_REQUESTS or status >= 500)
-    target = urlsplit(url)
-    content = redact_value(_content(answer))
-    return ActionError(
-        rule.get("code", f"http_{status}"),
-        f"{method} {target.netloc}{target.path} answered {status} {_phrase(status)}{_said(content)}".rstrip(),
-        retryable=retryable,
-        retry_after=_retry_after(answer.headers) if retryable else None,
-        definite=400 <= status < 500 and status not in UNCERTAIN,
-        details={"status": status, "content": content if len(answer.body) <= EXCERPT else str(content)[:EXCERPT]},
-    )
-
-
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return ""
-
-
-def _said(content: Any) -> str:
-    """Return what the server said about it, where it said it in the usual places."""
-    if isinstance(content, dict):
-        for key in ("message", "detail", "title", "error_description", "error"):
-            if isinstance(content.get(key), str):
-                return f": {content[key][:300]}"
-    return ""
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return Retry-After in seconds; a date counts from the server's own clock (RFC 9110 §10.2.3)."""
-    text = headers.get("retry-after", "").strip()
-    if text.isascii() and text.isdigit():
-        return float(text[:9])
-    try:
-        until = parsedate_to_datetime(text).timestamp()
-        since = parsedate_to_datetime(headers["date"]).timestamp() if "date" in headers else time.time()
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return max(0.0, until - since)
-
-
-def _content(answer: guard.Answer) -> Any:
-    """Return the body as a value (ruling R5): JSON read, text as text, nothing as null, the rest as base64."""
-    if not answer.body:
-        return None
-    kind = answer.headers.get("content-type", "").split(";")[0].strip().lower()
-    if kind == "application/json" or kind.endswith("+json"):
-        return answer.json()
-    if kind.startswith("text/"):
-        return answer.body.decode(_charset(answer.headers["content-type"]), "replace").replace("\0", "\ufffd")
-    return base64.b64encode(answer.body).decode()
-
-
-def _charset(content_type: str) -> str:
-    found = re.search(r"charset=\"?([\w-]+)", content_type, re.ASCII)
-    return found[1] if found and found[1].lower() in ("utf-8", "us-ascii", "iso-8859-1", "windows-1252") else "utf-8"

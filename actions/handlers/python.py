@@ -34,3 +34,8 @@ def run(ctx: Context, config: dict[str, Any], value: Any) -> Any:
     if isinstance(result, Mapping) and result.get("success") is False:
         return signatures.dump(result)
     return signatures.dump(result, signatures.return_annotation(spec.function))
+
+
+def destination(config: dict[str, Any]) -> None:
+    """Return nothing: where code sends a secret, the code decides."""
+    del config
