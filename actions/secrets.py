@@ -130,6 +130,17 @@ def missing_keys() -> list[str]:
     return sorted({text.partition("$")[0] for text in stored} - _keys().keys())
 
 
+def record_use(name: str, host: str, run: str, step: str) -> None:
+    """Record that a step was given a secret, in a chain of its own for each step: they never wait for each other."""
+    recording.record(
+        chain=uuid.uuid5(uuid.UUID(run), f"connection:{name}:{step}"),
+        kind="connection.used",
+        actor="system",
+        data={"name": name, "host": host, "run": run, "step": step},
+        run=uuid.UUID(run),
+    )
+
+
 def _reveal(connection: Connection) -> dict[str, str]:
     parts = parts_of(connection)
     if (current := running.current()) is not None:
@@ -138,19 +149,10 @@ def _reveal(connection: Connection) -> dict[str, str]:
 
 
 def _record_use(connection: Connection, host: str) -> None:
-    """Record the use, once for each attempt and host, in a chain of its own for each run: runs never wait for runs."""
     current = running.current()
-    if current is None or (connection.name, host) in current.used:
-        return
-    run = uuid.UUID(current.run)
-    recording.record(
-        chain=uuid.uuid5(connection.id, current.run),
-        kind="connection.used",
-        actor="system",
-        data={"name": connection.name, "host": host, "run": current.run, "step": current.step},
-        run=run,
-    )
-    current.used.add((connection.name, host))
+    if current is not None and (connection.name, host) not in current.used:
+        record_use(connection.name, host, current.run, current.step)
+        current.used.add((connection.name, host))
 
 
 def _signature(key: bytes, text: str) -> str:

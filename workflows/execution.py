@@ -9,7 +9,7 @@ from typing import Any
 from django.db import Error as DatabaseError
 from django.db import connection, transaction
 
-from actions import registry
+from actions import registry, secrets
 from actions.context import Context
 from actions.errors import Failure, from_exception
 from actions.invoke import Outcome, invoke
@@ -40,6 +40,7 @@ class Attempted:
 
     happened: Happened
     interrupted: bool = False
+    secrets_used: frozenset[tuple[str, str]] = frozenset()
 
 
 def known(job: Job) -> bool:
@@ -86,6 +87,8 @@ def attempt_in_transaction(job: Job) -> Attempted:
         transaction.savepoint_commit(savepoint)
         return attempted
     transaction.savepoint_rollback(savepoint)
+    for name, host in attempted.secrets_used:  # what was handed out stays handed out
+        secrets.record_use(name, host, str(job.held.run), job.key)
     attempted.happened.failure = failure
     return attempted
 
@@ -125,7 +128,8 @@ def _invoke(job: Job, stop: threading.Event) -> Attempted:
         fence=job.held.claim,
         deadline=time.monotonic() + job.action.timeout_ms / 1_000,
         stop=stop,
+        secret_names=job.program.secrets,
     )
     outcome: Outcome = invoke(job.action, job.input, context, hard_stop=parent_process() is not None)
     happened = Happened(outcome.output, outcome.failure, list(outcome.log), started_at)
-    return Attempted(happened, outcome.interrupted)
+    return Attempted(happened, outcome.interrupted, outcome.used)

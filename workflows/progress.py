@@ -17,6 +17,18 @@ from workflows.engine.messages import Advance, CallFunction, Command, Complete, 
 from workflows.job import Job, action_of
 
 TIMER, BACK_OFF, BLOCKED = "timer", "back_off", "blocked"
+# What fails before, or instead of, a call to the outside, in the language's words.
+FAULTS: Mapping[str, str] = {
+    "timeout": "timeout",
+    "invalid_input": "validation",
+    "invalid_template": "expression",
+    "invalid_document": "configuration",
+    "unknown_operation": "configuration",
+    "no_connection": "authorization",
+    "no_secret": "authorization",
+    "secret_refused": "authorization",
+    "secret_unreadable": "authorization",
+}
 DEAD_LETTER, TIMED_OUT, POISONED = "dead_letter", "timed_out", "poisoned"
 
 
@@ -164,12 +176,7 @@ def blocked(job: Job, delay_seconds: float, lessee: Lessee) -> Progress:
 def language_error(failure: Failure, ref: str) -> dict[str, Any]:
     """Return the language's error object for a failed call; code and retryable travel with it."""
     status = failure.details.get("status")
-    if failure.code == "timeout":
-        name = "timeout"
-    elif failure.code == "invalid_input":
-        name = "validation"
-    else:
-        name = "communication" if isinstance(status, int) else "runtime"
+    name = FAULTS.get(failure.code) or ("communication" if isinstance(status, int) else "runtime")
     return {
         "type": TYPES + name,
         "status": status if isinstance(status, int) else STATUS[name],

@@ -1,9 +1,9 @@
 """The engine's services in production: jq in its sandbox, JSON Schema through its one door."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from actions import schemas
+from actions import markers, schemas
 from actions.limits import check_value
 from workflows import expressions
 from workflows.engine.faults import fault
@@ -27,6 +27,13 @@ class EngineServices:
     def unfit(self, value: Any) -> str:
         """Return why `value` breaks the limits of what is stored, or nothing."""
         return "; ".join(f"{problem.pointer or '/'} {problem.message}" for problem in check_value(value))
+
+    def secrets(self, names: Sequence[str]) -> Mapping[str, Any]:
+        """Return `$secrets` (ruling R23): marks that stand for the secrets. Raises Fault of type `authorization`."""
+        try:
+            return markers.scope(names)
+        except markers.UnknownSecret as error:
+            raise fault("authorization", "secret not available", str(error)) from None
 
 
 SERVICES = EngineServices()

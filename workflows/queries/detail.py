@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
+from actions import markers
 from actions.models import ActionVersion
 from actions.sensitive import mask
 from audit.models import AuditEvent
@@ -28,7 +29,7 @@ class Opener:
 
     def open(self, value: Any, schema: Any = None) -> Any:
         """Return the value that is meant, sensitive fields masked by the schema and by their names."""
-        resolved = payloads.resolve(value, self._found)
+        resolved = markers.shorten(payloads.resolve(value, self._found))
         return resolved if self._reveal else mask(schema or {}, resolved)
 
 

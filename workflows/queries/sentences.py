@@ -58,8 +58,13 @@ _SENTENCES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "step.retrying": _retrying,
     "step.failed": lambda data: f"{data.get('name')} failed for good: {data.get('code', 'fault')}",
     "run.waiting": lambda data: f"Waiting in {data.get('name')}",
+    "connection.used": lambda data: f"The secret of {data.get('name')} was given to {data.get('step')}{_to(data)}",
     "run.blocked": lambda data: f"No worker knows the handler of {data.get('function')}",
 }
+
+
+def _to(data: Mapping[str, Any]) -> str:
+    return f" for {data['host']}" if data.get("host") else ""
 
 
 def _error(error: Mapping[str, Any] | None) -> str:
