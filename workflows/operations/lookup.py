@@ -13,6 +13,7 @@ from workflows.models import Workflow, WorkflowVersion
 from workflows.operations.errors import UnknownDefinition, UnknownVersion
 
 VERSIONS_NAMED = 10
+NORMAL = 2  # of the priorities 0 to 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Definition:
     version: str
     input_schema: dict[str, Any]
     queue: str
+    priority: int
     first_ref: str
     first_name: str
     first_function: str
@@ -49,13 +51,15 @@ def _workflow(name: str, version: str | None) -> Definition:
         raise _unknown("workflow", name, version)
     first = row.document["do"][0]
     first_name = next(iter(first))
+    wanted = row.document["document"].get("metadata", {}).get("dotdo", {})
     return Definition(
         "workflow",
         row.id,
         name,
         row.version,
         row.input_schema,
-        "default",
+        wanted.get("queue", "default"),
+        wanted.get("priority", NORMAL),
         f"/do/0/{first_name}",
         first_name,
         row.lock.get(first[first_name].get("call"), ""),
@@ -76,6 +80,7 @@ def _action(name: str, version: str | None) -> Definition:
         row.version,
         row.input_schema,
         row.queue,
+        NORMAL,
         f"/do/0/{name}",
         name,
         f"{name}:{row.version}",

@@ -25,6 +25,16 @@ KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """The place of a run among runs: the step that started it, as which of its children, and what is above."""
+
+    step: uuid.UUID | None = None
+    index: int = 0
+    root: uuid.UUID | None = None
+    depth: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Started:
     """The run that answers the request, and whether this request made it."""
 
@@ -47,6 +57,17 @@ def check_input(kind: str, name: str, input: Any, version: str | None = None) ->
     return _problems(find(kind, name, version), input)
 
 
+def start_child(definition: Definition, input: Any, *, origin: Origin, actor: str) -> uuid.UUID:  # noqa: A002
+    """Record a run that a step starts, in the transaction that holds the step; return its id. Raises InputInvalid."""
+    problems = _problems(definition, input)
+    if problems:
+        raise InputInvalid(problems)
+    values = _values(definition, input, "", actor, "workflow", None, "", (), origin)
+    _insert(values, keyed=False)
+    wake.workers()
+    return uuid.UUID(str(values["run"]))
+
+
 def _start(
     kind: str,
     name: str,
@@ -58,6 +79,7 @@ def _start(
     key: str | None = None,
     title: str = "",
     tags: Sequence[str] = (),
+    origin: Origin = Origin(),
 ) -> Started:
     """Record a run. Same definition and `key`: the same run, made once, also across concurrent callers.
 
@@ -71,7 +93,7 @@ def _start(
     if problems:
         raise InputInvalid(problems)
     digest = canonical.digest({"input": input, "version": version})
-    values = _values(definition, input, digest, actor, trigger, key, title, tags)
+    values = _values(definition, input, digest, actor, trigger, key, title, tags, origin)
     if _insert(values, keyed=key is not None):
         wake.workers()
         return Started(values["run"], created=True)
@@ -100,6 +122,7 @@ def _values(
     key: str | None,
     title: str,
     tags: Sequence[str],
+    origin: Origin,
 ) -> dict[str, Any]:
     run, branch, packer = uuid7(), uuid7(), Packer()
     data = {
@@ -116,7 +139,7 @@ def _values(
         kind="run.started",
         actor=actor,
         at=definition.now,
-        data=data | ({"key": key} if key else {}),
+        data=data | ({"key": key} if key else {}) | ({"step": str(origin.step)} if origin.step else {}),
     )
     packed = packer.pack(input)
     payload = next(iter(packer.payloads.items()), (None, None))
@@ -139,6 +162,11 @@ def _values(
         "first_name": definition.first_name,
         "first_function": definition.first_function,
         "queue": definition.queue,
+        "priority": definition.priority,
+        "parent_step": origin.step,
+        "parent_index": origin.index,
+        "root": origin.root,
+        "depth": origin.depth,
         "scope": definition.scope,
         "key": key or "",
         "digest": digest,
@@ -160,17 +188,18 @@ p AS (
     WHERE :payload_digest::text IS NOT NULL),
 r AS (
     INSERT INTO run (id, kind, workflow_version_id, action_version_id, name, state, reason, input, context, mail_seq,
-        title, key, tags, trigger, actor, queue, priority, created_at)
+        title, key, tags, trigger, actor, parent_step, parent_index, root, depth, queue, priority, created_at)
     SELECT k.run_id, :kind, :workflow_version::uuid, :action_version::uuid, :name, 'pending', '', :input::jsonb, '{}',
-        0, :title, :key, :tags::varchar[], :trigger, :actor, :queue, 2, clock_timestamp() FROM k),
+        0, :title, :key, :tags::varchar[], :trigger, :actor, :parent_step::uuid, :parent_index, :root::uuid, :depth,
+        :queue, :priority, clock_timestamp() FROM k),
 b AS (
-    INSERT INTO branch (id, run_id, frame, revision, state, cursor, open, audit_seq, audit_head)
-    SELECT :branch, k.run_id, '', 0, 'open', '{}', 0, 0, :hash FROM k),
+    INSERT INTO branch (id, run_id, frame, index, rest, revision, state, cursor, open, audit_seq, audit_head)
+    SELECT :branch, k.run_id, '', 0, '', 0, 'open', '{}', 0, 0, :hash FROM k),
 s AS (
     INSERT INTO step (id, run_id, branch_id, key, ref, name, kind, function, state, due_at, attempt, failures, claim,
-        crashes, generation, wake, queue, priority, created_at)
+        crashes, generation, wake, caught, queue, priority, created_at)
     SELECT :step, k.run_id, :branch, '', :first_ref, :first_name, 'start', :first_function, 'ready', clock_timestamp(),
-        0, 0, 0, 0, 0, 0, :queue, 2, clock_timestamp() FROM k),
+        0, 0, 0, 0, 0, 0, false, :queue, :priority, clock_timestamp() FROM k),
 a AS (
     INSERT INTO audit_event (chain, seq, run, kind, actor, reason, at, data, hash)
     SELECT :branch, 0, k.run_id, 'run.started', :actor, '', :at, :data, :hash FROM k)
