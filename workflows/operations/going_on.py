@@ -43,7 +43,7 @@ def make_ready(step: Step) -> None:
     """
     error = payloads.resolve(step.error, payloads.load(step.run_id, [step.error]))
     refused = bool(error and error.get("definite"))
-    again = ExpressionWrapper(Now() + F("due_at") - F("created_at"), output_field=DateTimeField())
+    again = ExpressionWrapper(Now() + (F("due_at") - F("created_at")), output_field=DateTimeField())
     Step.objects.filter(pk=step.pk).update(
         state="ready",
         due_at=again if step.kind == "timer" else Now(),
