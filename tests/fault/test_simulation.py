@@ -1,0 +1,49 @@
+"""Twenty thousand executions of small programs by workers that die, freeze, lose answers: each keeps all promises."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.fault.simulation.__main__ import again
+from tests.fault.simulation.rows import BUGS, Database
+from tests.fault.simulation.simulation import play, scenario_of
+
+SEEDS = 20_000
+PARTS = 10
+SEEN: dict[str, Callable[[Database], bool]] = {
+    "the run was parked and retried": lambda db: "step.failed" in _kinds(db),
+    "a result came too late": lambda db: "step.superseded" in _kinds(db),
+    "the run was cancelled": lambda db: db.run.state == "cancelled",
+    "a step was taken again": lambda db: any(step.claim > 1 for step in db.steps.values()),
+    "something was sent twice": lambda db: any(count > 1 for count in db.sink.values()),
+}
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_no_execution_breaks_a_promise(part: int) -> None:
+    size = SEEDS // PARTS
+    for seed in range(part * size, (part + 1) * size):
+        broken = play(seed).broken
+        assert not broken, f"seed {seed} ({scenario_of(seed).name}): {broken}\nagain: {again(seed)}"
+
+
+@pytest.mark.parametrize("bug", BUGS)
+def test_a_planted_bug_is_found(bug: str) -> None:
+    assert any(play(seed, frozenset([bug])).broken for seed in range(SEEDS // 2)), f"{bug} was not seen"
+
+
+def test_every_kind_of_trouble_happens() -> None:
+    missing = set(SEEN)
+    for seed in range(2_000):
+        db = play(seed).db
+        missing -= {name for name in missing if SEEN[name](db)}
+    assert not missing
+
+
+def test_a_seed_is_one_execution() -> None:
+    for seed in range(20):
+        assert play(seed).db.steps == play(seed).db.steps
+
+
+def _kinds(db: Database) -> set[str]:
+    return {kind for branch in db.branches.values() for _, kind, _, _ in branch.links}
