@@ -27,9 +27,16 @@ class Running:
     used: set[tuple[str, str]] = field(default_factory=set)
 
     def reveal(self, texts: Iterable[str]) -> None:
-        """Keep texts, and how they look inside a URL or a JSON text, out of everything that is kept."""
+        """Keep texts, and how they look in a URL, in JSON, and in JSON within JSON, out of everything that is kept."""
         for text in texts:
-            forms = {text, quote(text, safe=""), json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
+            once = json.dumps(text)[1:-1]
+            forms = {
+                text,
+                quote(text, safe=""),
+                json.dumps(text, ensure_ascii=False)[1:-1],
+                once,
+                json.dumps(once)[1:-1],
+            }
             self.secrets |= forms
             self.revealed |= forms
 

@@ -79,7 +79,7 @@ def set_secret(connection: Connection, plaintext: str | Mapping[str, str], *, ac
 
 
 def use(name: str, host: str | None = None) -> dict[str, str]:
-    """Return the parts of a connection's secret for the handler that runs now; the use is recorded first.
+    """Return the parts of a connection's secret, for the handler that runs now if there is one, and record the use.
 
     `host` is where it will be sent; None hands it to code of this installation. Raises ActionError: `no_connection`,
     `no_secret`, `secret_refused`, `secret_unreadable`.
@@ -150,7 +150,10 @@ def _reveal(connection: Connection) -> dict[str, str]:
 
 def _record_use(connection: Connection, host: str) -> None:
     current = running.current()
-    if current is not None and (connection.name, host) not in current.used:
+    if current is None:
+        data = {"name": connection.name, "host": host}
+        recording.record(chain=connection.id, kind="connection.used", actor="system", data=data)
+    elif (connection.name, host) not in current.used:
         record_use(connection.name, host, current.run, current.step)
         current.used.add((connection.name, host))
 

@@ -1,5 +1,6 @@
 """Actions that the tests' workers know; what they did is read from the tables or files that they write."""
 
+import logging
 import os
 import time
 from pathlib import Path
@@ -128,3 +129,26 @@ def _first(marker: str) -> bool:
         return False
     path.touch()
     return True
+
+
+@action("test-tell", retry=QUICK, transactional=False)
+def tell(ctx: Context, key: str) -> dict[str, Any]:
+    """Say the key in every way there is."""
+    ctx.log(f"the key is {key}", key=key, other=key)
+    print(key)
+    logging.getLogger("tests.tell").warning("got %s", key)
+    return {"said": f"it is {key}", key: [key]}
+
+
+@action("test-tell-and-fail", retry=QUICK, transactional=False)
+def tell_and_fail(ctx: Context, key: str) -> None:
+    """Fail with the key in message, details and traceback."""
+    raise ActionError("told", f"the key is {key}", details={"key": key, "deep": [f"key {key}"]}) from ValueError(key)
+
+
+@action("test-use-in-transaction", retry=QUICK)
+def use_in_transaction(ctx: Context, key: str, fail: bool = False) -> int:
+    """Return how long the key is, or fail after the use."""
+    if fail:
+        raise ActionError("refused", "no")
+    return len(key)

@@ -15,7 +15,9 @@ from tests.integration.actions.web import Request, Web
 
 def run(config: dict[str, Any], value: Any = None, *, timeout_ms: int = 3_000) -> Outcome:
     contract = Contract("http", config, {}, {}, Retry().as_dict(), timeout_ms, "keyed", False, "retry", "default")
-    return invoke(contract, {} if value is None else value, Context("019a0000-0000-7000-8000-000000000001", "s", 1, "run:step", 7))
+    return invoke(
+        contract, {} if value is None else value, Context("019a0000-0000-7000-8000-000000000001", "s", 1, "run:step", 7)
+    )
 
 
 def failed(outcome: Outcome) -> tuple[str, bool, bool]:

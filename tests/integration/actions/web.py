@@ -28,6 +28,7 @@ class Web:
 
     port: int
     requests: list[Request] = field(default_factory=list)
+    document: bytes = b""
 
     def url(self, path: str = "/", host: str = "127.0.0.1") -> str:
         """Return a URL of this server."""
@@ -84,6 +85,17 @@ class _Handler(BaseHTTPRequestHandler):
         _, number, *after = self.path.strip("/").split("/")
         headers = {"Retry_After": after[0].replace("%20", " ")} if after else {}
         self.reply(int(number), json.dumps({"message": "because"}).encode(), **headers)
+
+    def answer_echo(self) -> None:
+        """What was asked, as JSON; for /echo/binary as bytes without a type that is text."""
+        request = self.server.web.requests[-1]  # type: ignore[attr-defined]
+        said = {"headers": request.headers, "path": request.path, "body": request.body.decode()}
+        kind = "application/octet-stream" if "binary" in self.path else "application/json"
+        self.reply(400 if "refuse" in self.path else 200, json.dumps(said).encode(), kind)
+
+    def answer_document(self) -> None:
+        """What the test put there."""
+        self.reply(200, self.server.web.document, "text/plain")  # type: ignore[attr-defined]
 
     def answer_text(self) -> None:
         self.reply(200, "héllo".encode("latin-1"), "text/plain; charset=iso-8859-1")
