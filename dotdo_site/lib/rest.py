@@ -22,7 +22,7 @@ class StrictJSONParser(BaseParser):
 
     def parse(self, stream: IO[Any], media_type: str | None = None, _context: Mapping[str, Any] | None = None) -> Any:
         """Return the value of the body. Raises BadJSON, TooLarge, UnsupportedMediaType for another charset."""
-        _check_charset(media_type or "")
+        check_charset(media_type or "")
         limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE or strict_json.MAX_BYTES
         declared = getattr(stream, "META", {}).get("CONTENT_LENGTH") or "0"
         if declared.isdigit() and int(declared) > limit:
@@ -92,7 +92,8 @@ def query(request: Request, serializer: type[S]) -> dict[str, Any]:
     return dict(form.validated_data)
 
 
-def _check_charset(media_type: str) -> None:
+def check_charset(media_type: str) -> None:
+    """Raise UnsupportedMediaType for another character set than UTF-8."""
     for parameter in media_type.split(";")[1:]:
         name, _, value = parameter.partition("=")
         if name.strip().lower() == "charset" and value.strip(" \"'").lower() not in {"utf-8", "utf8"}:

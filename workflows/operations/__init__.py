@@ -17,7 +17,7 @@ from workflows.operations.errors import (
     UnknownStep,
     VersionConflict,
 )
-from workflows.operations.events import Delivered, deliver_event
+from workflows.operations.events import Delivered, deliver_event, deliver_events
 from workflows.operations.pausing import resume, suspend
 from workflows.operations.publishing import check_workflow, draft_workflow, publish_workflow
 from workflows.operations.repair import fire_timer, skip
@@ -45,6 +45,7 @@ __all__ = [
     "check_input",
     "check_workflow",
     "deliver_event",
+    "deliver_events",
     "draft_workflow",
     "fire_timer",
     "publish_workflow",

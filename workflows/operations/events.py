@@ -7,7 +7,7 @@ locked before its steps, several runs and several steps in the order of their id
 import json
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -106,6 +106,21 @@ def deliver_event(
         raise EventInvalid(problems)
     with transaction.atomic():
         return _deliver(cloudevents.tidy(envelope), actor, via, run_id or _addressee(envelope), sender)
+
+
+def deliver_events(events: Sequence[Any], *, actor: str, via: str, batch: bool = False) -> list[Delivered]:
+    """Deliver one after another, if all of them are CloudEvents; `batch` says where in the list a problem is.
+
+    Each is a transaction of its own: a batch that is sent again goes on where it was cut off. Raises EventInvalid.
+    """
+    found = [
+        problem.under(f"/{place}" if batch else "")
+        for place, event in enumerate(events)
+        for problem in cloudevents.problems(event)
+    ]
+    if found:
+        raise EventInvalid(found)
+    return [deliver_event(event, actor=actor, via=via) for event in events]
 
 
 def _deliver(event: dict[str, Any], actor: str, via: str, run: uuid.UUID | None, sender: uuid.UUID | None) -> Delivered:

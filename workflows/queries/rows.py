@@ -132,6 +132,28 @@ class AuditView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EventRow:
+    """An event in a list; `event_id` is what its source calls it, `run_id` the run that it is addressed to."""
+
+    id: uuid.UUID
+    source: str
+    event_id: str
+    type: str
+    subject: str
+    run_id: uuid.UUID | None
+    via: str
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventDetail(EventRow):
+    """An event with its envelope and the runs that it was handed to."""
+
+    envelope: dict[str, Any]
+    runs: list[uuid.UUID]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VersionRow:
     """A version of an action or a workflow."""
 
