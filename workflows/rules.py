@@ -84,7 +84,7 @@ def fire_refusal(run_state: str, kind: str, state: str, *, function: str, in_fut
 
 def answer_refusal(run_state: str, kind: str, state: str, function: str) -> str | None:
     """Return why a step cannot be answered."""
-    if kind not in {"call", "start"} or not function.startswith("approval:"):
+    if kind != "call" or not function.startswith("approval:"):
         return "This step does not ask a person."
     if over := _over(run_state):
         return over

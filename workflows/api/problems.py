@@ -27,6 +27,17 @@ def _input_invalid(error: operations.InputInvalid) -> Problem:
 
 
 @problem_of.register
+def _unknown_step(error: operations.UnknownStep) -> Problem:
+    return Problem(404, "not-found", "There is no such step", error.message)
+
+
+@problem_of.register
+def _answer_invalid(error: operations.AnswerInvalid) -> Problem:
+    title = f"The {error.part} does not fit"
+    return Problem(422, "invalid-input", title, error.message, _errors(f"/{error.part}", error.problems))
+
+
+@problem_of.register
 def _definition_invalid(error: operations.DefinitionInvalid) -> Problem:
     return _listed("invalid-definition", "The definition cannot be used", "", error)
 
@@ -36,6 +47,11 @@ def _action_invalid(error: publishing.DefinitionInvalid) -> Problem:
     return Problem(
         422, "invalid-definition", "The definition cannot be used", _count(error.problems), _errors("", error.problems)
     )
+
+
+@problem_of.register
+def _event_invalid(error: operations.EventInvalid) -> Problem:
+    return Problem(422, "invalid-event", "This is not a CloudEvent", error.message, _errors("", error.problems))
 
 
 @problem_of.register

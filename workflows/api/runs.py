@@ -1,4 +1,4 @@
-"""Runs: list, detail, steps with attempts and logs, audit, and the two ways to step in."""
+"""Runs: list, detail, steps with attempts and logs, audit."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -11,12 +11,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from dotdo_site.access.api import ApiView, Need
-from dotdo_site.access.authentication import actor
 from dotdo_site.lib import rest
-from workflows import operations, queries
+from workflows import queries
 from workflows.api.pages import direction, page_of, paged
 from workflows.api.problems import responses
-from workflows.serializers import AuditEvent, PageQuery, ReasonBody, Run, RunRow, RunsQuery, Step, StepDetail
+from workflows.serializers import AuditEvent, PageQuery, Run, RunRow, RunsQuery, Step, StepDetail
 
 READ = Need("workflows.view_run", "read")
 
@@ -49,7 +48,7 @@ class RunView(ApiView):
     @extend_schema(operation_id="get_run", summary="Get a run", tags=["runs"], responses=responses({200: Run}, 404))
     def get(self, _request: Request, run_id: UUID) -> Response:
         """Show the run with its input, output and error."""
-        return Response(Run(_run(run_id)).data)
+        return Response(Run(found(run_id)).data)
 
 
 class Steps(ApiView):
@@ -105,42 +104,6 @@ class Audit(ApiView):
         return _part(request, run_id, queries.events, AuditEvent)
 
 
-class Retries(ApiView):
-    """Retries of a failed run."""
-
-    needs: ClassVar = {"POST": Need("workflows.retry_run", "retry")}
-
-    @extend_schema(
-        operation_id="retry_run",
-        summary="Retry a failed run from the failed step",
-        tags=["runs"],
-        request=ReasonBody,
-        responses=responses({200: Run}, 400, 404, 409, 413, 415, 422),
-    )
-    def post(self, request: Request, run_id: UUID) -> Response:
-        """Put the failed step back to work; what was done stays done."""
-        operations.retry(run_id, actor=actor(request), reason=rest.body(request, ReasonBody)["reason"])
-        return Response(Run(_run(run_id)).data)
-
-
-class Cancellation(ApiView):
-    """The cancellation of a run."""
-
-    needs: ClassVar = {"POST": Need("workflows.cancel_run", "cancel")}
-
-    @extend_schema(
-        operation_id="cancel_run",
-        summary="Cancel a run",
-        tags=["runs"],
-        request=ReasonBody,
-        responses=responses({200: Run}, 400, 404, 409, 413, 415, 422),
-    )
-    def post(self, request: Request, run_id: UUID) -> Response:
-        """Stop the run for good; what was done stays done."""
-        operations.cancel(run_id, actor=actor(request), reason=rest.body(request, ReasonBody)["reason"])
-        return Response(Run(_run(run_id)).data)
-
-
 def _part(
     request: Request, run_id: UUID, find: Callable[..., Any], serializer: type[serializers.Serializer[Any]]
 ) -> Response:
@@ -151,7 +114,8 @@ def _part(
     return paged(request, page, serializer)
 
 
-def _run(run_id: UUID) -> queries.RunDetail:
+def found(run_id: UUID) -> queries.RunDetail:
+    """Return the run. Raises Http404."""
     run = queries.run(run_id)
     if run is None:
         raise Http404(f"there is no run {run_id}")

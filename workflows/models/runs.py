@@ -180,6 +180,12 @@ class Step(models.Model):
             models.Index(fields=["queue", "priority", "due_at"], name="step_due", condition=Q(state="ready")),
             # the reaper of abandoned leases
             models.Index(fields=["lease_expires_at"], name="step_leased", condition=Q(state="running")),
+            # what waits for a person
+            models.Index(
+                fields=["id"],
+                name="step_open_approval",
+                condition=Q(function="approval:1.0.0", state__in=["ready", "running", "waiting", "held"]),
+            ),
             # where an action was used last
             models.Index(
                 fields=["action_version", "-id"], name="step_by_action", condition=Q(action_version__isnull=False)

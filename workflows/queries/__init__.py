@@ -1,8 +1,10 @@
 """Every read: the same filters, pages and counts for dashboard, API, admin and commands."""
 
+from workflows.queries.approvals import ApprovalRow, answered_by, approval, count_approvals, open_approvals
 from workflows.queries.catalogue import action, actions, workflow, workflows
 from workflows.queries.chains import cut_chains
 from workflows.queries.detail import audit, live_token, run
+from workflows.queries.events import event, inbox
 from workflows.queries.invocations import InvocationRow, invocations, last_used_actions, last_used_workflows
 from workflows.queries.labels import LABELS
 from workflows.queries.parts import events, step, steps
@@ -12,6 +14,8 @@ from workflows.queries.rows import (
     AttemptView,
     AuditView,
     EntryRow,
+    EventDetail,
+    EventRow,
     Page,
     QueueRow,
     RunDetail,
@@ -30,9 +34,12 @@ __all__ = [
     "LABELS",
     "ActionDetail",
     "ActionRow",
+    "ApprovalRow",
     "AttemptView",
     "AuditView",
     "EntryRow",
+    "EventDetail",
+    "EventRow",
     "InvocationRow",
     "Page",
     "QueueRow",
@@ -46,17 +53,23 @@ __all__ = [
     "WorkflowRow",
     "action",
     "actions",
+    "answered_by",
+    "approval",
     "audit",
+    "count_approvals",
     "cut_chains",
     "entries",
     "entry",
+    "event",
     "events",
+    "inbox",
     "invocations",
     "last_used_actions",
     "last_used_workflows",
     "list_token",
     "live_token",
     "newer_than",
+    "open_approvals",
     "queues",
     "run",
     "runs",

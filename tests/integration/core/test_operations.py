@@ -24,7 +24,7 @@ def near(step: Step, expected: timedelta) -> bool:
     return abs(rows.again(step).due_at - timezone.now() - expected) < MOMENT
 
 
-# --- suspend and resume ------------------------------------------------------------------------------------------------
+# --- suspend and resume ----------------------------------------------------------------------------------------------
 def test_suspending_holds_what_nobody_executes_and_leaves_a_running_step_alone() -> None:
     run = rows.run("running")
     ready, waiting = rows.step(run, "a"), rows.step(run, "b", "waiting", "listen")
@@ -87,7 +87,7 @@ def test_what_is_not_awaited_any_more_is_left_alone() -> None:
     assert rows.state(child) == "running"
 
 
-# --- retry -------------------------------------------------------------------------------------------------------------
+# --- retry -----------------------------------------------------------------------------------------------------------
 def test_a_retry_leaves_faults_alone_that_the_workflow_caught() -> None:
     run = rows.run("failed", "dead_letter", stopped=HOUR)
     caught, failed = rows.step(run, "a", "failed", caught=True), rows.step(run, "b", "failed", failures=3)
@@ -140,7 +140,7 @@ def test_retrying_a_failed_undo_goes_on_undoing() -> None:
     assert (rows.state(undo), Run.objects.get(pk=run.pk).reason) == ("ready", "undoing")
 
 
-# --- cancel ------------------------------------------------------------------------------------------------------------
+# --- cancel ----------------------------------------------------------------------------------------------------------
 def test_cancelling_ends_everything_open_below_and_tells_the_step_that_waits_for_it() -> None:
     parent, child, grandchild, inner = family("waiting", "waiting", "waiting")
     Subscription.objects.create(step=inner, type="order.paid")
@@ -162,7 +162,7 @@ def test_a_run_that_was_settled_otherwise_is_no_dead_letter_any_more() -> None:
     assert queries.audit(run.id)[-1].kind == "run.resolved"
 
 
-# --- skip --------------------------------------------------------------------------------------------------------------
+# --- skip ------------------------------------------------------------------------------------------------------------
 def test_a_failed_step_is_passed_over_with_an_output_given_by_hand() -> None:
     run = rows.run("failed", "dead_letter", stopped=HOUR)
     failed, held = rows.step(run, "a", "failed"), rows.step(run, "b", "held")
@@ -221,7 +221,7 @@ def test_a_step_that_is_being_worked_on_is_not_waited_for(superuser: object) -> 
             operations.skip(run.id, step.key, 1, **WHY)
 
 
-# --- timers ------------------------------------------------------------------------------------------------------------
+# --- timers ----------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("values", [{"kind": "wait"}, {"kind": "timer"}, {"failures": 1}])
 def test_a_wait_a_deadline_and_a_back_off_can_be_ended_early(values: dict[str, object]) -> None:
     run = rows.run("waiting", "timer")
@@ -239,7 +239,7 @@ def test_a_timer_of_a_run_that_is_held_is_not_fired() -> None:
         operations.fire_timer(run.id, step.key, **WHY)
 
 
-# --- undo --------------------------------------------------------------------------------------------------------------
+# --- undo ------------------------------------------------------------------------------------------------------------
 def test_undoing_ends_what_is_open_and_lets_workers_undo_the_rest() -> None:
     parent, child, _, _ = family("failed", "failed", "failed")
     rows.fork(parent, 2, open=2)
@@ -266,7 +266,7 @@ def test_where_nothing_is_recorded_there_is_nothing_to_undo() -> None:
         operations.undo(run.id, **WHY)
 
 
-# --- approvals ---------------------------------------------------------------------------------------------------------
+# --- approvals -------------------------------------------------------------------------------------------------------
 ADA = Person("ada", frozenset({"Finance"}))
 FORM = {"type": "object", "required": ["limit"], "properties": {"limit": {"type": "number"}}}
 
@@ -337,7 +337,7 @@ def test_what_asks_nobody_cannot_be_answered() -> None:
         operations.answer_approval(run.id, "/do/7/x", "approved", person=ADA, actor="user:ada")
 
 
-# --- guards ------------------------------------------------------------------------------------------------------------
+# --- guards ----------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("verb", ["retry", "cancel", "suspend", "resume", "resolve", "undo"])
 def test_no_verb_gets_past_the_rules_whatever_the_state(verb: str) -> None:
     operation = getattr(operations, verb)
