@@ -9,6 +9,8 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 
 from actions import publishing, secrets
 from actions.contract import EFFECTS, ON_CRASH
@@ -168,6 +170,14 @@ class Actions(ReadOnlyAdmin):
     inlines = (VersionsOf,)
 
 
+class WriteOnly(forms.Textarea):
+    """A text area that never shows what was in it, not even beside an error."""
+
+    def format_value(self, value: Any) -> str:
+        """Return nothing."""
+        return ""
+
+
 class ConnectionForm(RowForm):
     """The secret is asked for at every change: where it may be sent is part of it."""
 
@@ -178,8 +188,13 @@ class ConnectionForm(RowForm):
         widget=forms.Textarea(attrs={"rows": 3}),
     )
     secret = forms.CharField(
+        required=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        help_text="It is encrypted and cannot be read back. Give it again with every change.",
+        help_text="A token. It is encrypted and cannot be read back. Give it again with every change.",
+    )
+    parts = JSONText(
+        help_text='Or several parts: {"username": "ann", "password": "..."}. The user name may appear in results.',
+        widget=WriteOnly(attrs={"rows": 3, "autocomplete": "off", "spellcheck": "false"}),
     )
 
     class Meta:
@@ -193,6 +208,22 @@ class ConnectionForm(RowForm):
             raise forms.ValidationError("Give at least one host name, without scheme or path.")
         return hosts
 
+    def clean(self) -> dict[str, Any]:
+        """Take either a token or parts."""
+        cleaned = super().clean() or {}
+        given = [cleaned[name] for name in ("secret", "parts") if cleaned.get(name)]
+        if len(given) == 1:
+            self._check(given[0])
+        elif not self.errors:
+            self.add_error("secret", "Give either a token here or parts below.")
+        return cleaned
+
+    def _check(self, given: Any) -> None:
+        try:
+            secrets.check_parts(secrets.as_parts(given))
+        except ValueError as error:
+            self.add_error("parts", str(error))
+
 
 @admin.register(Connection)
 class Connections(RowAdmin):
@@ -200,12 +231,25 @@ class Connections(RowAdmin):
 
     form = ConnectionForm
     list_display = ("name", "description", "rotated_at")
-    fields = ("name", "description", "allowed_hosts", "secret")
+    fields = ("name", "description", "allowed_hosts", "secret", "parts", "stored")
+    readonly_fields = ("stored",)
     actions = None
+
+    @admin.display(description="stored now")
+    def stored(self, connection: Connection) -> str:
+        """Return the names of the parts, as workflows use them."""
+        if not connection.ciphertext:
+            return "nothing"
+        try:
+            names = sorted(secrets.parts_of(connection))
+        except secrets.CannotDecrypt as error:
+            return f"unreadable: {error}"
+        return f"{', '.join(names)}; set {date_format(localtime(connection.rotated_at), 'DATETIME_FORMAT')}"
 
     def save_model(self, request: HttpRequest, obj: Connection, form: Any, change: bool) -> None:
         """Encrypt, save and record."""
-        secrets.set_secret(obj, form.cleaned_data["secret"], actor=actor(request))
+        given = form.cleaned_data["secret"] or form.cleaned_data["parts"]
+        secrets.set_secret(obj, given, actor=actor(request))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Refuse: actions name it."""

@@ -12,6 +12,7 @@ import os
 import re
 import uuid
 from collections.abc import Mapping
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -59,11 +60,8 @@ def decrypt(stored: str, associated: str) -> str:
 
 def set_secret(connection: Connection, plaintext: str | Mapping[str, str], *, actor: str, reason: str = "") -> None:
     """Store a secret: a token, or named parts such as `{"username": ..., "password": ...}`. Raises ValueError."""
-    parts = {"token": plaintext} if isinstance(plaintext, str) else dict(plaintext)
-    if not parts or not all(isinstance(part, str) and part for part in parts.values()):
-        raise ValueError("a secret is a text, or an object of texts such as {'username': ..., 'password': ...}")
-    if odd := sorted(name for name in parts if not PART.fullmatch(name)):
-        raise ValueError(f"{odd[0]!r} is not a name of a part: use letters, digits, _ and -, such as 'password'")
+    parts = as_parts(plaintext)
+    check_parts(parts)
     connection.ciphertext = encrypt(json.dumps(parts), _associated(connection))
     connection.rotated_at = Now()
     with transaction.atomic():
@@ -76,6 +74,19 @@ def set_secret(connection: Connection, plaintext: str | Mapping[str, str], *, ac
             reason=reason,
             data={"name": connection.name, "allowed_hosts": connection.allowed_hosts, "parts": sorted(parts)},
         )
+
+
+def as_parts(secret: str | Mapping[str, str]) -> dict[str, str]:
+    """Return the parts of a secret: a text alone is a token."""
+    return {"token": secret} if isinstance(secret, str) else dict(secret)
+
+
+def check_parts(parts: Mapping[str, Any]) -> None:
+    """Raise ValueError when these cannot be the parts of a secret."""
+    if not parts or not all(isinstance(part, str) and part for part in parts.values()):
+        raise ValueError("a secret is a text, or an object of texts such as {'username': ..., 'password': ...}")
+    if odd := sorted(name for name in parts if not PART.fullmatch(name)):
+        raise ValueError(f"{odd[0]!r} is not a name of a part: use letters, digits, _ and -, such as 'password'")
 
 
 def use(name: str, host: str | None = None) -> dict[str, str]:
@@ -186,6 +197,22 @@ def rotate(*, actor: str) -> tuple[int, list[str]]:
             connection.save(update_fields=["ciphertext"])
             recording.record(chain=connection.id, kind="secrets.rotated", actor=actor, data={"key": current})
     return len(changed), []
+
+
+def drop_unreadable(*, actor: str) -> list[str]:
+    """Empty the secrets that cannot be read with any key; return the names of their connections."""
+    dropped = []
+    with transaction.atomic():
+        for connection in Connection.objects.exclude(ciphertext="").select_for_update().order_by("name"):
+            try:
+                parts_of(connection)
+            except CannotDecrypt:
+                connection.ciphertext = ""
+                connection.save(update_fields=["ciphertext"])
+                data = {"name": connection.name, "allowed_hosts": connection.allowed_hosts, "parts": []}
+                recording.record(chain=connection.id, kind="connection.changed", actor=actor, data=data)
+                dropped.append(connection.name)
+    return dropped
 
 
 def check_keys(entries: list[str]) -> list[str]:

@@ -2,16 +2,28 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from actions import secrets
+
+ACTOR = "command:rotate_secrets"
 
 
 class Command(BaseCommand):
     help = "Encrypt all connection secrets with the current (first) key; afterwards older keys can be removed."
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--drop-unreadable",
+            action="store_true",
+            help="empty the secrets that no key can read any more; they must be set again",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
-        changed, failures = secrets.rotate(actor="command:rotate_secrets")
+        if options["drop_unreadable"]:
+            for name in secrets.drop_unreadable(actor=ACTOR):
+                self.stdout.write(f"{name}: its secret could not be read and is empty now; set it again")
+        changed, failures = secrets.rotate(actor=ACTOR)
         if failures:
             raise CommandError("nothing was changed, because some secrets cannot be read:\n  " + "\n  ".join(failures))
         self.stdout.write(f"{changed} secrets now use the current key")

@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from django.core.checks import Tags
 from django.core.management.base import BaseCommand
+from django.db import DEFAULT_DB_ALIAS
 
 from workflows.supervision import Supervisor
 
@@ -12,4 +14,5 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Work until told to stop."""
+        self.check(tags=[Tags.database], databases=[DEFAULT_DB_ALIAS])
         Supervisor().run()
