@@ -264,6 +264,23 @@ class WorkflowDraft(StrictSerializer):
     source = fields.Text(max_length=MAX_SOURCE, trim_whitespace=False, help_text="YAML or JSON.")  # type: ignore[assignment]
 
 
+class WorkflowProblem(serializers.Serializer[Any]):
+    """One thing that keeps a document from being published; parts that say nothing are empty."""
+
+    pointer = serializers.CharField(help_text="JSON pointer into the document.")
+    message = serializers.CharField()
+    found = serializers.CharField()
+    expected = serializers.CharField()
+    suggestion = serializers.CharField()
+
+
+class WorkflowCheck(serializers.Serializer[Any]):
+    """What a check found."""
+
+    valid = serializers.BooleanField()
+    problems = WorkflowProblem(many=True)
+
+
 class Version(serializers.Serializer[Any]):
     """A version of an action or workflow."""
 

@@ -24,6 +24,7 @@ from workflows.serializers import (
     PublicationBody,
     Version,
     Workflow,
+    WorkflowCheck,
     WorkflowDraft,
     WorkflowRow,
 )
@@ -147,6 +148,26 @@ class Workflows(ApiView):
         """Check the document and save it as a draft."""
         draft = operations.draft_workflow(rest.body(request, WorkflowDraft)["source"], actor=actor(request))
         return _created(draft, "api-workflow", draft.workflow.name)
+
+
+class WorkflowValidation(ApiView):
+    """The check of a document, without saving it."""
+
+    needs: ClassVar = {"POST": Need("workflows.change_workflow", "definitions:write")}
+
+    @extend_schema(
+        operation_id="validate_workflow",
+        summary="Check a workflow document",
+        description="`source` is the document as YAML or JSON text. All problems come at once, each with its pointer.",
+        tags=["workflows"],
+        request=WorkflowDraft,
+        examples=[WORKFLOW_EXAMPLE],
+        responses=responses({200: WorkflowCheck}, 400, 413, 415, 422),
+    )
+    def post(self, request: Request) -> Response:
+        """Check the document."""
+        _, problems = operations.examine_workflow(rest.body(request, WorkflowDraft)["source"])
+        return Response(WorkflowCheck({"valid": not problems, "problems": problems}).data)
 
 
 class WorkflowView(ApiView):

@@ -29,6 +29,7 @@ urlpatterns = [
         name="api-action-publication",
     ),
     path("workflows", definitions.Workflows.as_view(), name="api-workflows"),
+    path("workflows/validate", definitions.WorkflowValidation.as_view(), name="api-workflow-validation"),
     path("workflows/<slug:name>", definitions.WorkflowView.as_view(), name="api-workflow"),
     path("workflows/<slug:name>/runs", starts.WorkflowRuns.as_view(), name="api-workflow-runs"),
     path(

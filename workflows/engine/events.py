@@ -1,19 +1,16 @@
 """Which events a filter of `listen` (or of a schedule) takes: §1.11, rulings R28 and R30. Pure, like the engine."""
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from workflows.engine.messages import Filter
+from workflows.language.events import LONGEST_PATTERN, PATTERN
 from workflows.language.program import EventFilter, Strategy
 from workflows.language.templates import Constant, Expression
 
 # `evaluate(jq text, dot)`
 Evaluate = Callable[[str, Any], Any]
-# A dot alone does not make a pattern: event types are dotted names.
-PATTERN = re.compile(r"[\\^$|?*+()\[\]{}]")
-LONGEST_PATTERN = 500
 
 
 def matches(wanted: EventFilter, event: Mapping[str, Any], evaluate: Evaluate) -> bool:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 LONGEST_WAIT = timedelta(days=366)
+SHORTEST = timedelta(milliseconds=1)
 UNITS = ("days", "hours", "minutes", "seconds", "milliseconds")
 ISO = re.compile(
     r"P(?:(?P<weeks>[0-9]+)W)?(?:(?P<days>[0-9]+)D)?"

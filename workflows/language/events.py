@@ -1,11 +1,16 @@
 """Tasks and parts that have to do with events."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from workflows.language.tasks import Schema, Task, TaskList
 from workflows.language.templates import Constant, Expression, Template
+
+# What makes a text of a filter a regular expression; a dot alone does not, because event types are dotted names.
+PATTERN = re.compile(r"[\\^$|?*+()\[\]{}]")
+LONGEST_PATTERN = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

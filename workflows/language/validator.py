@@ -9,7 +9,7 @@ import json
 from functools import lru_cache
 from typing import Any
 
-from workflows.language.catalog import Catalog, CheckSchema, CompileExpression
+from workflows.language.catalog import Catalog, CheckCron, CheckSchema, CompileExpression
 from workflows.language.checks.document import check_document
 from workflows.language.checks.report import MAX_PROBLEMS, Problem, Report
 from workflows.language.checks.tasks import check_tasks
@@ -20,13 +20,19 @@ __all__ = ["Problem", "validate"]
 
 
 def validate(
-    document: Any, catalog: Catalog, *, compile_expression: CompileExpression, check_schema: CheckSchema
+    document: Any,
+    catalog: Catalog,
+    *,
+    compile_expression: CompileExpression,
+    check_schema: CheckSchema,
+    check_cron: CheckCron = lambda _: None,
 ) -> list[Problem]:
     """Return all problems of a document, 200 at most; none means that it can be locked and built."""
     too_large = _size_problem(document)
     if too_large:
         return [too_large]
-    report = Report(catalog, lru_cache(None)(compile_expression), check_schema)
+    whole = document if isinstance(document, dict) else {}
+    report = Report(whole, catalog, lru_cache(None)(compile_expression), check_schema, check_cron)
     if check_document(report, document) and "do" in document:
         check_tasks(report, document["do"])
     if len(report.problems) == MAX_PROBLEMS:

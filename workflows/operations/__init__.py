@@ -19,7 +19,7 @@ from workflows.operations.errors import (
 )
 from workflows.operations.events import Delivered, deliver_event, deliver_events
 from workflows.operations.pausing import resume, suspend
-from workflows.operations.publishing import check_workflow, draft_workflow, publish_workflow
+from workflows.operations.publishing import check_workflow, draft_workflow, examine_workflow, publish_workflow
 from workflows.operations.repair import fire_timer, skip
 from workflows.operations.start import Started, check_input, start_action, start_workflow
 from workflows.operations.undoing import undo
@@ -47,6 +47,7 @@ __all__ = [
     "deliver_event",
     "deliver_events",
     "draft_workflow",
+    "examine_workflow",
     "fire_timer",
     "publish_workflow",
     "put_entry",

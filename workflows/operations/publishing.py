@@ -1,7 +1,7 @@
 """The life of a workflow document: checked, drafted, published. A published version never changes."""
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +15,13 @@ from actions.problems import Problem
 from actions.running import refuse_inside_handler
 from audit.recording import record
 from dotdo_site.lib import canonical
-from workflows import expressions
+from workflows import expressions, occurrences
 from workflows.language import loader, locking, validator
 from workflows.models import Workflow, WorkflowVersion
 from workflows.operations.errors import DefinitionInvalid, NotAllowed, UnknownDefinition
 
-LONGEST_PLACE = 500  # `Step.ref`
+# What the addresses of the API mean by themselves, below `/workflows/`.
+TAKEN = "validate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,29 +82,27 @@ def _published_workflows(namespace: str) -> QuerySet[WorkflowVersion]:
 
 def check_workflow(source: str) -> tuple[dict[str, Any], list[Problem]]:
     """Read and validate a document in YAML or JSON; return it (empty when unreadable) with all its problems."""
+    document, problems = examine_workflow(source)
+    return document, [_problem(problem) for problem in problems]
+
+
+def examine_workflow(source: str) -> tuple[dict[str, Any], list[validator.Problem]]:
+    """Do the same, with what was found and what was expected apart from the message of each problem."""
     try:
         document = loader.load(source)
     except loader.LoadError as error:
-        return {}, [Problem("", "syntax", str(error))]
+        return {}, [validator.Problem("", str(error))]
     found = validator.validate(
         document,
         PublishedActions(),
         compile_expression=expressions.compiles,
         check_schema=lambda schema: [(problem.pointer, problem.message) for problem in schemas.check_schema(schema)],
+        check_cron=occurrences.cron_problem,
     )
-    return document, [_problem(problem) for problem in found] or list(_too_long(document["do"], "/do"))
-
-
-def _too_long(tasks: Sequence[Mapping[str, Any]], place: str) -> Iterator[Problem]:
-    """Yield the tasks whose place in the document would not fit a step's row, visits and all."""
-    for index, item in enumerate(tasks):
-        for name, task in item.items():
-            pointer = f"{place}/{index}/{name}"
-            if len(pointer) > LONGEST_PLACE:
-                message = f"its place is {len(pointer)} characters long; {LONGEST_PLACE} are allowed: use shorter names"
-                yield Problem(pointer, "language", message)
-            elif "do" in task:
-                yield from _too_long(task["do"], f"{pointer}/do")
+    if not found and document["document"]["name"] == TAKEN:
+        message, hint = f"`{TAKEN}` is an address of the API", "Choose another name."
+        found = [validator.Problem("/document/name", message, suggestion=hint)]
+    return document, found
 
 
 def draft_workflow(source: str, *, actor: str) -> WorkflowVersion:
@@ -154,6 +153,7 @@ def publish_workflow(version_id: uuid.UUID, *, actor: str, reason: str = "") -> 
         version.save(update_fields=["lock", "state", "published_at"])
         version.refresh_from_db()
         _record("workflow.published", version, actor, reason)
+        schedules.follow(version, actor=actor)
     return version
 
 

@@ -81,14 +81,15 @@ def test_the_names_that_expressions_cannot_use_are_listed() -> None:
 
 def test_what_the_language_refuses_is_listed_with_what_to_do() -> None:
     parts = {
-        "document": refused.TOP,
-        "task": refused.TASK,
-        "kind": refused.KINDS,
+        "use": refused.USE,
+        "evaluate": refused.EVALUATE,
         "call": refused.CALLS,
+        "run": refused.RUN,
+        "authentication": refused.AUTHENTICATION,
         "schema": refused.SCHEMA,
     }
     expected = [[f"{part}: `{key}`", hint] for part, keys in parts.items() for key, hint in keys.items()]
-    assert rows("docs/workflows.md", "Refused in this release") == expected
+    assert rows("docs/profile.md", "Refused") == expected
 
 
 def test_every_endpoint_is_listed_with_what_it_needs() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.unit.language.support import document, problems, texts
+from workflows.language.kinds import KINDS
 
 STORY = """
 - charge:
@@ -29,6 +30,9 @@ STORY = """
 """
 
 
+VALUES: list[Any] = [None, True, 1, "", "x", "${ . }", [], [None], {}, {"": None}, {"error": None}, [{"a": None}], [{}]]
+
+
 def test_a_sound_document_has_no_problems() -> None:
     data = {"from": "${ .order }", "schema": {"document": {"type": "object"}}}
     assert texts(STORY, input=data, output={"as": ".ok"}, metadata={"any": 1}) == []
@@ -37,19 +41,10 @@ def test_a_sound_document_has_no_problems() -> None:
 @pytest.mark.parametrize(
     ("tasks", "expected"),
     [
-        ("- a: {cal: x}", "/do/0/a: nothing says what this task does; expected one of call, do, raise, set, switch, wait. Did you mean `call`?"),
+        ("- a: {cal: x}", "/do/0/a: nothing says what this task does; expected one of call, do, emit, for, fork, listen, raise, run, set, switch, try, wait. Did you mean `call`?"),
         ("- a: {set: {}, thn: end}", "/do/0/a/thn: `thn` is not a key of this object. Did you mean `then`?"),
         ("- a: {set: {}, call: send-mail}", "/do/0/a/set: a task does one thing, and this one is a `call`. Make it two tasks."),
-        ("- a: {set: {}, timeout: {after: PT1S}}", "/do/0/a/timeout: `timeout` is not in this release. Give the action that is called a timeout of its own."),
-        ("- a: {for: {in: .x}, do: []}", "/do/0/a/for: `for` is not in this release. Repeat with `switch` and a `then` that names an earlier task."),
-        ("- a: {try: [], catch: {}}", "/do/0/a/try: `try` is not in this release. Give the action a retry policy; what still fails waits for an operator."),
-        ("- a: {fork: {branches: []}}", "/do/0/a/fork: `fork` is not in this release. Write the branches one after the other."),
-        ("- a: {listen: {to: {}}}", "/do/0/a/listen: `listen` is not in this release. Poll with an action, `wait` and a `then` that names an earlier task."),
-        ("- a: {emit: {}}", "/do/0/a/emit: `emit` is not in this release. Call an action that sends the event."),
-        ("- a: {run: {shell: {command: ls}}}", "/do/0/a/run: `run` is not in this release. Call an action that does it."),
-        ("- a: {call: http, with: {}}", "/do/0/a/call: `call: http` is not in this release. Make an action of kind `http` and call it."),
-        ("- a: {call: grpc}", "/do/0/a/call: `call: grpc` is not in this release. Write a Python action and call it."),
-        ("- a: 5", "/do/0/a: a task must be an object; found 5; expected one of call, do, raise, set, switch, wait"),
+        ("- a: 5", "/do/0/a: a task must be an object; found 5; expected one of call, do, emit, for, fork, listen, raise, run, set, switch, try, wait"),
         ("- a:\n  set: {}", "/do/0: a task is an object with one key, its name; this one has `a`, `set`. Indent the keys of the task below its name."),
         ("  a: {set: {}}", "/do: this must be a list of tasks; found an object; expected - name: {…}"),
         ("- a: {set: 5}", "/do/0/a/set: `set` must be an object or an expression in ${ }; found 5"),
@@ -60,14 +55,15 @@ def test_a_sound_document_has_no_problems() -> None:
         ("- a: {wait: 5}", "/do/0/a/wait: a duration is an object such as {minutes: 5} or a text such as PT5M, not a number; found 5"),
         ("- a: {raise: {error: {type: x}}}", "/do/0/a/raise/error: `status` is missing"),
         ("- a: {raise: {error: {type: x, status: '400'}}}", '/do/0/a/raise/error/status: `status` is wrong; found "400"; expected a number from 100 to 599, or an expression'),
-        ("- a: {raise: {error: mine}}", '/do/0/a/raise/error: names of errors (`use.errors`) are not in this release; found "mine". Write the error out: an object with `type` and `status`.'),
+        ("- a: {raise: {error: mine}}", "/do/0/a/raise/error: `use.errors` has no `mine`. Define it under `use.errors`."),
+        ("- a: {call: grpc}", "/do/0/a/call: `call: grpc` is not supported. Write a Python action and call it."),
         ("- a: {raise: {error: {type: x, status: 400, titel: t}}}", "/do/0/a/raise/error/titel: `titel` is not a key of this object. Did you mean `title`?"),
         ("- a: {switch: []}", "/do/0/a/switch: `switch` must be a list of cases; found a list"),
         ("- a: {switch: [{b: {when: .x}}]}", "/do/0/a/switch/0/b: `then` is missing"),
         ("- a: {switch: [{b: {then: end}}, {c: {then: exit}}]}", "/do/0/a/switch: only one case may be without `when`: it is the default"),
         ("- a: {set: {x: 1}, input: {form: .a}}", "/do/0/a/input/form: `form` is not a key of this object. Did you mean `from`?"),
         ("- a: {set: {x: 1}, output: {as: 5}}", "/do/0/a/output/as: `as` must be an expression or an object; found 5"),
-        ("- a: {set: {x: 1}, output: {schema: {resource: {endpoint: http://x}}}}", "/do/0/a/output/schema/resource: `resource` is not in this release. Write the schema out under `document`: nothing is fetched."),
+        ("- a: {set: {x: 1}, output: {schema: {resource: {endpoint: http://x}}}}", "/do/0/a/output/schema/resource: `resource` is not supported. Write the schema out under `document`: nothing is fetched."),
         ("- a: {set: {x: 1}, output: {schema: {document: {type: objekt}}}}", "/do/0/a/output/schema/document/type: the schema is wrong"),
         ("- a: {set: {x: 1}, output: {schema: {format: avro, document: {}}}}", '/do/0/a/output/schema/format: only JSON Schema is known; found "avro". Leave it out; a dialect is named by `$schema` in the document.'),
         ("- a: {set: {x: 1}, metadata: {dotdo: {queue: x}}}", "/do/0/a/metadata/dotdo/queue: `queue` is not a key of this object"),
@@ -92,7 +88,7 @@ def test_a_problem_says_what_and_where_and_what_to_do(tasks: str, expected: str)
         ({"title": 5}, "/document/title: `title` must be a text that is not empty; found 5"),
         ({"tags": {"a": 1}}, "/document/tags/a: a tag must be a text; found 1. Quote it."),
         ({"titel": "x"}, "/document/titel: `titel` is not a key of this object. Did you mean `title`?"),
-        ({"metadata": {"dotdo": {"priority": 1}}}, "/document/metadata/dotdo/priority: `priority` is not a key"),
+        ({"metadata": {"dotdo": {"prority": 1}}}, "/document/metadata/dotdo/prority: `prority` is not a key of this object. Did you mean `priority`?"),
     ],
 )  # fmt: skip
 def test_the_head_of_a_document_is_checked(change: dict[str, Any], expected: str) -> None:
@@ -110,7 +106,7 @@ def test_r1_versions_of_the_language_that_are_accepted(version: str) -> None:
     assert problems(accepted) == []
 
 
-@pytest.mark.parametrize("key", ["use", "timeout", "schedule", "evaluate", "x-anything"])
+@pytest.mark.parametrize("key", ["uses", "x-anything"])
 def test_a_key_without_effect_is_refused_at_the_top(key: str) -> None:
     (found,) = problems(document("- a: {set: {}}", **{key: {}}))
     assert found.pointer == f"/{key}"
@@ -122,13 +118,73 @@ def test_garbage_is_a_list_of_problems_and_not_an_exception(garbage: Any) -> Non
     assert problems(garbage)
 
 
-@pytest.mark.parametrize("field", ["call", "do", "raise", "set", "switch", "wait", "if", "input", "output", "export",
-                                   "then", "metadata", "with"])  # fmt: skip
-@pytest.mark.parametrize("value", [None, True, 1, "", [], [None], {}, {"": None}, {"error": None}, [{"a": None}], [{}]])
+@pytest.mark.parametrize("field", [*KINDS, "if", "input", "output", "export", "then", "metadata", "with", "timeout",
+                                   "catch", "while", "foreach"])  # fmt: skip
+@pytest.mark.parametrize("value", VALUES)
 def test_any_value_anywhere_is_judged_and_not_an_exception(field: str, value: Any) -> None:
-    body: dict[str, Any] = {"set": {}} if field not in ("call", "do", "raise", "set", "switch", "wait") else {}
-    for problem in problems(document("- a: {set: {}}") | {"do": [{"a": {**body, field: value}}]}):
-        assert problem.pointer.startswith("/do/0/a")
+    bodies: list[dict[str, Any]] = [{}] if field in KINDS else [{"set": {}}, {"call": "send-mail"}, {"call": "http"}]
+    beside: dict[str, dict[str, Any]] = {
+        "catch": {"try": []},
+        "while": {"for": {}, "do": []},
+        "foreach": {"listen": {}},
+    }
+    bodies += [beside[field]] if field in beside else []
+    for body in bodies:
+        for problem in problems(document("- a: {set: {}}") | {"do": [{"a": {**body, field: value}}]}):
+            assert problem.pointer.startswith("/do/0/a")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(
+            "for/in",
+            "for/each",
+            "fork/branches",
+            "fork/compete",
+            "try",
+            "catch/errors",
+            "catch/errors/with",
+            "catch/retry",
+        ),
+        *("catch/retry/limit", "catch/retry/limit/attempt", "catch/retry/backoff", "catch/retry/jitter", "catch/do"),
+        *("emit/event", "emit/event/with", "emit/event/with/time", "listen/to", "listen/to/one", "listen/to/all"),
+        *(
+            "listen/to/any",
+            "listen/to/until",
+            "listen/to/one/with",
+            "listen/to/one/correlate",
+            "foreach/do",
+            "foreach/at",
+        ),
+        *("run/workflow", "run/workflow/name", "run/workflow/namespace", "run/workflow/version", "run/workflow/input"),
+        *("with/endpoint", "with/endpoint/uri", "with/endpoint/authentication", "with/headers", "with/document"),
+        *("metadata/dotdo", "metadata/dotdo/undo", "metadata/dotdo/undo/call", "metadata/dotdo/idempotencyKey"),
+        *("raise/error", "raise/error/status", "timeout/after", "with/workflow", "with/form", "switch"),
+    ],
+)
+@pytest.mark.parametrize("value", VALUES)
+def test_any_value_deep_inside_is_judged_and_not_an_exception(path: str, value: Any) -> None:
+    first, *rest = path.split("/")
+    inner = value
+    for key in reversed(rest):
+        inner = {key: inner}
+    bodies: list[dict[str, Any]] = [{kind: {}} for kind in KINDS]
+    for body in (*bodies, {"call": "http"}, {"call": "map"}, {"call": "approval"}):
+        problems(document("- a: {set: {}}") | {"do": [{"a": {"call": "http", **body, first: inner}}]})
+        problems(document("- a: {set: {}}") | {"do": [{"a": {**body, first: inner}}]})
+
+
+@pytest.mark.parametrize("key", ["use", "schedule", "timeout", "evaluate"])
+@pytest.mark.parametrize("inner", ["", "authentications/x", "errors/x", "functions/x", "functions/x/call",
+                                   "functions/x/with", "retries/x", "timeouts/x", "secrets", "on", "cron", "every",
+                                   "after", "on/one", "on/any", "language", "authentications/x/basic"])  # fmt: skip
+@pytest.mark.parametrize("value", VALUES)
+def test_any_value_beside_the_tasks_is_judged_and_not_an_exception(key: str, inner: str, value: Any) -> None:
+    for part in reversed(inner.split("/") if inner else []):
+        value = {part: value}
+    tasks = "- a: {call: x, with: {}, timeout: x}\n- b: {raise: {error: x}}\n- c: {try: [], catch: {retry: x}}"
+    problems(document(tasks, **{key: value}))
 
 
 @pytest.mark.parametrize("name", ["continue", "exit", "end"])
@@ -290,8 +346,8 @@ def test_the_datastore_functions_check_their_arguments(call: str, expected: list
 
 
 def test_all_problems_come_at_once() -> None:
-    found = problems(document("- a: {wat: 1}\n- b: {call: nope, if: '1 +'}\n- c: {set: {}, then: nowhere}", use={}))
-    assert [problem.pointer for problem in found] == ["/use", "/do/0/a", "/do/1/b/if", "/do/1/b/call", "/do/2/c/then"]
+    found = problems(document("- a: {wat: 1}\n- b: {call: nope, if: '1 +'}\n- c: {set: {}, then: nowhere}", uses={}))
+    assert [problem.pointer for problem in found] == ["/uses", "/do/0/a", "/do/1/b/if", "/do/1/b/call", "/do/2/c/then"]
 
 
 def test_a_document_may_not_be_endless() -> None:

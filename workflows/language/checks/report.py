@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from workflows.language.catalog import Catalog, CheckSchema, CompileExpression
+from workflows.language.catalog import Catalog, CheckCron, CheckSchema, CompileExpression
 from workflows.language.templates import escape
 
 MAX_PROBLEMS = 200
@@ -40,13 +40,23 @@ class Problem:
 
 @dataclass(slots=True)
 class Report:
-    """Collects problems, and carries the injected tools to the checks."""
+    """Collects problems, and carries the document and the injected tools to the checks."""
 
+    document: Mapping[str, Any]
     catalog: Catalog
     compile_expression: CompileExpression
     check_schema: CheckSchema
+    check_cron: CheckCron
     problems: list[Problem] = field(default_factory=list)
     tasks: int = 0
+
+    def part(self, key: str) -> Mapping[str, Any]:
+        """Return an object at the top of the document; empty if it is none."""
+        return _object(self.document.get(key))
+
+    def used(self, key: str) -> Mapping[str, Any]:
+        """Return what the document defines in this part of `use`; empty if that is no object."""
+        return _object(self.part("use").get(key))
 
     def add(
         self, pointer: str, message: str, *, found: Any = NOT_SHOWN, expected: str = "", suggestion: str = ""
@@ -55,6 +65,10 @@ class Report:
         if len(self.problems) < MAX_PROBLEMS:
             shown = "" if found is NOT_SHOWN else show(found)
             self.problems.append(Problem(pointer, message, shown, expected, suggestion))
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def show(value: Any) -> str:
@@ -102,6 +116,48 @@ def check_object(
     return True
 
 
+def check_choice(
+    report: Report, value: Any, pointer: str, choices: Iterable[str], refused: Mapping[str, str] | None = None
+) -> bool:
+    """Check that a value is one of some words."""
+    known = list(choices)
+    if isinstance(value, str) and value in known:
+        return True
+    if isinstance(value, str) and value in (refused or {}):
+        report.add(pointer, f"`{value}` is not supported", suggestion=(refused or {})[value])
+        return False
+    hint = nearest(value, known) if isinstance(value, str) else ""
+    report.add(pointer, "this is not one of the known words", found=value, expected=" or ".join(known), suggestion=hint)
+    return False
+
+
+def check_one_of(
+    report: Report,
+    value: Any,
+    pointer: str,
+    ways: Iterable[str],
+    *,
+    beside: Iterable[str] = (),
+    not_yet: Mapping[str, str] | None = None,
+) -> str | None:
+    """Check an object that says exactly one of some things, and return which. `beside`: keys that may be there too."""
+    known = list(ways)
+    if not check_object(report, value, pointer, [*known, *beside], not_yet=not_yet):
+        return None
+    given = [key for key in known if key in value]
+    if len(given) == 1:
+        return given[0]
+    if given or not any(key in (not_yet or {}) for key in value):
+        report.add(pointer, "this needs exactly one of " + ", ".join(f"`{key}`" for key in known))
+    return None
+
+
+def check_boolean(report: Report, parent: Mapping[str, Any], key: str, pointer: str) -> None:
+    """Check that what stands under `key`, if anything does, is true or false."""
+    if not isinstance(parent.get(key, False), bool):
+        report.add(at(pointer, key), f"`{key}` must be true or false", found=parent[key])
+
+
 def check_text(report: Report, parent: Mapping[str, Any], key: str, pointer: str) -> str | None:
     """Return the text under `key`, if it is there and is a text that is not empty."""
     value = parent.get(key)
@@ -114,7 +170,7 @@ def check_text(report: Report, parent: Mapping[str, Any], key: str, pointer: str
 
 def _refuse_key(report: Report, pointer: str, key: str, allowed: list[str], not_yet: Mapping[str, str]) -> None:
     if key in not_yet:
-        report.add(at(pointer, key), f"`{key}` is not in this release", suggestion=not_yet[key])
+        report.add(at(pointer, key), f"`{key}` is not supported", suggestion=not_yet[key])
         return
     hint = nearest(key, [*allowed, *not_yet]) or f"Known here: {_listed(allowed)}."
     report.add(at(pointer, key), f"`{key[:LONGEST_SHOWN]}` is not a key of this object", suggestion=hint)

@@ -4,22 +4,31 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from workflows.language.checks.flow import check_flow
+from workflows.language.checks.blocks import inside
+from workflows.language.checks.flow import check_branches, check_flow
 from workflows.language.checks.kinds import CHECKERS, KEYS
-from workflows.language.checks.refused import DOTDO_OF_TASK, KINDS, TASK
+from workflows.language.checks.metadata import check_task_metadata
 from workflows.language.checks.report import Report, at, check_object, nearest
-from workflows.language.checks.values import BEFORE_TASK, BODY, EXPORT, check_data, check_expression, check_metadata
-from workflows.language.kinds import KINDS as ALL_KINDS
-from workflows.language.kinds import kind_of
-from workflows.language.program import DIRECTIVES
+from workflows.language.checks.values import (
+    BEFORE_TASK,
+    BODY,
+    EXPORT,
+    NOTHING,
+    Names,
+    check_data,
+    check_expression,
+    check_timeout,
+)
+from workflows.language.kinds import KINDS, kind_of, lists_of
+from workflows.language.tasks import DIRECTIVES
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 LONGEST_NAME = 100
+LONGEST_PLACE = 500  # the column of a step that holds its place in the document
 MAX_TASKS = 1_000
 MAX_NESTING = 16
-COMMON = ("if", "input", "output", "export", "then", "metadata")
-
-SUPPORTED = tuple(sorted(KEYS))
+COMMON = ("if", "input", "output", "export", "timeout", "then", "metadata")
+EXPECTED = "one of " + ", ".join(sorted(KINDS))
 
 Task = Mapping[str, Any]
 
@@ -27,7 +36,7 @@ Task = Mapping[str, Any]
 def check_tasks(report: Report, items: Any) -> None:
     """Check the tasks of a document, all levels."""
     everywhere = set(_all_names(items))
-    _check_list(report, items, "/do", 1, everywhere)
+    _check_list(report, items, "/do", 1, everywhere, NOTHING)
     if report.tasks > MAX_TASKS:
         hint = "Split it into several workflows."
         report.add("/do", f"the document has {report.tasks} tasks; the limit is {MAX_TASKS}", suggestion=hint)
@@ -38,10 +47,21 @@ def _all_names(items: Any) -> Iterator[str]:
         for name, task in item.items() if isinstance(item, dict) else ():
             yield name
             if isinstance(task, dict):
-                yield from _all_names(task.get("do"))
+                for _, tasks in lists_of(task):
+                    yield from _all_names(tasks)
 
 
-def _check_list(report: Report, items: Any, pointer: str, depth: int, everywhere: set[str]) -> None:
+def _check_list(
+    report: Report,
+    items: Any,
+    pointer: str,
+    depth: int,
+    everywhere: set[str],
+    scope: Names,
+    *,
+    branches: bool = False,
+) -> None:
+    """Check a list. `scope`: the variables of the blocks around it; `branches`: it is the list of a fork."""
     if not isinstance(items, list):
         report.add(pointer, "this must be a list of tasks", found=items, expected="- name: {…}")
         return
@@ -52,9 +72,13 @@ def _check_list(report: Report, items: Any, pointer: str, depth: int, everywhere
     _check_names(report, [name for name, _ in tasks], pointer)
     for index, (name, task) in enumerate(tasks):
         if task is not None:
-            _check_task(report, task, at(at(pointer, index), name), depth, everywhere)
+            _check_task(report, task, at(at(pointer, index), name), depth, everywhere, scope)
     complete = [(name, task) for name, task in tasks if task is not None]
-    if len({name for name, _ in complete}) == len(items):
+    if len({name for name, _ in complete}) != len(items):
+        return
+    if branches:
+        check_branches(report, pointer, complete)
+    else:
         check_flow(report, pointer, complete, everywhere)
 
 
@@ -66,7 +90,7 @@ def _named(report: Report, item: Any, pointer: str) -> tuple[str, Task | None]:
         return "", None
     ((name, task),) = item.items()
     if not isinstance(task, dict):
-        report.add(at(pointer, name), "a task must be an object", found=task, expected="one of " + ", ".join(SUPPORTED))
+        report.add(at(pointer, name), "a task must be an object", found=task, expected=EXPECTED)
         return name, None
     return name, task
 
@@ -95,37 +119,44 @@ def _check_names(report: Report, names: list[str], pointer: str) -> None:
             seen.add(name)
 
 
-def _check_task(report: Report, task: Task, ref: str, depth: int, everywhere: set[str]) -> None:
+def _check_task(report: Report, task: Task, ref: str, depth: int, everywhere: set[str], scope: Names) -> None:
     kind = kind_of(task)
     if kind is None:
-        hint = next(filter(None, (nearest(key, ALL_KINDS) for key in task)), "")
-        report.add(ref, "nothing says what this task does", expected="one of " + ", ".join(SUPPORTED), suggestion=hint)
+        hint = next(filter(None, (nearest(key, KINDS) for key in task)), "")
+        report.add(ref, "nothing says what this task does", expected=EXPECTED, suggestion=hint)
         return
-    if kind not in SUPPORTED:
-        report.add(at(ref, kind), f"`{kind}` is not in this release", suggestion=KINDS[kind])
-        return
+    if len(ref) > LONGEST_PLACE:
+        message = f"its place is {len(ref)} characters long; the limit is {LONGEST_PLACE}"
+        report.add(ref, message, suggestion="Use shorter names.")
+    _check_keys(report, task, kind, ref)
+    _check_common(report, task, ref, scope)
+    CHECKERS[kind](report, task, ref, scope)
+    for place, tasks in lists_of(task):
+        if place != "do" or "do" in task:
+            around = scope | inside(task, kind, place)
+            _check_list(report, tasks, f"{ref}/{place}", depth + 1, everywhere, around, branches=kind == "fork")
+
+
+def _check_keys(report: Report, task: Task, kind: str, ref: str) -> None:
+    required, optional = KEYS[kind]
     for other in task:
-        if other in ALL_KINDS and other != kind:
-            report.add(
-                at(ref, other), f"a task does one thing, and this one is a `{kind}`", suggestion="Make it two tasks."
-            )
-    known = {key: value for key, value in task.items() if key == kind or key not in ALL_KINDS}
-    check_object(report, known, ref, (*KEYS[kind], *COMMON), not_yet=TASK)
-    _check_common(report, task, ref)
-    if kind == "do":
-        _check_list(report, task["do"], at(ref, "do"), depth + 1, everywhere)
-    else:
-        CHECKERS[kind](report, task, ref)
+        if other in KINDS and other not in required:
+            message = f"a task does one thing, and this one is a `{kind}`"
+            report.add(at(ref, other), message, suggestion="Make it two tasks.")
+    known = {key: value for key, value in task.items() if key in required or key not in KINDS}
+    check_object(report, known, ref, (*required, *optional, *COMMON), required=required)
 
 
-def _check_common(report: Report, task: Task, ref: str) -> None:
+def _check_common(report: Report, task: Task, ref: str, scope: Names) -> None:
     if "if" in task:
-        check_expression(report, task["if"], at(ref, "if"), BEFORE_TASK)
+        check_expression(report, task["if"], at(ref, "if"), BEFORE_TASK | scope)
     for field, transform, variables in (
         ("input", "from", BEFORE_TASK),
         ("output", "as", BODY),
         ("export", "as", EXPORT),
     ):
         if field in task:
-            check_data(report, task[field], at(ref, field), transform, variables)
-    check_metadata(report, task, ref, DOTDO_OF_TASK)
+            check_data(report, task[field], at(ref, field), transform, variables | scope)
+    if "timeout" in task:
+        check_timeout(report, task["timeout"], at(ref, "timeout"), BODY | scope)
+    check_task_metadata(report, task, ref, scope)

@@ -1,25 +1,35 @@
-"""Expressions, and data with expressions inside (R20, R21), and the parts of a document made of them."""
+"""Expressions, data with expressions inside (R20, R21), durations, schemas: the parts that documents are made of."""
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import Any
 
-from workflows.language import templates
+from workflows.language import durations, templates
 from workflows.language.checks.refused import SCHEMA
-from workflows.language.checks.report import Report, at, check_object
+from workflows.language.checks.report import Report, at, check_object, nearest
 
 PART = re.compile(r"\$\{\s*(.+?)\s*\}", re.DOTALL)
+SECRET = re.compile(r"""\$\s*secrets\s*(?:\.\s*([A-Za-z_][A-Za-z0-9_]*)|\.?\s*\[?\s*"([^"\\]*)")""")
+SECRETS = "Only the `with` of a call and an `authentication` can use `$secrets`."
 
-# Where each variable is available: the table of workflow-language §1.8, without what this release has not.
+# Where each variable is available: the table of workflow-language §1.8. A block adds its own to what is inside it.
+Names = frozenset[str]
+NOTHING: Names = frozenset()
 EVERYWHERE = frozenset({"workflow", "runtime"})
 BEFORE_TASK = EVERYWHERE | {"context", "task"}
 BODY = BEFORE_TASK | {"input"}
+CALL = BODY | {"secrets"}
 EXPORT = BODY | {"output"}
 RESULT = EVERYWHERE | {"context"}
 
 
-def check_expression(report: Report, value: Any, pointer: str, variables: frozenset[str]) -> None:
+def is_expression(value: Any) -> bool:
+    """Tell whether a value is a text that is wholly `${ ... }`."""
+    return isinstance(value, str) and templates.inner(value) is not None
+
+
+def check_expression(report: Report, value: Any, pointer: str, variables: Names) -> None:
     """Check a field that is always an expression, bare or in `${ }` (R20)."""
     if not isinstance(value, str):
         report.add(pointer, "this must be an expression", found=value)
@@ -28,9 +38,11 @@ def check_expression(report: Report, value: Any, pointer: str, variables: frozen
     error = report.compile_expression(text, variables)
     if error:
         report.add(pointer, f"the expression is wrong: {error}", found=text, suggestion=_hint(error, variables))
+    elif "secrets" in variables:
+        _check_secrets(report, text, pointer)
 
 
-def check_template(report: Report, value: Any, pointer: str, variables: frozenset[str]) -> None:
+def check_template(report: Report, value: Any, pointer: str, variables: Names) -> None:
     """Check data in which whole strings may be expressions."""
     if isinstance(value, dict):
         for key, item in value.items():
@@ -44,9 +56,11 @@ def check_template(report: Report, value: Any, pointer: str, variables: frozense
         _check_marked(report, value, pointer, variables)
 
 
-def check_data(report: Report, value: Any, pointer: str, transform: str, variables: frozenset[str]) -> None:
+def check_data(
+    report: Report, value: Any, pointer: str, transform: str, variables: Names, *, schema: bool = True
+) -> None:
     """Check an `input`, `output` or `export`: a schema and a transformation (`from` or `as`)."""
-    if not check_object(report, value, pointer, ("schema", transform)):
+    if not check_object(report, value, pointer, ("schema", transform) if schema else (transform,)):
         return
     if "schema" in value:
         _check_schema(report, value["schema"], at(pointer, "schema"))
@@ -61,15 +75,37 @@ def check_data(report: Report, value: Any, pointer: str, transform: str, variabl
         report.add(place, f"`{transform}` must be an expression or an object", found=given)
 
 
-def check_metadata(report: Report, parent: Mapping[str, Any], pointer: str, enforced: Iterable[str] = ()) -> None:
-    """Check `metadata`: free, but for the key `dotdo`, where only what has an effect may stand."""
-    if "metadata" not in parent:
+def check_duration(
+    report: Report, value: Any, pointer: str, variables: Names | None, *, shortest: timedelta | None = None
+) -> None:
+    """Check an object of units, an ISO 8601 text or, where there are `variables`, an expression in `${ }`."""
+    if variables is not None and isinstance(value, str) and "${" in value:
+        check_template(report, value, pointer, variables)
         return
-    value, place = parent["metadata"], at(pointer, "metadata")
-    if not isinstance(value, dict):
-        report.add(place, "`metadata` must be an object", found=value)
-    elif "dotdo" in value:
-        check_object(report, value["dotdo"], at(place, "dotdo"), enforced)
+    try:
+        duration = durations.parse_wait(value)
+    except durations.DurationError as error:
+        report.add(pointer, str(error), found=value)
+        return
+    if shortest is not None and duration < shortest:
+        report.add(pointer, "this is too short", found=value, expected=f"{shortest.total_seconds():g} s or more")
+
+
+def check_timeout(report: Report, value: Any, pointer: str, variables: Names) -> None:
+    """Check a `timeout`: written out, or the name of one of `use.timeouts`."""
+    if isinstance(value, str):
+        check_name(report, value, pointer, "timeouts")
+    elif check_object(report, value, pointer, ("after",), required=("after",)) and "after" in value:
+        check_duration(report, value["after"], at(pointer, "after"), variables, shortest=durations.SHORTEST)
+
+
+def check_name(report: Report, name: str, pointer: str, part: str) -> bool:
+    """Check that `use` defines this name, in that part of it."""
+    known = report.used(part)
+    if name not in known:
+        hint = nearest(name, known) or f"Define it under `use.{part}`."
+        report.add(pointer, f"`use.{part}` has no `{name[:60]}`", suggestion=hint)
+    return name in known
 
 
 def _check_schema(report: Report, value: Any, pointer: str) -> None:
@@ -79,12 +115,26 @@ def _check_schema(report: Report, value: Any, pointer: str) -> None:
         hint = "Leave it out; a dialect is named by `$schema` in the document."
         report.add(at(pointer, "format"), "only JSON Schema is known", found=value["format"], suggestion=hint)
     if "document" in value:
-        place = at(pointer, "document")
-        for inside, message in report.check_schema(value["document"]):
-            report.add(place + inside, f"the schema is wrong: {message}")
+        check_json_schema(report, value["document"], at(pointer, "document"))
 
 
-def _check_marked(report: Report, value: str, pointer: str, variables: frozenset[str]) -> None:
+def check_json_schema(report: Report, schema: Any, pointer: str) -> None:
+    """Check a JSON Schema."""
+    for inside, message in report.check_schema(schema):
+        report.add(pointer + inside, f"the schema is wrong: {message}")
+
+
+def _check_secrets(report: Report, text: str, pointer: str) -> None:
+    declared = report.part("use").get("secrets")
+    names = [name for name in declared if isinstance(name, str)] if isinstance(declared, list) else []
+    for one, other in SECRET.findall(text):
+        name = one or other
+        if name not in names:
+            hint = nearest(name, names) or "List it under `use.secrets`."
+            report.add(pointer, f"the secret `{name[:60]}` is not declared", found=text, suggestion=hint)
+
+
+def _check_marked(report: Report, value: str, pointer: str, variables: Names) -> None:
     if templates.inner(value) is not None:
         check_expression(report, value, pointer, variables)
         return
@@ -106,7 +156,11 @@ def _key_hint(key: str) -> str:
     return f"Make the whole object an expression: `${{ {{({inside}): …}} }}`." if inside else ""
 
 
-def _hint(error: str, variables: frozenset[str]) -> str:
+def _hint(error: str, variables: Names) -> str:
+    if error.startswith("$secrets "):
+        return SECRETS
     if not error.startswith("$"):
         return ""
+    if not variables:
+        return "No variables are available here."
     return "Available here: " + ", ".join(f"${name}" for name in sorted(variables)) + "."

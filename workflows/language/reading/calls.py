@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from workflows.language import templates, uris
+from workflows.language import templates
 from workflows.language.functions import PROTOCOLS, Merged, merged, workflow_key
 from workflows.language.reading.source import Reading, Source
 from workflows.language.tasks import Call, RunWorkflow, UndoSpec
@@ -46,7 +46,7 @@ def _pinned(call: Merged, source: Source) -> tuple[str, str]:
 def _arguments(call: Merged, source: Source) -> templates.Template:
     arguments = call.arguments
     if call.text in PROTOCOLS:
-        return uris.compile_arguments(_with_authentication(arguments, source.use.get("authentications", {})))
+        return templates.compile(_with_authentication(arguments, source.use.get("authentications", {})))
     if isinstance(arguments, Mapping) and isinstance(arguments.get("workflow"), Mapping):
         arguments = {**arguments, "workflow": _locked_workflow(arguments["workflow"], source)}
     return templates.compile(arguments)
