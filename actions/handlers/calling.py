@@ -21,7 +21,6 @@ T = TypeVar("T")
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
-VARIABLES = "$variables"
 TEXT = {"type": "string"}
 LOGIN = {
     "type": "object",
@@ -70,10 +69,10 @@ def check(schema: Mapping[str, Any], value: Any) -> None:
         raise ActionError("invalid_input", "; ".join(map(str, found)), retryable=False)
 
 
-def endpoint(given: Any, variables: Any) -> tuple[str, Mapping[str, Any] | None]:
-    """Return the URI of an endpoint, its template expanded, and its authentication."""
+def endpoint(given: Any, variables: Any = None) -> tuple[str, Mapping[str, Any] | None]:
+    """Return the URI of an endpoint, with variables its template expanded, and its authentication."""
     uri, authentication = (given, None) if isinstance(given, str) else (given["uri"], given.get("authentication"))
-    return uri_template.expand(uri, variables) if "{" in uri or "}" in uri else uri, authentication
+    return uri if variables is None else uri_template.expand(uri, variables), authentication
 
 
 def text_of(what: str, value: Any) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 from actions.context import Context
 from actions.handlers import calling
 
+VARIABLES = "$variables"
 SCHEMA = {
     "type": "object",
     "properties": {
@@ -23,7 +24,7 @@ SCHEMA = {
         "body": {},
         "output": calling.OUTPUT,
         "redirect": {"type": "boolean"},
-        calling.VARIABLES: {},
+        VARIABLES: {},
     },
     "required": ["method", "endpoint"],
     "additionalProperties": False,
@@ -34,7 +35,7 @@ def run(ctx: Context, config: dict[str, Any], value: Any) -> Any:
     """Send the request that the arguments describe; return what `output` asks for. Raises ActionError."""
     del config  # everything is in the arguments
     calling.check(SCHEMA, value)
-    url, authentication = calling.endpoint(value["endpoint"], value.get(calling.VARIABLES))
+    url, authentication = calling.endpoint(value["endpoint"], value.get(VARIABLES))
     headers, query = (value.get(side, {}) for side in ("headers", "query"))
     request = calling.Request(
         method=value["method"],

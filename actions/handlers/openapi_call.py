@@ -29,7 +29,6 @@ SCHEMA = {
         "authentication": calling.AUTHENTICATION,
         "output": calling.OUTPUT,
         "redirect": {"type": "boolean"},
-        calling.VARIABLES: {},
     },
     "required": ["document", "operationId"],
     "additionalProperties": False,
@@ -44,7 +43,7 @@ def run(ctx: Context, config: dict[str, Any], value: Any) -> Any:
     """Call the operation; return what `output` asks for. Raises ActionError."""
     del config  # everything is in the arguments
     calling.check(SCHEMA, value)
-    url, reading = calling.endpoint(value["document"]["endpoint"], value.get(calling.VARIABLES))
+    url, reading = calling.endpoint(value["document"]["endpoint"])
     operation = openapi_document.find(openapi_document.read(ctx, url, reading), url, value["operationId"])
     request = request_of(operation, value.get("parameters", {}))
     request.authentication = value.get("authentication")
