@@ -100,10 +100,9 @@ def _path(root: str, keys: tuple[Key, ...]) -> Lane:
 
 
 def _variable(variables: Mapping[str, Any], name: str) -> Any:
-    try:
-        return variables[name]
-    except KeyError:
-        raise ExpressionError("The expression does not compile", f"${name} is not defined") from None
+    if name not in variables:  # jq tells where in the text
+        raise UndecidedError
+    return variables[name]
 
 
 def _walk(value: Any, keys: tuple[Key, ...]) -> Any:

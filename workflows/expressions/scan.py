@@ -43,7 +43,11 @@ def mentions(expression: str) -> frozenset[str]:
 
 def forbidden(expression: str) -> str | None:
     """Return why the text may not be used at all, or None. This is a first line; the sandbox is the boundary."""
-    if len(expression.encode(errors="replace")) > LONGEST:
+    try:
+        size = len(expression.encode())
+    except UnicodeEncodeError:
+        return "the expression contains half a character (an unpaired surrogate)"
+    if size > LONGEST:
         return f"the expression is longer than {LONGEST} bytes"
     name = _scan(expression)[1]
     return f"`{name}` is not allowed in expressions" if name else None

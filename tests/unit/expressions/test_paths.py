@@ -32,7 +32,7 @@ SUFFIXES = st.one_of(
 @st.composite
 def lane_texts(draw: st.DrawFn) -> str:
     steps = "".join(draw(st.lists(STEPS, max_size=3)))
-    root = draw(st.sampled_from([".", "$context", "$input"]))
+    root = draw(st.sampled_from([".", "$context", "$input", "$item", "$index", "$error"]))
     if root == "." and steps:
         root = "" if steps.startswith(".") else "."
     return root + steps + draw(SUFFIXES) + draw(st.sampled_from(["", " | not", "|not "]))
@@ -45,10 +45,19 @@ def outcome(function: Any, *arguments: Any) -> tuple[str, Any]:
         return "error", f"{error.title}: {error.detail}"
 
 
-@settings(max_examples=400, deadline=None)
-@given(lane_texts(), DATA, DATA)
-def test_the_lane_and_jq_give_the_same_value_or_the_same_error(text: str, dot: Any, context: Any) -> None:
-    variables = {"context": context, "input": [dot]}
+ERRORS = st.fixed_dictionaries(
+    {"type": st.sampled_from(["a", "https://serverlessworkflow.io/spec/1.0.0/errors/timeout"]), "status": st.just(408)},
+    optional={"a": SCALARS, "b": DATA},
+)
+
+
+@settings(max_examples=600, deadline=None)
+@given(lane_texts(), DATA, DATA, DATA, st.integers(0, 9999), ERRORS)
+def test_the_lane_and_jq_give_the_same_value_or_the_same_error(
+    text: str, dot: Any, context: Any, item: Any, index: int, error: Any
+) -> None:
+    """Also with the variables of loops, of events' bodies and of a catch."""
+    variables = {"context": context, "input": [dot], "item": item, "index": index, "error": error}
     assert paths.parse(text), text
     assert outcome(evaluate, text, dot, variables) == outcome(_in_sandbox, text, dot, variables)
 
