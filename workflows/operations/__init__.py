@@ -12,8 +12,10 @@ from workflows.operations.errors import (
     KeyInvalid,
     NotAllowed,
     OperationError,
+    TooDeep,
     UnknownDefinition,
     UnknownRun,
+    UnknownSchedule,
     UnknownStep,
     VersionConflict,
 )
@@ -21,23 +23,30 @@ from workflows.operations.events import Delivered, deliver_event, deliver_events
 from workflows.operations.pausing import resume, suspend
 from workflows.operations.publishing import check_workflow, draft_workflow, examine_workflow, publish_workflow
 from workflows.operations.repair import fire_timer, skip
+from workflows.operations.schedules import pause_schedule, resume_schedule
 from workflows.operations.start import Started, check_input, start_action, start_workflow
 from workflows.operations.undoing import undo
 from workflows.operations.waiting import wait_for
+from workflows.operations.webhooks import Accepted, Incoming, SignatureRefused, receive_signed, receive_webhook
 
 __all__ = [
+    "Accepted",
     "AnswerInvalid",
     "DefinitionInvalid",
     "Delivered",
     "EventInvalid",
+    "Incoming",
     "InputInvalid",
     "KeyConflict",
     "KeyInvalid",
     "NotAllowed",
     "OperationError",
+    "SignatureRefused",
     "Started",
+    "TooDeep",
     "UnknownDefinition",
     "UnknownRun",
+    "UnknownSchedule",
     "UnknownStep",
     "VersionConflict",
     "answer_approval",
@@ -49,10 +58,14 @@ __all__ = [
     "draft_workflow",
     "examine_workflow",
     "fire_timer",
+    "pause_schedule",
     "publish_workflow",
     "put_entry",
     "resolve",
+    "receive_signed",
+    "receive_webhook",
     "resume",
+    "resume_schedule",
     "retry",
     "skip",
     "start_action",

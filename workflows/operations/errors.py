@@ -56,6 +56,23 @@ class DefinitionInvalid(OperationError):
         self.problems = list(problems)
 
 
+class TooDeep(OperationError):
+    """Runs that start runs have reached the limit; no run was started."""
+
+    def __init__(self, name: str, depth: int, limit: int) -> None:
+        super().__init__(
+            f"{name} would be {depth} runs below the first one, and {limit} are allowed: "
+            "look for workflows that start each other in a circle."
+        )
+
+
+class UnknownSchedule(OperationError):
+    """The workflow has no schedule."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is no workflow {name} with a schedule.")
+
+
 class EventInvalid(OperationError):
     """The event is not a CloudEvent that can be taken; nothing was recorded."""
 

@@ -17,7 +17,7 @@ from actions.running import refuse_inside_handler
 from audit.recording import record
 from dotdo_site.lib import canonical
 from dotdo_site.lib.ids import uuid7
-from workflows import cloudevents, expressions, states, wake
+from workflows import cloudevents, expressions, scheduling, states, wake
 from workflows.models import Run
 from workflows.operations.errors import EventInvalid
 from workflows.sql import Statement
@@ -131,10 +131,10 @@ def _deliver(event: dict[str, Any], actor: str, via: str, run: uuid.UUID | None,
     if not _INSERT.rows(key | values | {"envelope": canonical.dumps(event)}):
         known, runs = _KNOWN.rows(key)[0]
         return Delivered(known, created=False, runs=runs)
-    runs = _address(number, run) if run else _broadcast(number, event)
+    runs = _address(number, run) if run else _broadcast(number, event, sender)
     data = {name: event[name] for name in ("source", "id", "type", "subject") if name in event}
     facts = {"via": via, "digest": canonical.digest(event), "runs": len(runs)} | ({"run": str(run)} if run else {})
-    record(chain=number, kind="event.received", actor=actor, data=data | facts)
+    record(chain=number, kind="event.received", actor=actor, data=data | facts, run=run)
     return Delivered(number, created=True, runs=runs)
 
 
@@ -155,7 +155,7 @@ def _address(event: uuid.UUID, run: uuid.UUID) -> list[uuid.UUID]:
     return [run]
 
 
-def _broadcast(number: uuid.UUID, event: Mapping[str, Any]) -> list[uuid.UUID]:
+def _broadcast(number: uuid.UUID, event: Mapping[str, Any], sender: uuid.UUID | None) -> list[uuid.UUID]:
     """Hand the event to each listening step and schedule for which it may be meant."""
     kind = {"type": event["type"], "source": event["source"]}
     pinned = [(text, digest) for (text,) in _EXPRESSIONS.rows(kind) if (digest := _digest(text, event))]
@@ -163,7 +163,8 @@ def _broadcast(number: uuid.UUID, event: Mapping[str, Any]) -> list[uuid.UUID]:
     found = _CANDIDATES.rows(kind | {"expressions": texts, "hashes": digests})
     handed = _HAND_OUT.rows({"steps": sorted({step for step, _, _ in found if step}), "event": number})
     wake.steps(step for _, step in handed)
-    return sorted({run for run, _ in handed})
+    started = scheduling.on_event([schedule for _, schedule, _ in found if schedule], number, event, sender=sender)
+    return sorted({run for run, _ in handed} | set(started))
 
 
 def _digest(expressions_text: str, event: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ from dotdo_site.lib import canonical
 from workflows import expressions, occurrences
 from workflows.language import loader, locking, validator
 from workflows.models import Workflow, WorkflowVersion
+from workflows.operations import schedules
 from workflows.operations.errors import DefinitionInvalid, NotAllowed, UnknownDefinition
 
 # What the addresses of the API mean by themselves, below `/workflows/`.

@@ -16,12 +16,13 @@ from dotdo_site.lib.ids import uuid7
 from workflows import wake
 from workflows.models import IdempotencyKey
 from workflows.operations.differences import differences
-from workflows.operations.errors import InputInvalid, KeyConflict, KeyInvalid
+from workflows.operations.errors import InputInvalid, KeyConflict, KeyInvalid, TooDeep
 from workflows.operations.lookup import Definition, find
 from workflows.payloads import Packer, load, resolve
 from workflows.sql import Statement
 
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
+MAX_DEPTH = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,11 @@ def check_input(kind: str, name: str, input: Any, version: str | None = None) ->
 
 
 def start_child(definition: Definition, input: Any, *, origin: Origin, actor: str) -> uuid.UUID:  # noqa: A002
-    """Record a run that a step starts, in the transaction that holds the step; return its id. Raises InputInvalid."""
+    """Record a run that a step starts, in the transaction that holds the step; return its id.
+
+    Raises InputInvalid, TooDeep.
+    """
+    _check_depth(definition, origin)
     problems = _problems(definition, input)
     if problems:
         raise InputInvalid(problems)
@@ -83,12 +88,13 @@ def _start(
 ) -> Started:
     """Record a run. Same definition and `key`: the same run, made once, also across concurrent callers.
 
-    Raises UnknownDefinition, InputInvalid, KeyInvalid, KeyConflict, and ActionError inside a handler.
+    Raises UnknownDefinition, InputInvalid, KeyInvalid, KeyConflict, TooDeep, and ActionError inside a handler.
     """
     refuse_inside_handler(f"start the {kind} {name}")
     if key is not None and not KEY.fullmatch(key):
         raise KeyInvalid
     definition = find(kind, name, version)
+    _check_depth(definition, origin)
     problems = _problems(definition, input)
     if problems:
         raise InputInvalid(problems)
@@ -98,6 +104,11 @@ def _start(
         wake.workers()
         return Started(values["run"], created=True)
     return _replay(definition, str(key), digest, input, version)
+
+
+def _check_depth(definition: Definition, origin: Origin) -> None:
+    if origin.depth > MAX_DEPTH:
+        raise TooDeep(definition.name, origin.depth, MAX_DEPTH)
 
 
 def _problems(definition: Definition, value: Any) -> list[Problem]:
