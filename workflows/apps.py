@@ -1,7 +1,7 @@
 from django.apps import AppConfig
 
 from actions import schemas
-from workflows import build, expressions
+from workflows import build, expressions, occurrences
 
 
 class WorkflowsConfig(AppConfig):
@@ -14,5 +14,6 @@ class WorkflowsConfig(AppConfig):
             build.Tools(
                 expressions.compiles,
                 lambda schema: [(problem.pointer, problem.message) for problem in schemas.check_schema(schema)],
+                occurrences.cron_problem,
             )
         )

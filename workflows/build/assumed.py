@@ -1,7 +1,7 @@
 """What a part of a document mentions, and a catalog that has all of it."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,25 +29,47 @@ class Anything:
         del version, value
         return ()
 
+    def undo(self, version: str) -> str:
+        """Return an empty text: nothing is known to undo it."""
+        del version
+        return ""
+
 
 class Assumed:
-    """A catalog with every function and workflow that a document mentions."""
+    """A catalog with every function, workflow and connection that a document mentions."""
 
     def __init__(self, document: Any) -> None:
-        self.known: dict[str, tuple[str, ...]] = {}
-        for key, text in _texts(document):
-            call = parse_call(text) if key == "call" else None
-            if call:
-                exact = (call.version,) if call.version and VERSION.fullmatch(call.version) else ()
-                self.known[call.name] = (*exact, *self.known.get(call.name, (NEWEST,)))
+        self.functions = _versions(
+            (call.name, call.version)
+            for key, text in _texts(document)
+            if key == "call" and (call := parse_call(text)) is not None
+        )
+        self.children = _versions(
+            (child["name"], child.get("version")) for key, child in _objects(document) if key == "workflow"
+        )
+        self.secrets = [text for key, text in _texts(document) if key == "secrets"]
 
     def function(self, name: str) -> Anything | None:
         """Return the function if it was mentioned."""
-        return Anything(self.known[name]) if name in self.known else None
+        return Anything(self.functions[name]) if name in self.functions else None
 
     def names(self) -> list[str]:
-        """Return all names."""
-        return list(self.known)
+        """Return the names of all functions."""
+        return list(self.functions)
+
+    def workflow(self, namespace: str, name: str) -> Sequence[str]:
+        """Return the versions of a workflow that were mentioned."""
+        del namespace
+        return self.children.get(name, ())
+
+    def workflows(self, namespace: str) -> list[str]:
+        """Return the names of all workflows."""
+        del namespace
+        return list(self.children)
+
+    def connections(self) -> list[str]:
+        """Return the secrets that the document lists."""
+        return self.secrets
 
 
 def names_used(value: Any) -> dict[str, list[str]]:
@@ -62,6 +84,28 @@ def names_used(value: Any) -> dict[str, list[str]]:
         for one, other in SECRET.findall(text):
             found["secrets"][one or other] = None
     return {key: list(names) for key, names in found.items()}
+
+
+def _versions(mentioned: Iterable[tuple[Any, Any]]) -> dict[str, tuple[str, ...]]:
+    """Return name -> versions: those that are exact, else one that stands for the newest."""
+    found: dict[str, dict[str, None]] = {}
+    for name, version in mentioned:
+        known = found.setdefault(str(name), {})
+        if isinstance(version, str) and VERSION.fullmatch(version):
+            known[version] = None
+    return {name: tuple(known) or (NEWEST,) for name, known in found.items()}
+
+
+def _objects(value: Any, key: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield (key that it stands under, object) of every object with a name in a value."""
+    if isinstance(value, Mapping):
+        if "name" in value:
+            yield key, value
+        for inner, item in value.items():
+            yield from _objects(item, inner)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _objects(item, key)
 
 
 def _texts(value: Any, key: str = "") -> Iterator[tuple[str, str]]:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from workflows.build.assumed import Assumed, names_used
-from workflows.language.catalog import Catalog, CheckSchema, CompileExpression
-from workflows.language.program import DIRECTIVES
+from workflows.language.catalog import Catalog, CheckCron, CheckSchema, CompileExpression
+from workflows.language.tasks import DIRECTIVES
 from workflows.language.templates import escape
 from workflows.language.validator import Problem, validate
 
@@ -35,6 +35,7 @@ class Tools:
 
     compile_expression: CompileExpression = lambda *_: None
     check_schema: CheckSchema = lambda *_: ()
+    check_cron: CheckCron = lambda *_: None
 
 
 _tools = [Tools()]
@@ -68,7 +69,8 @@ def check_task(made_by: str, name: str, definition: Mapping[str, Any]) -> None:
 def check_document(made_by: str, document: Mapping[str, Any], *, complete: bool) -> None:
     """Check a document; one that is not complete may lack tasks and what they `use`. Raises BuildError."""
     tasks = document.get("do") or [{"first": {"set": {}}}]
-    found = _problems(document if complete else {**_around(tasks, document), **document, "do": tasks}, _tools[0])
+    growing = {**document, **_around(tasks, document), "document": document.get("document")}
+    found = _problems(document if complete else growing, _tools[0])
     if found:
         raise BuildError(made_by, found)
 
@@ -107,10 +109,10 @@ STAND_IN: Mapping[str, Any] = {
 
 def _lenient() -> Tools:
     """Return tools that take every variable for known: the blocks around a part may define it."""
-    real = _tools[0]
-    return Tools(
-        lambda text, variables: real.compile_expression(text, variables | frozenset(VARIABLE.findall(text))),
-        real.check_schema,
+    real = _tools[0].compile_expression
+    return replace(
+        _tools[0],
+        compile_expression=lambda text, variables: real(text, variables | frozenset(VARIABLE.findall(text))),
     )
 
 

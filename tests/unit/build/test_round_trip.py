@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from tests.integration.docs.blocks import ROOT, blocks
+from dotdo_site.demo import examples
+from tests.integration.docs.blocks import blocks
 from workflows.build import Workflow, call, case, do, expr, otherwise, raise_, set_, switch, wait
 from workflows.build.notation import to_yaml
 from workflows.language import loader
@@ -69,7 +70,7 @@ def test_yaml_keeps_every_value(value: dict[str, Any]) -> None:
     assert loader.load(to_yaml({"first": value})) == {"first": value}
 
 
-@pytest.mark.parametrize("text", sorted(Path(ROOT, "examples").glob("*.yaml")), ids=lambda path: path.name)
+@pytest.mark.parametrize("text", examples.workflows(), ids=lambda path: path.name)
 def test_an_example_survives_the_builder(text: Path) -> None:
     _survives(loader.load(text.read_text()))
 
