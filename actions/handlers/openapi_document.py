@@ -1,7 +1,6 @@
 """OpenAPI documents (Swagger 2.0, OpenAPI 3): read, remembered for a minute, and the operation that a call names."""
 
 import difflib
-import hashlib
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,13 +36,14 @@ class Operation:
     swagger2: bool
 
 
-_remembered: dict[tuple[str, str], tuple[float, dict[str, Any]]] = {}
+_remembered: dict[str, tuple[float, dict[str, Any]]] = {}
 _lock = Lock()
 
 
 def read(ctx: Context, url: str, authentication: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return the document at a URL, at most a minute old. Raises ActionError."""
-    key = (url, hashlib.sha256(json.dumps(authentication, sort_keys=True).encode()).hexdigest())
+    # With the names of the secrets: who may not use a secret must not see what was fetched with it.
+    key = json.dumps([url, authentication, sorted(ctx.secret_names)], sort_keys=True)
     with _lock:
         until, document = _remembered.get(key, (0.0, {}))
     if until > time.monotonic():

@@ -1,0 +1,3 @@
+from tests.integration.actions.conftest import server
+
+__all__ = ["server"]
