@@ -14,7 +14,7 @@ from django.db.models.fields import DateTimeField
 from django.db.models.functions import Now
 
 from workflows import payloads
-from workflows.models import Run, Step
+from workflows.models import Branch, Run, Step
 from workflows.operations.locking import Line, Locked
 from workflows.sql import Statement
 
@@ -52,6 +52,12 @@ def make_ready(step: Step) -> None:
         finished_at=None,
         generation=F("generation") + (1 if refused else 0),
     )
+    busy(step)
+
+
+def busy(step: Step) -> None:
+    """Note that the branch of a step does not rest any more."""
+    Branch.objects.filter(pk=step.branch_id).update(rest="", revision=F("revision") + 1)
 
 
 def free(runs: Sequence[Run]) -> list[Freed]:

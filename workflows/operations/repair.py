@@ -16,7 +16,7 @@ from workflows import rules, wake
 from workflows.models import Message, Run, Step, Subscription
 from workflows.operations.commands import end
 from workflows.operations.errors import AnswerInvalid, NotAllowed, UnknownStep, refuse
-from workflows.operations.going_on import go_on, unpark
+from workflows.operations.going_on import busy, go_on, unpark
 from workflows.operations.locking import Line, lock_line, record
 
 
@@ -98,6 +98,7 @@ def _below(line: Line, step: Step) -> list[Any]:
 def _repaired(line: Line, step: Step) -> list[Any]:
     """Make a failed step ready; its run, and those that are parked on it, go on unless they are parked elsewhere."""
     Step.objects.filter(pk=step.pk).update(state="ready", due_at=Now(), finished_at=None, wake=F("wake") + 1)
+    busy(step)
     if not go_on(line.head, rules.UNDOING if line.head.run.reason == "undo_failed" else ""):
         return []
     return unpark(line)

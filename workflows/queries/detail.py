@@ -6,18 +6,23 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
+from django.utils import timezone
+
 from actions import markers
 from actions.models import ActionVersion
 from actions.sensitive import mask
 from audit.models import AuditEvent
-from workflows import payloads, rules
-from workflows.models import Attempt, Branch, Run, Step
+from workflows import payloads, rules, states
+from workflows.models import Attempt, Branch, Run, Step, Undo
+from workflows.queries import relatives
 from workflows.queries.labels import step_label
+from workflows.queries.places import inside
 from workflows.queries.rows import AttemptView, AuditView, RunDetail, StepView
 from workflows.queries.runs import row_fields, summarise
 from workflows.queries.sentences import audit_sentence
 
 STEP_LIMIT = 1_000
+UNDO_KEY = "#undo"
 
 
 class Opener:
@@ -46,6 +51,8 @@ def run(run_id: uuid.UUID, *, reveal: bool = False) -> RunDetail | None:
     assert definition is not None  # noqa: S101 - the CHECK run_one_definition
     return RunDetail(
         **row_fields(found, summary),
+        **_allowed(found),
+        parent=relatives.parent(found),
         input=opener.open(found.input, definition.input_schema),
         output=opener.open(found.output, getattr(definition, "output_schema", {})),
         error=opener.open(found.error),
@@ -54,10 +61,24 @@ def run(run_id: uuid.UUID, *, reveal: bool = False) -> RunDetail | None:
         steps=_step_views(found, steps, attempts, opener),
         steps_total=summary.done + summary.open + summary.failed,
         audit_seq=_audit_seq(found.id),
-        can_retry=rules.retry_refusal(found.state, found.resolved_at),
-        can_cancel=rules.cancel_refusal(found.state),
         definition_id=definition.id,
     )
+
+
+def _allowed(found: Run) -> dict[str, Any]:
+    """Return what may be done with a run: None, or why not."""
+    over = found.state in states.RUN_FINAL
+    recorded = 0 if over else Undo.objects.filter(run=found, state__in=("recorded", "running")).count()
+    begun = not over and Step.objects.filter(run=found, key=UNDO_KEY).exists()
+    return {
+        "can_retry": rules.retry_refusal(found.state, found.resolved_at),
+        "can_cancel": rules.cancel_refusal(found.state),
+        "can_suspend": rules.suspend_refusal(found.state),
+        "can_resume": rules.resume_refusal(found.state),
+        "can_resolve": rules.resolve_refusal(found.state, found.resolved_at),
+        "can_undo": rules.undo_refusal(found.state, recorded=recorded, begun=begun),
+        "can_send": rules.cancel_refusal(found.state),
+    }
 
 
 def audit(run_id: uuid.UUID, *, after: int = 0, limit: int = 200) -> list[AuditView]:
@@ -118,7 +139,7 @@ def _step_view(found: Run, step: Step, attempts: list[Attempt], opener: Opener) 
         kind=kind,
         function=step.function,
         state=step.state,
-        label=step_label(step.state, step.kind, step.failures),
+        label=step_label(step.state, kind, step.failures, function=step.function, caught=step.caught),
         due_at=step.due_at,
         attempt=step.attempt,
         failures=step.failures,
@@ -133,6 +154,13 @@ def _step_view(found: Run, step: Step, attempts: list[Attempt], opener: Opener) 
         finished_at=step.finished_at,
         policy=_policy(version),
         leased_by=step.leased_by,
+        caught=step.caught,
+        inside=inside(key),
+        can_skip=rules.skip_refusal(found.state, step.kind, step.state, caught=step.caught),
+        can_fire=rules.fire_refusal(
+            found.state, step.kind, step.state, function=step.function, in_future=step.due_at > timezone.now()
+        ),
+        can_answer=rules.answer_refusal(found.state, step.kind, step.state, step.function),
         attempts=views,
     )
 

@@ -7,35 +7,53 @@ from django.db.models import Q
 LABELS: dict[str, tuple[str, str]] = {
     "pending": ("Pending", "queued"),
     "running": ("Running", "running"),
+    "undoing": ("Undoing", "running"),
     "waiting": ("Waiting", "waiting"),
+    "waiting_person": ("Waiting for a person", "waiting"),
+    "waiting_event": ("Waiting for an event", "waiting"),
+    "waiting_child": ("Waiting for a run", "waiting"),
     "retrying": ("Retrying", "retrying"),
     "blocked": ("Blocked", "retrying"),
     "suspended": ("Suspended", "waiting"),
     "dead_letter": ("Dead letter", "failed"),
     "timed_out": ("Timed out", "failed"),
     "poisoned": ("Poisoned", "failed"),
+    "undo_failed": ("Undo failed", "failed"),
     "resolved": ("Resolved", "cancelled"),
     "succeeded": ("Succeeded", "succeeded"),
     "cancelled": ("Cancelled", "cancelled"),
+    "undone": ("Undone", "compensated"),
 }
 _UNRESOLVED = Q(state="failed", resolved_at__isnull=True)
 CONDITIONS: dict[str, Q] = {
     "pending": Q(state="pending"),
-    "running": Q(state="running"),
+    "running": Q(state="running") & ~Q(reason="undoing"),
+    "undoing": Q(state="running", reason="undoing"),
     "waiting": Q(state="waiting") & ~Q(reason__in=["back_off", "blocked"]),
+    "waiting_person": Q(state="waiting", reason="person"),
+    "waiting_event": Q(state="waiting", reason="event"),
+    "waiting_child": Q(state="waiting", reason="child"),
     "retrying": Q(state="waiting", reason="back_off"),
     "blocked": Q(state="waiting", reason="blocked"),
     "suspended": Q(state="suspended"),
-    "dead_letter": _UNRESOLVED & ~Q(reason__in=["timed_out", "poisoned"]),
+    "dead_letter": _UNRESOLVED & ~Q(reason__in=["timed_out", "poisoned", "undo_failed"]),
     "timed_out": _UNRESOLVED & Q(reason="timed_out"),
     "poisoned": _UNRESOLVED & Q(reason="poisoned"),
+    "undo_failed": _UNRESOLVED & Q(reason="undo_failed"),
     "resolved": Q(state="failed", resolved_at__isnull=False),
     "succeeded": Q(state="succeeded"),
-    "cancelled": Q(state="cancelled"),
+    "cancelled": Q(state="cancelled") & ~Q(reason="undone"),
+    "undone": Q(state="cancelled", reason="undone"),
 }
 _REASONS = {
     ("waiting", "back_off"): "retrying",
     ("waiting", "blocked"): "blocked",
+    ("waiting", "person"): "waiting_person",
+    ("waiting", "event"): "waiting_event",
+    ("waiting", "child"): "waiting_child",
+    ("running", "undoing"): "undoing",
+    ("failed", "undo_failed"): "undo_failed",
+    ("cancelled", "undone"): "undone",
     ("failed", "timed_out"): "timed_out",
     ("failed", "poisoned"): "poisoned",
 }
@@ -48,8 +66,21 @@ def label(state: str, reason: str, resolved_at: datetime | None = None) -> str:
     return _REASONS.get((state, reason), "dead_letter" if state == "failed" else state)
 
 
-def step_label(state: str, kind: str, failures: int) -> str:
+def step_label(state: str, kind: str, failures: int, *, function: str = "", caught: bool = False) -> str:
     """Return the label of a step: like a run's, so that both are drawn alike."""
-    if state == "ready":
-        return "retrying" if failures else ("waiting" if kind == "wait" else "pending")
-    return {"failed": "dead_letter", "held": "suspended", "skipped": "cancelled"}.get(state, state)
+    if state == "ready" and failures:
+        return "retrying"
+    if state in ("ready", "waiting"):
+        return _waits(kind, function) or ("waiting" if state == "waiting" else "pending")
+    if state == "failed":
+        return "caught" if caught else "dead_letter"
+    return "undone" if state == "succeeded" and kind == "undo" else state
+
+
+_KINDS = {"wait": "waiting", "timer": "waiting", "listen": "waiting_event", "run": "waiting_child"}
+_FUNCTIONS = {"approval": "waiting_person", "map": "waiting_child", "wait-until": "waiting"}
+
+
+def _waits(kind: str, function: str) -> str:
+    """Return what a step of this kind waits for, empty for one that only waits for a worker."""
+    return _KINDS.get(kind) or _FUNCTIONS.get(function.partition(":")[0], "")

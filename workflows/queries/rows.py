@@ -29,6 +29,7 @@ class RunFilter:
     tag: str = ""
     since: datetime | None = None
     until: datetime | None = None
+    parent: uuid.UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,12 +98,29 @@ class StepView:
     finished_at: datetime | None
     policy: dict[str, Any]
     leased_by: uuid.UUID | None
+    caught: bool
+    inside: list[str]
+    can_skip: str | None
+    can_fire: str | None
+    can_answer: str | None
     attempts: list[AttemptView] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Relative:
+    """A run above or below another one; `step` is the name of the step that started the lower one."""
+
+    id: uuid.UUID
+    name: str
+    title: str
+    label: str
+    step: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunDetail(RunRow):
-    """A run with its data, its steps and what may be done with it."""
+    """A run with its data, its steps and what may be done with it: None, or why not."""
 
     input: Any
     output: Any
@@ -114,6 +132,12 @@ class RunDetail(RunRow):
     audit_seq: int
     can_retry: str | None
     can_cancel: str | None
+    can_suspend: str | None
+    can_resume: str | None
+    can_resolve: str | None
+    can_undo: str | None
+    can_send: str | None
+    parent: Relative | None
     definition_id: uuid.UUID
 
 

@@ -17,6 +17,8 @@ from workflows.queries.sentences import now_sentence
 
 COUNT_LIMIT = 10_000
 OPEN = ("ready", "running", "waiting", "held")
+# Deadlines, and what goes on behind a fork, are not what people call steps.
+UNCOUNTED = ("timer", "join")
 
 
 @dataclass(slots=True)
@@ -50,6 +52,8 @@ def filtered(chosen: RunFilter) -> QuerySet[Run]:
     rows = rows.filter(**{name: value for name, value in exact.items() if value})
     if chosen.label:
         rows = rows.filter(CONDITIONS.get(chosen.label, Q(pk__in=[])))
+    if chosen.parent:
+        rows = rows.filter(parent_step=chosen.parent)
     if chosen.tag:
         rows = rows.filter(tags__contains=[chosen.tag])
     if chosen.since:
@@ -103,23 +107,31 @@ def summarise(listed: list[Run]) -> dict[uuid.UUID, StepSummary]:
     """Count the steps of runs by what became of them, and find the one that each run is at; errors become readable."""
     ids = [run.id for run in listed]
     found: dict[uuid.UUID, StepSummary] = defaultdict(StepSummary)
-    for run_id, state, count in (
-        Step.objects.filter(run__in=ids).values_list("run", "state").annotate(n=Count("id")).order_by()
+    counted = Step.objects.filter(run__in=ids).exclude(kind__in=UNCOUNTED)
+    for run_id, state, caught, count in (
+        counted.values_list("run", "state", "caught").annotate(n=Count("id")).order_by()
     ):
         summary = found[run_id]
         if state in OPEN:
             summary.open += count
-        elif state == "failed":
+        elif state == "failed" and not caught:
             summary.failed += count
-        elif state == "succeeded":
+        elif state != "cancelled":
             summary.done += count
-    at = Step.objects.filter(run__in=ids, state__in=[*OPEN, "failed"]).defer("input", "output").order_by("due_at")
-    for step in at:
+    at = Step.objects.filter(run__in=ids, state__in=[*OPEN, "failed"], caught=False).defer("input", "output")
+    for step in at.order_by("due_at"):
         summary = found[step.run_id]
-        if summary.current is None or step.state in ("running", "failed"):
+        if summary.current is None or _weight(step) > _weight(summary.current):
             summary.current = step
     _open_errors(ids, [*listed, *(summary.current for summary in found.values() if summary.current)])
     return found
+
+
+def _weight(step: Step) -> int:
+    """Return how much a step says about where its run is: a deadline or a join says least."""
+    if step.state in ("running", "failed"):
+        return 3
+    return 0 if step.kind in UNCOUNTED else 2 if step.state == "waiting" else 1
 
 
 def _open_errors(ids: list[uuid.UUID], rows: list[Run | Step]) -> None:

@@ -11,6 +11,9 @@ WAITS: Mapping[str, str] = {
     "back_off": "{name} failed, next attempt {due}: {error}",
     "blocked": "{name} waits for a worker that knows its handler",
     "timer": "waiting until {due} ({name})",
+    "person": "waiting for a person ({name})",
+    "event": "waiting for an event ({name})",
+    "child": "waiting for the run that {name} started",
 }
 
 
@@ -18,8 +21,16 @@ def now_sentence(run: Run, step: Step | None) -> str:
     """Return what the run does, or why it rests."""
     if run.state == "failed":
         return f"{step.name if step else run.name} failed: {_error(run.error)}"
-    if run.state in ("succeeded", "cancelled") or step is None:
-        return ""
+    if run.state in ("succeeded", "cancelled"):
+        return "everything that it had done is undone" if run.reason == "undone" else ""
+    if run.state == "suspended":
+        return f"suspended at {step.name}" if step else "suspended"
+    return _going(run, step) if step else ""
+
+
+def _going(run: Run, step: Step) -> str:
+    if run.reason == "undoing":
+        return f"undoing {step.name}"
     if run.state == "waiting":
         words = WAITS.get(run.reason, "waiting in {name}")
         return words.format(name=step.name, due=_clock(step.due_at), error=_error(step.error))
@@ -50,9 +61,22 @@ def _started(data: Mapping[str, Any]) -> str:
     return f"{data.get('definition')} was started by {data.get('trigger')}"
 
 
+def _skipped(data: Mapping[str, Any]) -> str:
+    return f"{data.get('name')} was passed over with an output given by hand (it was {data.get('was')})"
+
+
+def _answered(data: Mapping[str, Any]) -> str:
+    return f"{data.get('by')} {data.get('decision')} {data.get('name')}"
+
+
 _SENTENCES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "run.started": _started,
     "run.failed": lambda data: f"Parked as a dead letter at {data.get('step')}: {data.get('code', data.get('error'))}",
+    "run.unparked": lambda data: f"Goes on with {data.get('step')}: the run below it was repaired",
+    "run.undo_requested": lambda data: f"The undo of {data.get('recorded')} steps was requested",
+    "step.skipped": _skipped,
+    "timer.fired": lambda data: f"{data.get('name')} was ended early; it would have waited until {data.get('due_at')}",
+    "approval.answered": _answered,
     "run.retried": lambda data: f"Retried from {', '.join(data.get('steps', []))}",
     "step.succeeded": _succeeded,
     "step.retrying": _retrying,

@@ -23,6 +23,7 @@ STEP_LABELS = {
     "held": ("Held", "queued"),
     "failed": ("Failed", "failed"),
     "skipped": ("Skipped", "skipped"),
+    "caught": ("Failed, caught", "retrying"),
     "crashed": ("Crashed", "failed"),
     "superseded": ("Superseded", "cancelled"),
 }

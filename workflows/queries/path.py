@@ -1,0 +1,86 @@
+"""The path of a run: its steps, and between them the tasks that leave no step, as the engine noted them.
+
+The lines stand in the audit events of the checkpoints, `<key> <words>`: which case a switch took, which iteration of
+how many began, what was skipped, what was caught.
+"""
+
+import json
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from audit.models import AuditEvent
+from workflows.models import Step
+from workflows.queries.labels import step_label
+from workflows.queries.places import inside, name_of
+
+LIMIT = 500
+DEEPEST = 6
+ENDS = ("step.succeeded", "step.failed", "step.skipped")
+NOT_SHOWN = ("start", "task", "timer", "join")
+
+
+@dataclass(frozen=True, slots=True)
+class PathLine:
+    """One stop on the way. `sign` is the label of a step, or `passed`, `took`, `skipped`, `caught`, `iteration`."""
+
+    at: datetime
+    key: str
+    name: str
+    words: str
+    sign: str
+    depth: int
+    inside: list[str]
+    step: uuid.UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """The first 500 lines, and whether there are more."""
+
+    lines: list[PathLine]
+    more: bool
+
+
+def path(run_id: uuid.UUID) -> Path:
+    """Return the way that a run has taken so far, oldest first."""
+    rows = AuditEvent.objects.filter(run=run_id).order_by("at", "chain", "seq")[: LIMIT + 1]
+    events = [(event, json.loads(event.data)) for event in rows]
+    keys = {data["step"] for event, data in events if event.kind in ENDS and data.get("step")}
+    steps = {step.key: step for step in Step.objects.filter(run=run_id, key__in=keys)}
+    lines = [line for event, data in events for line in _lines(event, data, steps)]
+    return Path(lines[:LIMIT], len(lines) > LIMIT or len(events) > LIMIT)
+
+
+def _lines(event: AuditEvent, data: Mapping[str, Any], steps: Mapping[str, Step]) -> Iterator[PathLine]:
+    step = steps.get(data.get("step", ""))
+    if event.kind in ENDS and step is not None and step.kind not in NOT_SHOWN:
+        yield _step(event, step)
+    for text in data.get("path", ()):
+        yield _noted(event.at, text)
+
+
+def _step(event: AuditEvent, step: Step) -> PathLine:
+    state = event.kind.partition(".")[2]
+    sign = step_label(state, step.kind, 0, function=step.function, caught=step.caught)
+    return PathLine(event.at, step.key, step.name, _done(step), sign, _depth(step.key), inside(step.key), step.id)
+
+
+def _done(step: Step) -> str:
+    if step.kind == "wait":
+        return "waited"
+    return step.function or step.kind
+
+
+def _noted(at: datetime, text: str) -> PathLine:
+    key, _, words = text.partition(" ")
+    first = words.partition(" ")[0]
+    sign = first if first in {"took", "skipped", "caught", "iteration"} else "passed"
+    return PathLine(at, key, name_of(key), words or "done", sign, _depth(key), inside(key))
+
+
+def _depth(key: str) -> int:
+    """Return how many lists of tasks are around the task."""
+    return min(max(key.count("/") // 2 - 1, 0), DEEPEST)
