@@ -1,5 +1,6 @@
 """What the benchmarks execute: nothing, so that only the engine is measured."""
 
+import time
 from typing import Any
 
 from actions import action
@@ -16,3 +17,9 @@ def noop(ctx: Context, n: int = 0) -> dict[str, Any]:
 def noop_transactional(ctx: Context, n: int = 0) -> dict[str, Any]:
     """Do nothing, inside the transaction that records it."""
     return {"n": n}
+
+
+@action("bench-nap", transactional=False, effect="pure")
+def nap(ctx: Context, seconds: float = 0.2) -> None:
+    """Take a while, as a call to the outside does."""
+    time.sleep(seconds)
