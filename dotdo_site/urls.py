@@ -11,6 +11,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/", include("dotdo_site.api_urls")),
     path("problems/<slug:slug>", problem_pages.show, name="problem-type"),
+    path("hooks/", include("workflows.views.hook_urls")),
     path("", include("dotdo_site.access.urls")),
     path("", include("workflows.views.urls")),
 ]

@@ -6,6 +6,7 @@ every implementation must forward, of which we take four times as much.
 
 import base64
 import binascii
+import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -13,7 +14,6 @@ from typing import Any
 
 from actions.limits import check_value
 from actions.problems import Problem
-from dotdo_site.lib import canonical
 
 MAX_BYTES = 256 * 1024
 VERSION = "1.0"
@@ -37,7 +37,7 @@ def problems(event: Any) -> list[Problem]:
     found += [Problem(f"/{name}", "required", "is required") for name in REQUIRED if event.get(name) is None]
     if event.get("data") is not None and event.get("data_base64") is not None:
         found.append(Problem("/data_base64", "data", "must not be there beside data: send one of them"))
-    size = len(canonical.dumps(event))
+    size = len(json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode())
     if size > MAX_BYTES:
         found.append(Problem("", "size", f"is {size} bytes long; {MAX_BYTES} are allowed"))
     return found

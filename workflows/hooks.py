@@ -37,8 +37,8 @@ def run_of(text: str) -> uuid.UUID | None:
     """Return the run whose credential this is; None for anything else, and in the same time."""
     match = _TOKEN.fullmatch(text)
     number, digest = match.groups() if match else _NOBODY
-    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    good = [hmac.compare_digest(_digest(number, key), digest) for key in keys]
+    keys = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    good = [hmac.compare_digest(_digest(number, str(key)), digest) for key in keys]
     return uuid.UUID(number) if any(good) else None
 
 

@@ -6,13 +6,17 @@ GitHub: HMAC-SHA256 over the body, without a time. Stripe: HMAC-SHA256 over `tim
 
 import base64
 import binascii
+import hashlib
 import hmac
 import re
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 TOLERANCE_SECONDS = 300
 _SECONDS = re.compile(r"[0-9]{1,12}")
 _PREFIX = "whsec_"
+_VISIBLE = re.compile(r"[\x21-\x7e]{1,180}")
+NUMBERS = {"standard": "webhook-id", "github": "x-github-delivery"}
 
 Headers = Mapping[str, str]
 Signed = tuple[bytes, list[str]]
@@ -28,6 +32,24 @@ def verify(style: str, secrets: Iterable[str], headers: Headers, body: bytes, no
     expected = [text(hmac.digest(key, signed, "sha256")) for secret in secrets for key in keys(secret)]
     compared = [_same(one, other) for one in expected for other in given]
     return any(compared)
+
+
+def message_id(style: str, headers: Headers, value: Any, body: bytes) -> str:
+    """Return what names a verified message, so that it is taken once: 1 to 180 visible characters.
+
+    `value` is the body, parsed. GitHub does not sign its number of the delivery; what has none is named by its body.
+    """
+    found = value.get("id") if style == "stripe" and isinstance(value, Mapping) else headers.get(NUMBERS.get(style, ""))
+    if isinstance(found, str) and _VISIBLE.fullmatch(found):
+        return found
+    return "sha256:" + hashlib.sha256(_bytes(found) if found and isinstance(found, str) else body).hexdigest()
+
+
+def complaint(style: str, headers: Headers, now: float) -> str:
+    """Return why a request was not believed, for the log of those who own the endpoint."""
+    if STYLES[style][0](headers, b"", now) is None:
+        return "The headers of the signature are missing, cannot be read, or their time is not within 5 minutes."
+    return "No secret of the connection gives this signature."
 
 
 def _standard(headers: Headers, body: bytes, now: float) -> Signed | None:

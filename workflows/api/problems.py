@@ -50,6 +50,11 @@ def _action_invalid(error: publishing.DefinitionInvalid) -> Problem:
 
 
 @problem_of.register
+def _signature_refused(error: operations.SignatureRefused) -> Problem:
+    return Problem(401, "unauthenticated", "Say who you are", error.message)
+
+
+@problem_of.register
 def _event_invalid(error: operations.EventInvalid) -> Problem:
     return Problem(422, "invalid-event", "This is not a CloudEvent", error.message, _errors("", error.problems))
 

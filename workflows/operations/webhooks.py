@@ -1,0 +1,196 @@
+"""What comes in through the doors for webhooks: the address of one run, and the signed endpoints.
+
+A signature is checked over the bytes as they came, before anything is parsed. What an endpoint accepted is known by its
+message id, so a message that comes again has no second effect.
+"""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from actions import secrets
+from actions.errors import ActionError
+from audit.recording import record
+from dotdo_site.access.rates import Rate
+from dotdo_site.lib.ids import uuid7
+from dotdo_site.lib.strict_json import BadJSON
+from workflows import bodies, signatures
+from workflows.models import Delivery, Endpoint, Run
+from workflows.operations.errors import OperationError, UnknownDefinition, UnknownRun
+from workflows.operations.events import Delivered, deliver_event
+from workflows.operations.start import start_workflow
+from workflows.sql import Statement
+
+HOOK_TYPE = "dev.dotdo.webhook.received.v1"
+STRANGERS = Rate(60)
+NOBODYS_SECRET = "whsec_" + "A" * 44
+_ACCEPT = Statement(
+    """
+    INSERT INTO delivery (id, endpoint_id, message_id, outcome, reason, status, bytes, received_at)
+    VALUES (:id, :endpoint, :message_id, 'accepted', '', 200, :bytes, :at)
+    ON CONFLICT (endpoint_id, message_id) WHERE outcome = 'accepted' DO NOTHING RETURNING id
+    """
+)
+
+
+class SignatureRefused(OperationError):
+    """There is no such endpoint, or the signature does not fit."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such endpoint, or the signature does not fit.")
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What a signed message became, now or when it came first."""
+
+    replayed: bool
+    run_id: uuid.UUID | None
+    event_id: uuid.UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A request at an endpoint; `headers` has lower-case names."""
+
+    headers: Mapping[str, str]
+    body: bytes
+    at: datetime
+
+
+def receive_webhook(
+    run_id: uuid.UUID, content: Mapping[str, Any], *, number: str, name: str = "", at: datetime
+) -> Delivered:
+    """Deliver what was sent to the address of a run; `number` makes it once. Raises UnknownRun, EventInvalid."""
+    if not Run.objects.filter(pk=run_id).exists():
+        raise UnknownRun(run_id)
+    envelope = {
+        "specversion": "1.0",
+        "id": number,
+        "source": f"/hooks/{run_id}",
+        "type": HOOK_TYPE,
+        "subject": str(run_id),
+        "time": at.isoformat(),
+        **content,
+        **({"hook": name} if name else {}),
+    }
+    return deliver_event(envelope, actor="webhook", via="webhook", run_id=run_id)
+
+
+def receive_signed(name: str, incoming: Incoming) -> Accepted:
+    """Verify a message and give it its effect, once. Whatever becomes of it is in the log of the endpoint.
+
+    Raises SignatureRefused, BadJSON, and the errors of what it starts or delivers.
+    """
+    endpoint = Endpoint.objects.select_related("connection", "workflow").filter(name=name).first()
+    verified = _verified(endpoint, incoming)
+    if endpoint is None:
+        raise SignatureRefused
+    if not verified or not endpoint.enabled:
+        _log_stranger(endpoint, incoming, verified)
+        raise SignatureRefused
+    try:
+        return _take(endpoint, incoming)
+    except (OperationError, BadJSON) as error:
+        status = 400 if isinstance(error, BadJSON) else 404 if isinstance(error, UnknownDefinition) else 422
+        _log(endpoint, incoming, "refused", status, reason=str(error))
+        raise
+
+
+def _verified(endpoint: Endpoint | None, incoming: Incoming) -> bool:
+    """Check the signature; an unknown endpoint costs as much as a known one and is never believed."""
+    style = endpoint.style if endpoint else Endpoint.Style.STANDARD
+    good = signatures.verify(style, _secrets(endpoint), incoming.headers, incoming.body, incoming.at.timestamp())
+    return good and endpoint is not None
+
+
+def _secrets(endpoint: Endpoint | None) -> list[str]:
+    if endpoint is None:
+        return [NOBODYS_SECRET]
+    try:
+        return list(secrets.parts_of(endpoint.connection).values())
+    except (ActionError, secrets.CannotDecrypt):
+        return []
+
+
+def _take(endpoint: Endpoint, incoming: Incoming) -> Accepted:
+    content = bodies.content(incoming.headers.get("content-type", ""), incoming.body, unpack=endpoint.style == "github")
+    number = signatures.message_id(endpoint.style, incoming.headers, content.get("data"), incoming.body)
+    delivery = uuid7()
+    values = {"id": delivery, "endpoint": endpoint.pk, "message_id": number, "bytes": len(incoming.body)}
+    with transaction.atomic():
+        if not _ACCEPT.rows(values | {"at": incoming.at}):
+            return _replay(endpoint, number, incoming)
+        run_id, event_id = _effect(endpoint, number, content, incoming)
+        Delivery.objects.filter(pk=delivery).update(run=run_id, event=event_id)
+        data = {"endpoint": endpoint.name, "connection": endpoint.connection.name, "message": number}
+        record(chain=delivery, kind="webhook.accepted", actor=_actor(endpoint), data=data, run=run_id)
+    return Accepted(False, run_id, event_id)
+
+
+def _effect(
+    endpoint: Endpoint, number: str, content: Mapping[str, Any], incoming: Incoming
+) -> tuple[uuid.UUID | None, uuid.UUID | None]:
+    """Start the workflow or deliver the event; return the ids of run and event."""
+    if endpoint.workflow is not None and endpoint.effect == Endpoint.Effect.START:
+        key = f"{endpoint.name}:{number}"
+        started = start_workflow(
+            endpoint.workflow.name, content.get("data"), actor=_actor(endpoint), trigger="webhook", key=key
+        )
+        return started.run_id, None
+    topic = incoming.headers.get("x-github-event", "") if endpoint.style == "github" else ""
+    envelope = {
+        "specversion": "1.0",
+        "id": number,
+        "source": f"/hooks/e/{endpoint.name}",
+        "type": endpoint.event_type,
+        "time": incoming.at.isoformat(),
+        **content,
+        **({"topic": topic} if topic else {}),
+    }
+    return None, deliver_event(envelope, actor=_actor(endpoint), via="endpoint").event_id
+
+
+def _replay(endpoint: Endpoint, number: str, incoming: Incoming) -> Accepted:
+    first = Delivery.objects.get(endpoint=endpoint, message_id=number, outcome="accepted")
+    _log(endpoint, incoming, "replayed", 200, number=number, run=first.run_id, event=first.event_id)
+    return Accepted(True, first.run_id, first.event_id)
+
+
+def _log_stranger(endpoint: Endpoint, incoming: Incoming, verified: bool) -> None:
+    """Log what was not let in, but not for as long as anybody likes to knock."""
+    if STRANGERS.take(f"refused:{endpoint.pk.hex}") is None:
+        why = signatures.complaint(endpoint.style, incoming.headers, incoming.at.timestamp())
+        _log(endpoint, incoming, "refused", 401, reason="The endpoint is switched off." if verified else why)
+
+
+def _log(
+    endpoint: Endpoint,
+    incoming: Incoming,
+    outcome: str,
+    status: int,
+    *,
+    reason: str = "",
+    number: str = "",
+    run: uuid.UUID | None = None,
+    event: uuid.UUID | None = None,
+) -> None:
+    Delivery.objects.create(
+        endpoint=endpoint,
+        message_id=number,
+        outcome=outcome,
+        reason=reason[:200],
+        status=status,
+        bytes=len(incoming.body),
+        run_id=run,
+        event_id=event,
+        received_at=incoming.at,
+    )
+
+
+def _actor(endpoint: Endpoint) -> str:
+    return f"endpoint:{endpoint.name}"
