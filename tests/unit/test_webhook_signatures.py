@@ -28,9 +28,7 @@ STRIPE_SECRET = "whsec_test_secret"
 STRIPE_BODY = b'{\n  "id": "evt_test_webhook",\n  "object": "event"\n}'
 STRIPE_AT = 1_492_774_577.0
 STRIPE_DIGEST = hmac.new(STRIPE_SECRET.encode(), b"1492774577." + STRIPE_BODY, "sha256").hexdigest()
-STRIPE = {
-    "stripe-signature": f"t=1492774577,v1={STRIPE_DIGEST},v0={"6f" * 32}"
-}
+STRIPE = {"stripe-signature": f"t=1492774577,v1={STRIPE_DIGEST},v0={'6f' * 32}"}
 VECTORS: dict[str, tuple[str, dict[str, str], bytes, float]] = {
     "standard": (STANDARD_SECRET, STANDARD, STANDARD_BODY, STANDARD_AT),
     "github": (GITHUB_SECRET, GITHUB, GITHUB_BODY, 0.0),
