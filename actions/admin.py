@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 
-from actions import publishing, secrets
+from actions import publishing, sealing, secrets
 from actions.contract import EFFECTS, ON_CRASH
 from actions.models import Action, ActionVersion, Connection
 from actions.publishing import BY_HAND, DefinitionInvalid
@@ -242,7 +242,7 @@ class Connections(RowAdmin):
             return "nothing"
         try:
             names = sorted(secrets.parts_of(connection))
-        except secrets.CannotDecrypt as error:
+        except sealing.CannotDecrypt as error:
             return f"unreadable: {error}"
         return f"{', '.join(names)}; set {date_format(localtime(connection.rotated_at), 'DATETIME_FORMAT')}"
 

@@ -8,7 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import Error as DatabaseError
 from django.db import transaction
 
-from actions import secrets
+from actions import rotation
 
 HINT = (
     "Put the key back into DOTDO_SECRETS_KEYS. If it is lost for good: `manage.py rotate_secrets --drop-unreadable` "
@@ -23,7 +23,7 @@ def check_stored_secrets(databases: Sequence[str] | None = None, **_: Any) -> li
         return []
     try:
         with transaction.atomic():
-            missing = secrets.missing_keys()
+            missing = rotation.missing_keys()
     except (DatabaseError, ImproperlyConfigured):
         return []  # no table yet, no database or no keys at all: others say so
     text = "Stored secrets need keys that DOTDO_SECRETS_KEYS does not have: {}."

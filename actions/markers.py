@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from actions import secrets
+from actions import sealing, secrets
 from actions.errors import ActionError
 from actions.models import Connection
 
@@ -67,18 +67,18 @@ def shorten(value: Any) -> Any:
 def _shape(connection: Connection) -> Any:
     try:
         parts = secrets.parts_of(connection)
-    except (secrets.CannotDecrypt, ActionError) as error:
+    except (sealing.CannotDecrypt, ActionError) as error:
         raise UnknownSecret(f"the secret of {connection.name!r} cannot be used: {error}") from None
     markers = {part: _marker(connection.name, part) for part in parts}
     return markers["token"] if set(markers) == {"token"} else markers
 
 
 def _marker(name: str, part: str) -> str:
-    return f"{BEGIN}{name}~{part}~{secrets.signatures(_signed(name, part))[0]}"
+    return f"{BEGIN}{name}~{part}~{sealing.signatures(_signed(name, part))[0]}"
 
 
 def _is_ours(name: str, part: str, signature: str) -> bool:
-    return any(hmac.compare_digest(one, signature) for one in secrets.signatures(_signed(name, part)))
+    return any(hmac.compare_digest(one, signature) for one in sealing.signatures(_signed(name, part)))
 
 
 def _signed(name: str, part: str) -> str:

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from actions import secrets
+from actions import rotation
 
 ACTOR = "command:rotate_secrets"
 
@@ -21,9 +21,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["drop_unreadable"]:
-            for name in secrets.drop_unreadable(actor=ACTOR):
+            for name in rotation.drop_unreadable(actor=ACTOR):
                 self.stdout.write(f"{name}: its secret could not be read and is empty now; set it again")
-        changed, failures = secrets.rotate(actor=ACTOR)
+        changed, failures = rotation.rotate(actor=ACTOR)
         if failures:
             raise CommandError("nothing was changed, because some secrets cannot be read:\n  " + "\n  ".join(failures))
         self.stdout.write(f"{changed} secrets now use the current key")

@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django.fixtures import Settings
 
-from actions import secrets
+from actions import sealing, secrets
 from actions.checks import check_stored_secrets
 from actions.models import Connection
 from audit.models import AuditEvent
@@ -115,7 +115,7 @@ def test_a_lost_key_can_be_got_over(stored: Connection, settings: Settings) -> N
 
 def test_a_key_of_the_same_name_with_another_value_reads_nothing(stored: Connection, settings: Settings) -> None:
     settings.SECRETS_KEYS = ["k1:" + NEW[3:]]
-    with pytest.raises(secrets.CannotDecrypt):
+    with pytest.raises(sealing.CannotDecrypt):
         secrets.parts_of(stored)
     with pytest.raises(CommandError, match="its key has another value"):
         call_command("rotate_secrets")

@@ -4,9 +4,9 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from pytest_django.fixtures import Settings
 
-from actions import ActionError, running, secrets
+from actions import ActionError, running, sealing, secrets
 from actions.models import Connection
-from actions.secrets import CannotDecrypt
+from actions.sealing import CannotDecrypt
 
 OLD = "k1:" + base64.b64encode(b"1" * 32).decode()
 NEW = "k2:" + base64.b64encode(b"2" * 32).decode()
@@ -19,43 +19,43 @@ def _keys(settings: Settings) -> None:
 
 def connection() -> Connection:
     row = Connection(name="crm", allowed_hosts=["api.example.com", "10.0.0.1:8080"])
-    row.ciphertext = secrets.encrypt('{"token": "canary-1"}', f"connection:{row.pk}:secret")
+    row.ciphertext = sealing.encrypt('{"token": "canary-1"}', f"connection:{row.pk}:secret")
     return row
 
 
 def test_a_secret_reads_back_and_never_looks_the_same_twice() -> None:
-    stored = {secrets.encrypt("s", "a") for _ in range(5)}
+    stored = {sealing.encrypt("s", "a") for _ in range(5)}
     assert len(stored) == 5
-    assert {secrets.decrypt(one, "a") for one in stored} == {"s"}
+    assert {sealing.decrypt(one, "a") for one in stored} == {"s"}
     assert all(one.startswith("k1$") for one in stored)
 
 
 def test_a_secret_moved_to_another_row_cannot_be_read() -> None:
     with pytest.raises(CannotDecrypt):
-        secrets.decrypt(secrets.encrypt("s", "connection:1:secret"), "connection:2:secret")
+        sealing.decrypt(sealing.encrypt("s", "connection:1:secret"), "connection:2:secret")
 
 
 @pytest.mark.parametrize("stored", ["", "x", "k1$x$y", "k1$AAAA$AAAA", "k1$$", "k1$" + "A" * 16 + "$" + "A" * 24])
 def test_garbage_is_an_error_never_a_value(stored: str) -> None:
     with pytest.raises(CannotDecrypt):
-        secrets.decrypt(stored, "a")
+        sealing.decrypt(stored, "a")
 
 
 def test_the_first_key_encrypts_and_all_decrypt(settings: Settings) -> None:
-    old = secrets.encrypt("s", "a")
+    old = sealing.encrypt("s", "a")
     settings.SECRETS_KEYS = [NEW, OLD]
-    assert secrets.decrypt(old, "a") == "s"
-    assert secrets.encrypt("s", "a").startswith("k2$")
+    assert sealing.decrypt(old, "a") == "s"
+    assert sealing.encrypt("s", "a").startswith("k2$")
     settings.SECRETS_KEYS = [NEW]
     with pytest.raises(CannotDecrypt, match="k1"):
-        secrets.decrypt(old, "a")
+        sealing.decrypt(old, "a")
 
 
 @pytest.mark.parametrize("keys", [[], ["k1"], ["k1:short"], [":" + "A" * 44], [OLD, OLD], ["a$b:" + OLD[3:]]])
 def test_wrong_keys_are_a_setting_error_that_shows_no_key(settings: Settings, keys: list[str]) -> None:
     settings.SECRETS_KEYS = keys
     with pytest.raises(ImproperlyConfigured) as error:
-        secrets.encrypt("s", "a")
+        sealing.encrypt("s", "a")
     assert OLD[3:] not in str(error.value)
 
 
