@@ -1,4 +1,6 @@
-"""What the story needs published: actions made without code, as an admin would make them, and two workflows.
+"""What is published with the demo: actions made without code, as an admin would make them, and workflows.
+
+Those of the story are written here and in `workflows/`, those of the examples in the folder `examples/`.
 
 Publishing again changes nothing. What an admin published later stays the newest version, with two exceptions: a newer
 release of the demo brings its own definitions, and actions that point to ports which the stand-ins have left are
@@ -18,6 +20,7 @@ from actions.contract import Contract
 from actions.models import Action, ActionVersion
 from actions.registry import version_key
 from actions.retry import Retry
+from dotdo_site.demo import examples
 from workflows import operations
 from workflows.language import loader
 from workflows.models import WorkflowVersion
@@ -25,6 +28,7 @@ from workflows.models import WorkflowVersion
 LOCK = 6_130_771_403  # one publisher at a time
 FIRST = "1.0.0"
 WORKFLOWS = Path(__file__).parent / "workflows"
+PATHS = ("/crm/", "/payments/", "/warehouse/", "/reports", "/billing/")
 RETRY = Retry(max_attempts=5, backoff="exponential", initial="1s", max="10s", jitter=0).as_dict()
 NAME = {"type": "string", "title": "Name", "minLength": 1, "maxLength": 200, "examples": ["Ada Lovelace"]}
 EMAIL = {"type": "string", "title": "E-mail", "format": "email", "maxLength": 254, "examples": ["ada@example.com"]}
@@ -47,14 +51,16 @@ def publish(*, actor: str) -> list[str]:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
         new = [version for wanted in actions() if (version := _publish_action(wanted, actor))]
-        changed = {version.action.name for version in new}
-        documents = [_publish_workflow(path, changed, actor) for path in sorted(WORKFLOWS.glob("*.yaml"))]
-    return [*map(str, new), *filter(None, documents)]
+        labels = list(map(str, new))
+        for path in [*sorted(WORKFLOWS.glob("*.yaml")), *examples.workflows()]:
+            labels += _publish_workflow(path, {label.partition(":")[0] for label in labels}, actor)
+    return labels
 
 
 def actions() -> list[Wanted]:
     """Return the actions, pointing to where the stand-ins listen now."""
-    return [_charge_card(), _update_crm_record(), _send_welcome_email(), _send_trial_reminder()]
+    story = [_charge_card(), _update_crm_record(), _send_welcome_email(), _send_trial_reminder()]
+    return [*story, *map(_of_example, examples.actions(_standins()))]
 
 
 def _charge_card() -> Wanted:
@@ -113,6 +119,11 @@ def _send_trial_reminder() -> Wanted:
     return Wanted("send-trial-reminder", "Send the trial reminder", "Remind a user of their trial.", _email(config))
 
 
+def _of_example(entry: dict[str, Any]) -> Wanted:
+    contract = _contract(entry["kind"], entry["config"], entry["input"], entry["output"], entry.get("effect", "keyed"))
+    return Wanted(entry["name"], entry["title"], entry["description"], contract)
+
+
 def _email(config: dict[str, Any]) -> Contract:
     answer = schemas.normalise({"message_id": "string", "recipients": "string[]"}, closed=False)
     return _contract("email", config, _object(name=NAME, email=EMAIL), answer)
@@ -131,7 +142,9 @@ def _object(**properties: Any) -> dict[str, Any]:
     }
 
 
-def _contract(kind: str, config: dict[str, Any], given: dict[str, Any], answer: dict[str, Any]) -> Contract:
+def _contract(
+    kind: str, config: dict[str, Any], given: dict[str, Any], answer: dict[str, Any], effect: str = "keyed"
+) -> Contract:
     return Contract(
         kind=kind,
         config=config,
@@ -139,7 +152,7 @@ def _contract(kind: str, config: dict[str, Any], given: dict[str, Any], answer: 
         output_schema=answer,
         retry=RETRY,
         timeout_ms=10_000,
-        effect="keyed",
+        effect=effect,
         transactional=False,
         on_crash="retry",
         queue="default",
@@ -165,6 +178,7 @@ def _publish_action(wanted: Wanted, actor: str) -> ActionVersion | None:
         description="" if Action.objects.filter(name=wanted.name).exists() else wanted.description,
         retry=contract.retry,
         timeout=contract.timeout_ms / 1_000,
+        effect=contract.effect,
     )
     return publishing.publish(draft, actor=actor, reason="the demo needs it")
 
@@ -172,24 +186,32 @@ def _publish_action(wanted: Wanted, actor: str) -> ActionVersion | None:
 def _points_elsewhere(row: ActionVersion) -> bool:
     """Tell whether a version calls the stand-ins at a port where they no longer are."""
     url = urlsplit(str(row.config.get("url", "")))
-    ours = url.hostname == "127.0.0.1" and url.path.startswith(("/payments/", "/crm/"))
+    ours = url.hostname == "127.0.0.1" and url.path.startswith(PATHS)
     return ours and url.port != settings.DEMO_HTTP_PORT
 
 
-def _publish_workflow(path: Path, changed: set[str], actor: str) -> str | None:
+def _publish_workflow(path: Path, changed: set[str], actor: str) -> list[str]:
+    """Publish a document if it is new, or if one of the definitions that it is locked to has changed."""
     text = path.read_text()
     document = loader.load(text)
     name, version = document["document"]["name"], document["document"]["version"]
     rows = WorkflowVersion.objects.filter(workflow__name=name)
     published = list(rows.filter(state="published").order_by("-published_at"))
     known = any(_content(row.document) == _content(document) for row in published)
-    if known and not changed & set(published[0].lock):
-        return None
+    if known and not changed & _locked_names(published[0].lock):
+        return []
     number = _next(rows.values_list("version", flat=True))
     text = text.replace(f"version: {version}", f"version: {number}", 1)
     draft = operations.draft_workflow(text, actor=actor)
     operations.publish_workflow(draft.id, actor=actor, reason="the demo needs it")
-    return f"{name}:{number}"
+    if not published and "schedule" in document:
+        operations.pause_schedule(name, actor=actor, reason="an example starts nothing by itself")
+    return [f"{name}:{number}"]
+
+
+def _locked_names(lock: dict[str, Any]) -> set[str]:
+    """Return the names of the actions and workflows that follow the newest version in a lock."""
+    return {key.removeprefix("workflow:").rpartition("/")[2].removesuffix(":latest") for key in lock}
 
 
 def _content(document: dict[str, Any]) -> dict[str, Any]:

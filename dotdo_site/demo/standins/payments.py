@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 from dotdo_site.demo.standins.answers import Answer, Request, refused
+from dotdo_site.demo.standins.once import done, once
 from dotdo_site.demo.standins.store import Store
 
 DECLINED = "tok_declined"
@@ -33,6 +34,17 @@ def charges(store: Store, request: Request) -> Answer:
             [request.query.get("customer", "")],
         ).fetchall()
     return Answer(HTTPStatus.OK, [{**json.loads(row["answer"]), "asked": row["asked"]} for row in rows])
+
+
+def refund(store: Store, request: Request) -> Answer:
+    """Give back a charge."""
+    return once(store, request, "refund", "re", ("charge",), f"refunded {request.body.get('charge')}")
+
+
+def refunds(store: Store, request: Request) -> Answer:
+    """List the refunds."""
+    del request
+    return done(store, "refund")
 
 
 def _first(database: sqlite3.Connection, request: Request, digest: str) -> Answer:

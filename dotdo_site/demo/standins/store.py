@@ -14,6 +14,9 @@ CREATE TABLE IF NOT EXISTS record (
 CREATE TABLE IF NOT EXISTS mail (
     message_id TEXT PRIMARY KEY, recipients TEXT NOT NULL, subject TEXT NOT NULL, refused INTEGER NOT NULL,
     received INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS done (
+    what TEXT NOT NULL, key TEXT NOT NULL, answer TEXT NOT NULL, asked INTEGER NOT NULL,
+    PRIMARY KEY (what, key));
 """
 
 

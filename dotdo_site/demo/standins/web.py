@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from dotdo_site.demo.standins import crm, mailbox, payments
+from dotdo_site.demo.standins import billing, crm, mailbox, payments, reports, warehouse
 from dotdo_site.demo.standins.answers import Answer, Request, refused
 from dotdo_site.demo.standins.store import Store
 
@@ -18,6 +18,18 @@ Route = Callable[[Store, Request], Answer]
 ROUTES: dict[tuple[str, str], Route] = {
     ("POST", r"/payments/charges"): payments.charge,
     ("GET", r"/payments/charges"): payments.charges,
+    ("POST", r"/payments/refunds"): payments.refund,
+    ("GET", r"/payments/refunds"): payments.refunds,
+    ("POST", r"/warehouse/reservations"): warehouse.reserve,
+    ("GET", r"/warehouse/reservations"): warehouse.reservations,
+    ("POST", r"/warehouse/releases"): warehouse.release,
+    ("GET", r"/warehouse/releases"): warehouse.releases,
+    ("POST", r"/warehouse/shipments"): warehouse.ship,
+    ("POST", r"/reports"): reports.start,
+    ("GET", r"/reports/([^/]+)"): reports.look,
+    ("GET", r"/billing/customers"): billing.customers,
+    ("POST", r"/billing/invoices"): billing.invoice,
+    ("GET", r"/billing/invoices"): billing.invoices,
     ("PATCH", r"/crm/records/([^/]+)"): crm.update,
     ("GET", r"/crm/records/([^/]+)"): crm.record,
     ("GET", r"/mail"): mailbox.mails,
