@@ -10,7 +10,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 FENCE = re.compile(r"^```(?P<info>[^\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
-NOTE = re.compile(r"^# (input|output|error|problem): (.*)$", re.MULTILINE)
+NOTE = re.compile(r"^# (input|output|error|problem|event|answer): (.*)$", re.MULTILINE)
 CELLS = re.compile(r"(?<!\\)\|")
 
 
@@ -34,8 +34,11 @@ class Block:
 
     def note(self, name: str) -> Any:
         """Return what a comment such as `# input: {...}` says, read as JSON; None without one."""
-        found = dict(NOTE.findall(self.text)).get(name)
-        return None if found is None else json.loads(found)
+        return next(iter(self.notes(name)), None)
+
+    def notes(self, name: str) -> list[Any]:
+        """Return what all comments of this kind say, in order."""
+        return [json.loads(text) for kind, text in NOTE.findall(self.text) if kind == name]
 
 
 def text_of(page: str) -> str:

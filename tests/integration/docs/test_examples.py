@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.core.management import CommandError, get_commands, load_command_class
@@ -18,8 +19,10 @@ from tests.integration.api.conftest import Caller
 from tests.integration.docs.blocks import PAGES, ROOT, Block, blocks, text_of
 from tests.support.cluster import cluster
 from tests.support.documents import HEAD, publish
-from tests.support.engine import finished, start_workflow
-from workflows import operations
+from tests.support.engine import finished, start_workflow, work_until_idle
+from workflows import operations, queries
+from workflows.approvals import Person
+from workflows.models import Step
 
 RUN = [block for block in blocks("yaml") if "# input:" in block.text]
 REFUSED = [block for block in blocks("yaml") if "refused" in block.words]
@@ -28,7 +31,7 @@ KNOWN = {"python", "yaml", "json", "http", "bash", "sql", "text", "toml"}
 
 @pytest.mark.parametrize("block", RUN, ids=str)
 def test_a_workflow_of_the_documentation_gives_what_it_says(documented_actions: None, block: Block) -> None:
-    run = finished(start_workflow(_published(block), block.note("input")))
+    run = _driven(start_workflow(_published(block), block.note("input")), block)
     if "fails" in block.words:
         assert run.state == "failed"
         assert run.error is not None
@@ -52,9 +55,11 @@ def test_every_other_workflow_of_the_documentation_is_valid(documented_actions: 
             assert operations.check_workflow(block.text)[1] == [], block
 
 
-def test_every_python_example_defines_an_action_that_can_be_published(documented_code: list[ModuleType]) -> None:
+def test_every_python_example_defines_an_action_or_builds_a_workflow(documented_code: list[ModuleType]) -> None:
     places = {spec.function.__module__ for spec in registry.specs()}
-    assert {module.__name__ for module in documented_code} <= places
+    for module in documented_code:
+        workflow = getattr(module, "workflow", None)
+        assert module.__name__ in places or (workflow and workflow.to_yaml()), module.__name__
 
 
 def test_every_request_of_the_documentation_is_answered_as_it_says(api: Caller, tmp_path: Path) -> None:
@@ -119,6 +124,21 @@ def _published(block: Block) -> str:
         return publish(f"docs-{block.line}", block.text)
     draft = operations.draft_workflow(block.text, actor="user:test")
     return operations.publish_workflow(draft.id, actor="user:test").workflow.name
+
+
+def _driven(run_id: UUID, block: Block) -> queries.RunDetail:
+    """Work, send the events of the example one after the other, answer its approval, and return the run."""
+    work_until_idle()
+    for number, event in enumerate(block.notes("event")):
+        addressed = run_id if event.pop("to", None) else None
+        envelope = {"specversion": "1.0", "id": f"{block.line}-{number}", "source": "/docs", **event}
+        operations.deliver_event(envelope, actor="user:test", via="api", run_id=addressed)
+        work_until_idle()
+    for answer in block.notes("answer"):
+        key = Step.objects.values_list("key", flat=True).get(run=run_id, state="waiting")
+        asked = Person("ada", frozenset({"Operator"}))
+        operations.answer_approval(run_id, key, **answer, person=asked, actor="user:ada")
+    return finished(run_id)
 
 
 def _request(text: str) -> tuple[str, str, dict[str, str], Any]:
