@@ -1,8 +1,8 @@
 """When a schedule starts runs: arithmetic on nominal moments, the times that its rule names. Pure: no clock, no rows.
 
-A cron rule names local times. One whose hour is fixed keeps them: where the clock is set forward, a time that is
-skipped becomes the next valid one, once; where it is set back, a time that comes twice counts the first time. A rule
-for every hour goes by the hours that really pass.
+A cron rule names local times. One that names hours keeps them: where the clock is set forward, a time that is skipped
+becomes the next valid one, once; where it is set back, a time that comes twice counts the first time. A rule for every
+hour goes by the hours that really pass.
 """
 
 from collections.abc import Iterator
@@ -110,7 +110,7 @@ def recent(schedule: Schedule, moment: datetime, now: datetime) -> tuple[tuple[d
 
 def _cron(rule: str, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
     begin = (after - AHEAD).astimezone(zone)
-    fixed = not rule.split()[1].startswith("*")
+    fixed = rule.split()[1] != "*"
     for found in CronSim(rule, begin.replace(tzinfo=None) if fixed else begin):
         moment = _valid(found, zone) if fixed else found.astimezone(UTC)
         if moment > after:
