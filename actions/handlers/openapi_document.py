@@ -13,7 +13,7 @@ import yaml
 
 from actions.context import Context
 from actions.errors import ActionError
-from actions.handlers import answers, calling
+from actions.handlers import answers, calling, plain_yaml
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch")
 FRESH_SECONDS = 60.0
@@ -92,21 +92,12 @@ def _parsed(url: str, body: bytes) -> dict[str, Any]:
     try:
         text = body.decode("utf-8-sig")
         is_json = text.lstrip().startswith("{")
-        document = json.loads(text) if is_json else yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
+        document = json.loads(text) if is_json else plain_yaml.load(text)
     except (ValueError, RecursionError, yaml.YAMLError) as error:
         raise invalid(url, f"neither JSON nor YAML: {' '.join(str(error).split())[:300]}") from None
     if not isinstance(document, dict) or not isinstance(document.get("paths"), dict):
         raise invalid(url, "it has no `paths`")
     return document
-
-
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """Plain YAML: merge keys could make a small text huge."""
-
-    def flatten_mapping(self, node: yaml.MappingNode) -> None:
-        """Refuse `<<`."""
-        if any(key.tag == "tag:yaml.org,2002:merge" for key, _ in node.value):
-            raise yaml.YAMLError("merge keys (<<) are not read")
 
 
 def _is_swagger2(document: Mapping[str, Any]) -> bool:

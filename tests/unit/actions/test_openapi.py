@@ -156,7 +156,8 @@ def test_references_in_a_circle_end() -> None:
     "body",
     [
         b"\xff\xfe", b"[]", b"{", b"paths: [1", b"- a", b"{}", b'{"paths": []}', b"a: !!python/object:os.system {}",
-        b"paths: {a: &a {x: 1}, b: {<<: *a}}",
+        b"paths: {a: &a {x: 1}, b: {<<: *a}}", b"paths: " + b"[" * 100_000, b"[{" * 50_000, b'{"a":' * 100_000,
+        b"paths: {[a]: 1}", b"paths: {a: &a [1], b: &b [*a, *a]}", b"\x00", b"", b"-\n" * 3,
     ],
 )  # fmt: skip
 def test_what_is_no_document_is_an_error_that_says_so(body: bytes) -> None:
