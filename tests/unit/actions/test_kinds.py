@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from actions.handlers.kinds import KINDS
+from actions.handlers.kinds import CALLS, KINDS
+from actions.publishing import BY_HAND
 
 HTTP = {"method": "POST", "url": "https://api.example.com/users/{id}"}
 MAIL = {"to": "{{ email }}", "subject": "Hi", "text": "Hello {{ name }}"}
@@ -89,3 +90,8 @@ def test_a_proper_mail_configuration_passes() -> None:
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_no_configuration_makes_the_check_itself_fail(kind: str, config: Any) -> None:
     assert KINDS[kind].check(config)
+
+
+def test_what_only_workflows_call_is_not_offered_for_actions() -> None:
+    assert set(CALLS) == {"http-call", "openapi-call"}
+    assert set(BY_HAND) == {"http", "email"}

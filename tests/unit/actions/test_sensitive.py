@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from actions.sensitive import MASK, is_sensitive_name, mask, redact, redact_value, sensitive_values
+from actions.sensitive import MASK, cover, is_sensitive_name, mask, redact, redact_value, sensitive_values
 
 SECRET = {"type": "string", "x-sensitive": True}
 
@@ -82,3 +82,14 @@ def test_secret_names_are_known_in_every_spelling(name: str) -> None:
 @pytest.mark.parametrize("name", ["tokens_used", "monkey", "idempotency_key", "pinned", "author", "shipping"])
 def test_ordinary_names_are_not(name: str) -> None:
     assert not is_sensitive_name(name)
+
+
+def test_covering_a_result_replaces_known_secrets_and_nothing_else() -> None:
+    value = {"token": "t", "a": ["x canary y", 7, None], "canary": {"password": "canarycanary"}, "abc": "abc"}
+    assert cover(value, {"canary", "abc"}) == {
+        "token": "t",
+        "a": [f"x {MASK} y", 7, None],
+        MASK: {"password": MASK + MASK},
+        "abc": "abc",
+    }
+    assert cover(value, ()) is value
