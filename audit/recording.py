@@ -37,6 +37,8 @@ KINDS = {
     "step.skipped": "A step was passed over with an output given by hand.",
     "timer.fired": "A wait was ended early.",
     "approval.answered": "An approval was answered.",
+    "branch.opened": "A branch of a fork began.",
+    "branch.closed": "A branch of a fork came to its end.",
     "event.received": "An event came in and was handed to those it is meant for.",
     "schedule.set": "The workflow got a schedule, or another one, with the version that was published.",
     "schedule.removed": "The version that was published has no schedule: the workflow no longer starts by itself.",

@@ -15,9 +15,9 @@ from workflows.sql import Statement
 _FIELDS = """
     s.id, s.key, s.ref, s.name, s.kind, s.function, s.attempt, s.failures, s.claim, s.crashes, s.generation, s.wake,
     s.action_version_id, s.queue, s.priority, s.input,
-    b.id, b.revision, b.cursor, b.audit_seq, b.audit_head,
+    b.id, b.parent_id, b.join_step, b.state, b.rest, b.revision, b.cursor, b.audit_seq, b.audit_head,
     r.id, r.kind, r.state, r.reason, r.name, r.workflow_version_id, r.action_version_id, r.input, r.context,
-    r.queue, r.created_at, r.actor, clock_timestamp()
+    r.queue, r.priority, r.created_at, r.actor, r.mail_seq, r.parent_step, r.root, r.depth, clock_timestamp()
 """
 # `now()` and not `clock_timestamp()` in the condition: a volatile function could not use the index.
 _CLAIM = Statement(
@@ -115,6 +115,10 @@ class Claimed:
     priority: int
     input: Any
     branch: uuid.UUID
+    branch_parent: uuid.UUID | None
+    join_step: uuid.UUID | None
+    branch_state: str
+    rest: str
     revision: int
     cursor: dict[str, Any]
     audit_seq: int
@@ -129,9 +133,24 @@ class Claimed:
     run_input: Any
     context: Any
     run_queue: str
+    run_priority: int
     run_created_at: datetime
     run_actor: str
+    mail_seq: int
+    parent_step: uuid.UUID | None
+    root: uuid.UUID | None
+    depth: int
     now: datetime
+
+    @property
+    def stopped(self) -> bool:
+        """Tell whether the run is parked or suspended: what would begin is then held."""
+        return self.run_state in ("failed", "suspended")
+
+    @property
+    def over(self) -> bool:
+        """Tell whether nothing more can come of this step: its run has ended, or its branch was left."""
+        return self.run_state in ("succeeded", "cancelled") or self.branch_state == "closed"
 
 
 def take(queue: str, priority: int, worker: uuid.UUID, lease_seconds: float) -> Claimed | None:

@@ -7,15 +7,18 @@ from audit.recording import Link
 from dotdo_site.lib import canonical
 from workflows import claim
 from workflows.claim import Claimed
-from workflows.progress import POISONED, Lessee, language_error, poisoned_links, run_ended_links
+from workflows.failures import language_error
+from workflows.lessee import Lessee
+from workflows.progress import POISONED
 from workflows.sql import Statement
+from workflows.trail import over_links, poisoned_links
 
 _GUARD = """
     WITH g AS MATERIALIZED (
         SELECT r.id AS run, b.id AS branch, s.id AS step
         FROM run r JOIN branch b ON b.run_id = r.id JOIN step s ON s.branch_id = b.id
         WHERE b.id = :branch AND b.revision = :revision AND s.id = :step AND s.claim = :claim AND s.state = 'running'
-            AND (r.state NOT IN ('succeeded', 'cancelled')) = (:state::text = 'failed')
+            AND (:state::text <> 'failed' OR r.state NOT IN ('succeeded', 'cancelled'))
         FOR NO KEY UPDATE OF r, b, s),
     done AS (
         UPDATE step s SET state = :state::text, error = :error::jsonb, leased_by = NULL, lease_expires_at = NULL,
@@ -27,7 +30,8 @@ _GUARD = """
 _FAIL = """,
     ran AS (
         UPDATE run r SET state = 'failed', reason = :reason, error = :run_error::jsonb,
-            started_at = coalesce(r.started_at, clock_timestamp())
+            started_at = coalesce(r.started_at, clock_timestamp()),
+            stopped_at = coalesce(r.stopped_at, clock_timestamp())
         FROM g WHERE r.id = g.run)"""
 _LINKS = """
     INSERT INTO audit_event (chain, seq, run, kind, actor, reason, at, data, hash)
@@ -39,10 +43,10 @@ _CLOSE, _PARK = Statement(_GUARD + _LINKS), Statement(_GUARD + _FAIL + _LINKS)
 
 
 def close(held: Claimed, lessee: Lessee) -> None:
-    """Mark a held step of an ended run cancelled; its result is dropped. Nothing happens when it was taken over."""
+    """Mark a held step cancelled: its run or its scope ended, and its result is dropped. Not if it was taken over."""
     current: Claimed | None = held
     while current is not None:
-        links = run_ended_links(current, lessee)
+        links = over_links(current, lessee)
         if _CLOSE.rows(_values(current, links) | {"state": "cancelled", "error": None}):
             return
         current = claim.reload(held.step, held.claim)
@@ -56,7 +60,7 @@ def park(held: Claimed, failure: Failure, lessee: Lessee) -> None:
         "reason": POISONED,
         "run_error": canonical.dumps(language_error(failure, held.ref)),
     }
-    _PARK.rows(_values(held, poisoned_links(held, failure, lessee)) | errors)
+    _PARK.rows(_values(held, poisoned_links(held, failure, POISONED, lessee)) | errors)
 
 
 def _values(held: Claimed, links: list[Link]) -> dict[str, Any]:

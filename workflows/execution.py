@@ -13,11 +13,12 @@ from actions import registry, secrets
 from actions.context import Context
 from actions.errors import Failure, from_exception
 from actions.invoke import Outcome, invoke
-from workflows import datastore
+from workflows.functions import FUNCTIONS
 from workflows.heartbeat import Heartbeat
-from workflows.job import BUILTIN, Job
+from workflows.job import Job
 from workflows.language.builtins import BUILTINS
-from workflows.progress import Happened
+from workflows.lessee import Happened
+from workflows.programs import is_builtin
 from workflows.sql import Statement
 
 _FENCE = Statement(
@@ -26,6 +27,7 @@ _FENCE = Statement(
     WHERE id = :step AND claim = :claim AND state = 'running' FOR NO KEY UPDATE
     """
 )
+CALLING = ("call", "run", "emit", "undo")
 LONGEST_BUILTIN_SECONDS = 30.0
 GRACE_SECONDS = 5.0
 
@@ -53,7 +55,7 @@ def known(job: Job) -> bool:
 
 def transactional(job: Job) -> bool:
     """Tell whether the call runs inside the transaction that records its result."""
-    return job.function.startswith(BUILTIN) or (job.action is not None and job.action.transactional)
+    return is_builtin(job.called) or (job.action is not None and job.action.transactional)
 
 
 def attempt(job: Job, heartbeat: Heartbeat) -> Attempted:
@@ -79,7 +81,7 @@ def lock(job: Job) -> None:
 def attempt_in_transaction(job: Job) -> Attempted:
     """Run a handler inside the open transaction, the step locked; what it wrote is undone when it fails."""
     savepoint = transaction.savepoint()
-    attempted = _builtin(job) if job.function.startswith(BUILTIN) else _invoke(job, threading.Event())
+    attempted = _builtin(job) if is_builtin(job.called) else _invoke(job, threading.Event())
     if attempted.interrupted:
         return attempted
     failure = attempted.happened.failure or _constraint_failure()
@@ -105,13 +107,12 @@ def _constraint_failure() -> Failure | None:
 
 def _builtin(job: Job) -> Attempted:
     started_at = job.now()
-    name = job.function.rpartition(":")[0]
-    problems = BUILTINS[name].problems(job.input)
+    problems = BUILTINS[job.called].problems(job.input) if job.called in BUILTINS else []
     if problems:
         failure = Failure("invalid_input", "; ".join(problems), retryable=False, definite=True)
         return Attempted(Happened(failure=failure, started_at=started_at))
     try:
-        output: Any = datastore.run(name, job.input)
+        output: Any = FUNCTIONS[job.called](job)
     except Exception as error:  # noqa: BLE001 - whatever goes wrong in here is this attempt's failure
         return Attempted(Happened(failure=from_exception(error), started_at=started_at))
     return Attempted(Happened(output=output, started_at=started_at))

@@ -100,6 +100,20 @@ def edit_items(value: Any, where: str, *, remove: int | None = None) -> Any:
     return copy
 
 
+def commanded(value: Any, command: str) -> Any:
+    """Return the value after `add:<pointer>` or `remove:<pointer>/<index>`, the buttons of a list."""
+    verb, _, where = command.partition(":")
+    try:
+        if verb == "add":
+            return edit_items(value, where)
+        if verb == "remove":
+            listed, _, index = where.rpartition("/")
+            return edit_items(value, listed, remove=int(index))
+    except (KeyError, IndexError, ValueError, TypeError, AttributeError):
+        pass  # the button of a form that was changed by hand: show what there is
+    return value
+
+
 @dataclass(frozen=True)
 class _Builder:
     root: Schema

@@ -14,8 +14,8 @@ from dotdo_site.lib.ids import uuid7
 from workflows import claim, pulse
 from workflows.claim import Claimed
 from workflows.heartbeat import Heartbeat
+from workflows.lessee import Lessee
 from workflows.models import Worker
-from workflows.progress import Lessee
 
 PAIRS_SECONDS = 1.0
 

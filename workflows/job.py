@@ -1,20 +1,20 @@
 """A held step in the worker's memory: its data resolved, its place in the program, its clock."""
 
 import time
+import uuid
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from workflows import payloads
+from workflows import hooks, payloads
 from workflows.claim import Claimed
 from workflows.engine.advance import advance
+from workflows.engine.frames import place
 from workflows.engine.messages import Advance, CallFunction, Message
 from workflows.engine.services import Facts
 from workflows.language.program import Program
-from workflows.programs import ActionSpec, action_by_id, action_called, program_of
+from workflows.programs import CALLS, ActionSpec, action_by_id, action_called, call_spec, is_builtin, program_of
 from workflows.services import SERVICES
-
-BUILTIN = "datastore."
 
 
 @dataclass(slots=True)
@@ -41,14 +41,16 @@ class Job:
         """Return the database's time: what it said when the step was read, plus what has passed since."""
         return self.held.now + timedelta(seconds=time.monotonic() - self.read_at)
 
-    def advance(self, message: Message) -> Advance:
-        """Let the engine apply a message to the job's cursor."""
-        facts = Facts(str(self.held.run), self.run_input, self.held.run_created_at)
+    def advance(self, message: Message, after: Advance | None = None) -> Advance:
+        """Let the engine apply a message to the job's cursor, or to what another advance left. Raises Stale, Busy."""
+        held = self.held
+        webhook = hooks.url(held.run)
+        facts = Facts(str(held.run), self.run_input, held.run_created_at, webhook, held.stopped)
         return advance(
             self.program,
-            self.cursor,
+            self.cursor if after is None else after.cursor,
             message,
-            context=self.context,
+            context=self.context if after is None else after.context,
             facts=facts,
             services=SERVICES,
             now=self.now(),
@@ -63,15 +65,25 @@ class Job:
         self.action = action_of(command)
 
     @property
+    def called(self) -> str:
+        """Return the name of the function without its version."""
+        return self.function.rpartition(":")[0]
+
+    @property
     def effect_key(self) -> str:
         """Return the idempotency key for the outside: one per intended effect, the same for all attempts."""
-        return f"{self.held.run}:{self.key}:{self.held.generation}"
+        frame = (self.cursor.get("frames") or [{}])[-1]
+        own = frame.get("effect") if frame.get("key") == self.key else None
+        if own:
+            return f"{own}:{self.held.generation}" if self.held.generation else str(own)
+        return f"{self.held.run}:{place(self.key)}:{self.held.generation}"
 
 
 def load(held: Claimed) -> Job:
     """Resolve the data of a held step and find its program."""
     cells = [*payloads.cursor_cells(held.cursor), held.run_input, held.context, held.input]
     found = payloads.load(held.run, cells)
+    function = "" if held.kind == "start" else held.function  # until then it only tells people what comes first
     return Job(
         held=held,
         program=program_of(held),
@@ -83,33 +95,43 @@ def load(held: Claimed) -> Job:
         ref=held.ref,
         name=held.name,
         kind=held.kind,
-        function="" if held.kind == "start" else held.function,  # until then it only tells people what comes first
+        function=function,
         input=payloads.resolve(held.input, found),
-        action=None if held.action_version is None else action_by_id(held.action_version),
+        action=_action(held.action_version, function),
     )
 
 
-def follow(job: Job, held: Claimed, command: CallFunction | None, result: Advance) -> Job:
+def follow(job: Job, held: Claimed, step_input: Any, result: Advance | None) -> Job:
     """Return the job of the next step of the same run, which the checkpoint leased to this worker."""
+    context = job.context if result is None else result.context
     return Job(
         held=held,
         program=job.program,
-        cursor=result.cursor,
-        context=result.context,
-        stored_context=result.context,
+        cursor=job.cursor if result is None else result.cursor,
+        context=context,
+        stored_context=context,
         run_input=job.run_input,
         key=held.key,
         ref=held.ref,
         name=held.name,
         kind=held.kind,
         function=held.function,
-        input=None if command is None else command.input,
-        action=None if command is None else action_of(command),
+        input=step_input,
+        action=_action(held.action_version, held.function),
     )
 
 
 def action_of(command: CallFunction) -> ActionSpec | None:
-    """Return the action that a command calls; None for the built-in functions."""
-    if command.function.startswith(BUILTIN):
+    """Return what a command calls, as something to execute; None for the built-in functions."""
+    if is_builtin(command.function):
         return None
+    if command.function in CALLS:
+        return call_spec(command.function)
     return action_called(command.function, command.version)
+
+
+def _action(version: uuid.UUID | None, function: str) -> ActionSpec | None:
+    if version is not None:
+        return action_by_id(version)
+    name = function.rpartition(":")[0]
+    return call_spec(name) if name in CALLS else None

@@ -1,23 +1,30 @@
 """Values over 4 kB are stored once per run and referred to by digest; smaller ones stay where they are used."""
 
 import hashlib
-import json
 import uuid
-from collections.abc import Iterable, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from dotdo_site.lib import canonical
+from workflows.engine.frames import DATA_CELLS
 from workflows.models import Payload
 
 INLINE_BYTES = 4_096
 REFERENCE = "$payload"
-DATA_CELLS = frozenset({"raw", "in", "out"})
+_REMEMBERED = 1_024
+_digests: "OrderedDict[int, tuple[Any, str]]" = OrderedDict()  # large values by identity: nobody changes them
+_stored: "OrderedDict[tuple[uuid.UUID, str], None]" = OrderedDict()  # what this process has seen committed
 
 
 class Packer:
-    """Turns values into JSON texts for rows, and collects the payload rows that must be written with them."""
+    """Turns values into JSON texts for rows, and collects the payload rows that must be written with them.
 
-    def __init__(self) -> None:
+    A large value that a loop carries along is hashed once, and written once: `kept` says that it is committed.
+    """
+
+    def __init__(self, run: uuid.UUID | None = None) -> None:
+        self.run = run
         self.payloads: dict[str, str] = {}
 
     def pack(self, value: Any) -> str:
@@ -25,21 +32,57 @@ class Packer:
         text = canonical.dumps(value)
         if len(text) <= INLINE_BYTES and not is_reference(value):
             return text
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        self.payloads[digest] = text
-        return f'{{"{REFERENCE}":"{digest}"}}'
+        return canonical.dumps(self._refer(value, text))
 
     def cursor(self, cursor: dict[str, Any]) -> str:
         """Return the JSON text of an engine cursor, its data cells replaced by references where they are large."""
-        frames = [
-            {name: self.reference(part) if name in DATA_CELLS else part for name, part in frame.items()}
-            for frame in cursor.get("frames", [])
-        ]
-        return canonical.dumps({**cursor, "frames": frames} if frames else {})
+        alive = cursor.get("frames") or "branch" in cursor or "ending" in cursor
+        return canonical.dumps(map_cells(cursor, self.reference)) if alive else "{}"
 
     def reference(self, value: Any) -> Any:
         """Return what `pack` would store, as a value: for data inside a cursor."""
-        return value if _small(value) else json.loads(self.pack(value))
+        if _small(value):
+            return value
+        known = _digests.get(id(value))
+        if known and known[0] is value and (self.run, known[1]) in _stored:
+            return {REFERENCE: known[1]}
+        text = canonical.dumps(value)
+        if len(text) <= INLINE_BYTES and not is_reference(value):
+            return value
+        return self._refer(value, text)
+
+    def kept(self) -> None:
+        """Remember that the collected payloads are committed."""
+        for digest in self.payloads if self.run else ():
+            _remember(_stored, (self.run, digest), None)
+
+    def _refer(self, value: Any, text: str) -> dict[str, str]:
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        _remember(_digests, id(value), (value, digest))
+        if (self.run, digest) not in _stored:
+            self.payloads[digest] = text
+        return {REFERENCE: digest}
+
+
+def _remember(memory: "OrderedDict[Any, Any]", key: Any, value: Any) -> None:
+    memory[key] = value
+    memory.move_to_end(key)
+    if len(memory) > _REMEMBERED:
+        memory.popitem(last=False)
+
+
+def map_cells(cursor: Mapping[str, Any], change: Callable[[Any], Any]) -> dict[str, Any]:
+    """Return a cursor with each of its data cells changed."""
+    result = dict(cursor)
+    result["frames"] = [
+        {name: change(part) if name in DATA_CELLS else part for name, part in frame.items()}
+        for frame in cursor.get("frames", [])
+    ]
+    if "branch" in cursor:
+        result["branch"] = {**cursor["branch"], "raw": change(cursor["branch"]["raw"])}
+    if "vars" in cursor:
+        result["vars"] = {name: change(value) for name, value in cursor["vars"].items()}
+    return result
 
 
 def is_reference(value: Any) -> bool:
@@ -67,16 +110,14 @@ def digests(*values: Any) -> set[str]:
 
 def cursor_cells(cursor: Mapping[str, Any]) -> list[Any]:
     """Return the data cells of a stored cursor, as stored."""
-    return [frame[name] for frame in cursor.get("frames", []) for name in DATA_CELLS & frame.keys()]
+    cells: list[Any] = []
+    map_cells(cursor, cells.append)
+    return cells
 
 
 def resolve_cursor(cursor: Mapping[str, Any], payloads: Mapping[str, Any]) -> dict[str, Any]:
     """Return a stored cursor with its data cells resolved."""
-    frames = [
-        {name: resolve(part, payloads) if name in DATA_CELLS else part for name, part in frame.items()}
-        for frame in cursor.get("frames", [])
-    ]
-    return {**cursor, "frames": frames}
+    return map_cells(cursor, lambda part: resolve(part, payloads))
 
 
 def _small(value: Any) -> bool:

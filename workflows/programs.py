@@ -9,15 +9,22 @@ from actions.models import ActionVersion
 from actions.retry import Retry
 from workflows.claim import Claimed
 from workflows.language import program
+from workflows.language.builtins import BUILTINS
 from workflows.language.program import Program
 from workflows.models import WorkflowVersion
+
+# Kinds of leaves that are executed like built-in functions, without being in the catalog.
+ENGINE_OWN = ("emit", "run")
+CALLS = {"http": "http-call", "openapi": "openapi-call"}
+CALL_VERSION = "1.0.0"
+CALL_TIMEOUT_MS = 30_000
 
 
 @dataclass(frozen=True, slots=True)
 class ActionSpec:
-    """A published action version, ready to be executed."""
+    """A published action version, ready to be executed. Without `queue` it runs on its run's."""
 
-    id: uuid.UUID
+    id: uuid.UUID | None
     name: str
     version: str
     kind: str
@@ -55,6 +62,31 @@ def action_by_id(version_id: uuid.UUID) -> ActionSpec:
 def action_called(name: str, version: str) -> ActionSpec:
     """Return the action version that a workflow is locked to. Raises ActionVersion.DoesNotExist."""
     return _spec(ActionVersion.objects.select_related("action").get(action__name=name, version=version))
+
+
+def is_builtin(function: str) -> bool:
+    """Tell whether a function is executed by the engine's worker itself, inside the checkpoint's transaction."""
+    return function in BUILTINS or function in ENGINE_OWN
+
+
+@lru_cache(maxsize=len(CALLS))
+def call_spec(function: str) -> ActionSpec:
+    """Return `call: http` or `call: openapi` as something to execute: its whole configuration is its input."""
+    return ActionSpec(
+        id=None,
+        name=function,
+        version=CALL_VERSION,
+        kind=CALLS[function],
+        config={},
+        input_schema={},
+        output_schema={},
+        retry=Retry(max_attempts=1),
+        timeout_ms=CALL_TIMEOUT_MS,
+        effect="keyed",
+        transactional=False,
+        on_crash="retry",
+        queue="",
+    )
 
 
 @lru_cache(maxsize=500)

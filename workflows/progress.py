@@ -1,255 +1,243 @@
-"""What a checkpoint is to write, decided from what happened. Values in, values out: nothing is read or written here."""
+"""What a checkpoint is to write, decided from what happened to the held step."""
 
-import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from actions.errors import Failure
-from audit.recording import Link, seal
 from dotdo_site.lib import canonical
-from dotdo_site.lib.ids import uuid7
-from workflows.checkpoint import UNCHANGED, AttemptWrite, NextStep, Progress, RunWrite, StepWrite
-from workflows.claim import Claimed
-from workflows.engine.faults import STATUS, TYPES
-from workflows.engine.messages import Advance, CallFunction, Command, Complete, GoOn, Park, SetTimer
+from workflows import compensating, following, trail
+from workflows.checkpoint import UNCHANGED, AttemptWrite, Closed, NextStep, Progress, RunWrite, StepWrite
+from workflows.engine.messages import Advance, BranchDone, CallFunction, Complete, Park
+from workflows.failures import fault_error, language_error
+from workflows.following import Following
+from workflows.functions.rest import Rest
 from workflows.job import Job, action_of
+from workflows.lessee import Happened, Lessee
 
-TIMER, BACK_OFF, BLOCKED = "timer", "back_off", "blocked"
-# What fails before, or instead of, a call to the outside, in the language's words.
-FAULTS: Mapping[str, str] = {
-    "timeout": "timeout",
-    "invalid_input": "validation",
-    "invalid_template": "expression",
-    "invalid_document": "configuration",
-    "unknown_operation": "configuration",
-    "no_connection": "authorization",
-    "no_secret": "authorization",
-    "secret_refused": "authorization",
-    "secret_unreadable": "authorization",
-}
-DEAD_LETTER, TIMED_OUT, POISONED = "dead_letter", "timed_out", "poisoned"
+BACK_OFF, BLOCKED, UNDOING = "back_off", "blocked", "undoing"
+DEAD_LETTER, TIMED_OUT, POISONED, UNDO_FAILED = "dead_letter", "timed_out", "poisoned", "undo_failed"
 
 
 @dataclass(frozen=True, slots=True)
-class Lessee:
-    """The worker that writes. `keep()` is false when it must hand the run back: its time slice ended or it drains."""
+class Left:
+    """A fault that leaves the branch, because something around its fork takes it."""
 
-    id: uuid.UUID
-    code_version: str
-    queues: tuple[str, ...]
-    keep: Callable[[], bool]
-
-    def serves(self, queue: str) -> bool:
-        """Tell whether this worker takes steps of a queue; no list of queues means all of them."""
-        return not self.queues or queue in self.queues
+    error: dict[str, Any]
+    closed: Closed
 
 
-@dataclass(slots=True)
-class Happened:
-    """One attempt as the worker saw it."""
-
-    output: Any = None
-    failure: Failure | None = None
-    log: list[dict[str, Any]] = field(default_factory=list)
-    started_at: datetime | None = None
-
-
-def succeeded(job: Job, happened: Happened, result: Advance, lessee: Lessee) -> Progress:
+def succeeded(job: Job, happened: Happened, result: Advance, lessee: Lessee, *, left: Left | None = None) -> Progress:
     """The held step is done and the engine said what follows."""
-    following = _next_step(job, result.command, lessee)
-    data = _step_data(job) | {"output": canonical.digest(happened.output)} | _begun(following, job.trace + result.trace)
-    step = _step_write(job, "succeeded", output=happened.output, attempt=job.held.attempt + 1)
-    attempt = _attempt(job, "succeeded", happened, lessee) if happened.log else None
-    return _progress(job, step, "step.succeeded", data, result, following, attempt, lessee)
+    step = step_write(job, "succeeded", output=happened.output, attempt=job.held.attempt + 1)
+    data = trail.step_data(job) | {"output": canonical.digest(happened.output)}
+    attempt = attempt_write(job, "succeeded", happened, lessee) if happened.log else None
+    return moved_on(job, step, "step.succeeded", data, result, lessee, attempt=attempt, left=left)
 
 
-def begun(job: Job, result: Advance, lessee: Lessee) -> Progress:
+def skipped(
+    job: Job, output: Any, messages: Sequence[int], result: Advance, lessee: Lessee, *, left: Left | None = None
+) -> Progress:
+    """A person gave the output by hand, and the engine said what follows."""
+    step = step_write(job, "skipped", output=output, attempt=job.held.attempt)
+    data = trail.step_data(job) | {"output": canonical.digest(output), "skipped": True}
+    progress = moved_on(job, step, "step.succeeded", data, result, lessee, left=left)
+    progress.messages = messages
+    return progress
+
+
+def caught(job: Job, happened: Happened, result: Advance, lessee: Lessee, *, left: Left | None = None) -> Progress:
+    """The step failed for good and the workflow goes on: a `try` took it, or the fork around its branch."""
+    failure = _failure(happened)
+    step = step_write(job, "failed", error=failure.as_dict(), attempt=job.held.attempt + 1)
+    step.failures, step.caught = job.held.failures + 1, True
+    data = trail.step_data(job) | trail.failure_data(failure) | {"caught": True}
+    attempt = attempt_write(job, outcome_of(failure), happened, lessee)
+    return moved_on(job, step, "step.failed", data, result, lessee, attempt=attempt, left=left)
+
+
+def begun(job: Job, result: Advance, lessee: Lessee, *, left: Left | None = None) -> Progress:
     """A start step turns into what the engine said comes first, when that is not a call to execute at once."""
-    following = _next_step(job, result.command, lessee)
-    if following is None:
-        step = _step_write(job, "succeeded", attempt=job.held.attempt + 1)
-        return _progress(
-            job, step, "step.succeeded", _step_data(job) | _begun(None, result.trace), result, None, None, lessee
-        )
-    _adopt(job, following, result.command)
-    state = "failed" if following.error else "ready"
-    step = _step_write(job, state, error=following.error, attempt=job.held.attempt + bool(following.error))
-    step.due_at, step.queue = following.due_at, following.queue
-    kind = "step.failed" if following.error else "run.waiting"
-    data = _step_data(job) | {"path": result.trace}
-    return _progress(job, step, kind, data, result, None, None, lessee)
+    found = following.following(job, result, lessee, job.held.step)
+    lead = found.lead
+    if lead is None:
+        step = step_write(job, "succeeded", attempt=job.held.attempt + 1)
+        return moved_on(job, step, "step.succeeded", trail.step_data(job), result, lessee, found=found, left=left)
+    _adopt(job, lead, result)
+    state = "failed" if lead.error else "ready" if lead.worker else lead.state
+    step = step_write(job, state, error=lead.error, attempt=job.held.attempt + bool(lead.error))
+    step.due_at, step.queue, step.generation = lead.due_at, lead.queue, lead.generation
+    kind = "step.failed" if lead.error else "run.waiting"
+    found.lead = None
+    data = trail.step_data(job)
+    return moved_on(job, step, kind, data, result, lessee, found=found, named=lead)
 
 
 def retrying(job: Job, happened: Happened, delay_seconds: float, lessee: Lessee) -> Progress:
     """The attempt failed; the same step is due again after the back-off."""
-    assert happened.failure is not None  # noqa: S101 - for mypy
-    step = _step_write(job, "ready", error=happened.failure.as_dict(), attempt=job.held.attempt + 1)
+    failure = _failure(happened)
+    step = step_write(job, _pause_state(job), error=failure.as_dict(), attempt=job.held.attempt + 1)
     step.failures, step.delay_seconds = job.held.failures + 1, delay_seconds
-    data = _step_data(job) | _failure_data(happened.failure) | {"retry_in": round(delay_seconds, 3)}
-    links = _links(job, lessee, [("step.retrying", data)])
-    run = _run_write(job, "waiting", BACK_OFF, _changed_context(job, job.context))
-    return Progress(
-        step=step,
-        cursor=job.cursor,
-        links=links,
-        attempt=_attempt(job, _outcome(happened.failure), happened, lessee),
-        run=run,
-    )
+    data = trail.step_data(job) | trail.failure_data(failure) | {"retry_in": round(delay_seconds, 3)}
+    attempt = attempt_write(job, outcome_of(failure), happened, lessee)
+    return _rested(job, step, BACK_OFF, [("step.retrying", data)], lessee, attempt)
 
 
-def parked(job: Job, happened: Happened, result: Advance, reason: str, lessee: Lessee) -> Progress:
+def parked(job: Job, happened: Happened, park: Park, reason: str, lessee: Lessee) -> Progress:
     """The step failed for good and nobody caught it: the run waits for a person, its cursor as it was."""
-    assert happened.failure is not None  # noqa: S101 - for mypy
-    assert isinstance(result.command, Park)  # noqa: S101 - for mypy
-    step = _step_write(job, "failed", error=happened.failure.as_dict(), attempt=job.held.attempt + 1)
+    failure = _failure(happened)
+    step = step_write(job, "failed", error=failure.as_dict(), attempt=job.held.attempt + 1)
     step.failures = job.held.failures + 1
-    error = result.command.error
-    links = _links(
-        job,
-        lessee,
-        [
-            ("step.failed", _step_data(job) | _failure_data(happened.failure)),
-            ("run.failed", {"reason": reason, "step": job.key, "code": happened.failure.code}),
-        ],
-    )
-    return Progress(
-        step=step,
-        cursor=job.cursor,
-        links=links,
-        attempt=_attempt(job, _outcome(happened.failure), happened, lessee),
-        run=RunWrite(state="failed", reason=reason, error=error, context=_changed_context(job, job.context)),
+    return _parked(
+        job, step, failure, reason, park.error, lessee, attempt_write(job, outcome_of(failure), happened, lessee)
     )
 
 
 def poisoned(job: Job, failure: Failure, lessee: Lessee) -> Progress:
     """The step took its workers down too often: it is not tried again without a person."""
-    step = _step_write(job, "failed", error=failure.as_dict(), attempt=job.held.attempt)
-    data = _step_data(job) | _failure_data(failure)
-    links = _links(
-        job,
-        lessee,
-        [("step.failed", data), ("run.failed", {"reason": POISONED, "step": job.key, "code": failure.code})],
-    )
-    run = RunWrite(
-        state="failed",
-        reason=POISONED,
-        error=language_error(failure, job.ref),
-        context=_changed_context(job, job.context),
-    )
-    return Progress(step=step, cursor=job.cursor, links=links, run=run)
+    step = step_write(job, "failed", error=failure.as_dict(), attempt=job.held.attempt)
+    return _parked(job, step, failure, POISONED, language_error(failure, job.ref), lessee, None)
 
 
-def faulted_again(job: Job, result: Advance, lessee: Lessee) -> Progress:
+def faulted_again(job: Job, park: Park, lessee: Lessee) -> Progress:
     """A retried task faulted once more, in the same place."""
-    assert isinstance(result.command, Park)  # noqa: S101 - for mypy
-    error = result.command.error
-    step = _step_write(job, "failed", error=_fault_error(error), attempt=job.held.attempt + 1)
+    error = fault_error(park.error)
+    step = step_write(job, "failed", error=error, attempt=job.held.attempt + 1)
     step.failures = job.held.failures + 1
-    return _progress(job, step, "step.failed", _step_data(job), result, None, None, lessee)
-
-
-def run_ended_links(held: Claimed, lessee: Lessee) -> list[Link]:
-    """Return the audit link of a step whose run ended while it was running."""
-    data = {"step": held.key, "claim": held.claim, "superseded": True}
-    return _sealed(held, lessee, held.now, [("step.cancelled", data)])
-
-
-def poisoned_links(held: Claimed, failure: Failure, lessee: Lessee) -> list[Link]:
-    """Return the audit links of a step that is parked from its row alone."""
-    step = {"step": held.key, "name": held.name, "kind": held.kind, "claim": held.claim, "crashes": held.crashes}
-    run = {"reason": POISONED, "step": held.key, "code": failure.code}
-    return _sealed(held, lessee, held.now, [("step.failed", step | _failure_data(failure)), ("run.failed", run)])
+    failure = Failure(error["code"], error["message"], retryable=False)
+    return _parked(job, step, failure, DEAD_LETTER, park.error, lessee, None)
 
 
 def blocked(job: Job, delay_seconds: float, lessee: Lessee) -> Progress:
     """No worker here knows the handler: the step waits, untouched, for one that does. The audit trail says it once."""
-    step = _step_write(job, "ready", attempt=job.held.attempt)
+    step = step_write(job, _pause_state(job), attempt=job.held.attempt)
     step.delay_seconds = delay_seconds
-    known = job.held.run_state == "waiting" and job.held.run_reason == BLOCKED
-    links = [] if known else _links(job, lessee, [("run.blocked", _step_data(job))])
-    run = _run_write(job, "waiting", BLOCKED, _changed_context(job, job.context))
-    return Progress(step=step, cursor=job.cursor, links=links, run=run)
+    events = [] if job.held.rest == BLOCKED else [("run.blocked", trail.step_data(job))]
+    return _rested(job, step, BLOCKED, events, lessee, None)
 
 
-def language_error(failure: Failure, ref: str) -> dict[str, Any]:
-    """Return the language's error object for a failed call; code and retryable travel with it."""
-    status = failure.details.get("status")
-    name = FAULTS.get(failure.code) or ("communication" if isinstance(status, int) else "runtime")
-    return {
-        "type": TYPES + name,
-        "status": status if isinstance(status, int) else STATUS[name],
-        "title": failure.code,
-        "detail": failure.message,
-        "instance": ref,
-        "code": failure.code,
-        "retryable": failure.retryable,
-    }
+def postponed(job: Job, state: str, delay_seconds: float) -> Progress:
+    """The step can do nothing yet; it is tried again later, and nothing happened."""
+    step = step_write(job, state, attempt=job.held.attempt)
+    step.delay_seconds = delay_seconds
+    return Progress(step=step, cursor=job.cursor, links=[], rest=job.held.rest)
+
+
+def resting(job: Job, rest: Rest, lessee: Lessee) -> Progress:
+    """The step waits for a person, a child or a moment; it is looked at again when it is woken."""
+    state = "held" if job.held.stopped else "waiting" if rest.due_at is None else "ready"
+    step = step_write(job, state, attempt=job.held.attempt)
+    step.due_at = rest.due_at
+    events = [] if job.held.rest == rest.reason else [("run.waiting", trail.step_data(job) | {"for": rest.reason})]
+    return _rested(job, step, rest.reason, events, lessee, None)
+
+
+def listening(job: Job, result: Advance, messages: Sequence[int], lessee: Lessee) -> Progress:
+    """The listen has looked at what was delivered and waits for more, perhaps while a body runs."""
+    step = step_write(job, "held" if job.held.stopped else "waiting", attempt=job.held.attempt)
+    data = trail.step_data(job) | {"messages": len(messages)}
+    progress = moved_on(job, step, "run.waiting", data, result, lessee)
+    progress.messages, progress.listens, progress.woken = messages, True, ""
+    if not messages and not result.trace and job.held.rest == progress.rest:
+        progress.links = []
+    return progress
+
+
+def undone(job: Job, happened: Happened, entry: compensating.Entry, lessee: Lessee) -> Progress:
+    """A compensation is done and another one follows."""
+    found = Following()
+    following.begin_undo(job, found, entry)
+    lead = found.lead
+    assert lead is not None  # noqa: S101 - begin_undo made it
+    if job.held.stopped:
+        lead.state = "held"
+    elif lessee.keep() and lessee.serves(lead.queue):
+        lead.worker = lessee.id
+    step = step_write(job, "succeeded", output=happened.output, attempt=job.held.attempt + 1)
+    data = trail.step_data(job) | trail.begun_data(lead, [])
+    return Progress(
+        step=step,
+        cursor=job.cursor,
+        links=trail.links(job, lessee, [("step.succeeded", data)]),
+        next=[lead],
+        run=_run_write(job, "running", UNDOING, UNCHANGED),
+        undoing=found.undoing,
+        undone=True,
+    )
+
+
+def ended(job: Job, happened: Happened, ending: Mapping[str, Any], lessee: Lessee) -> Progress:
+    """Everything is undone, and the run ends as it was decided when that began."""
+    step = step_write(job, "succeeded", output=happened.output, attempt=job.held.attempt + 1)
+    state, reason = ending["state"], ending["reason"]
+    kind = "run.cancelled" if state == "cancelled" else "run.failed"
+    events = [("step.succeeded", trail.step_data(job)), (kind, {"reason": reason})]
+    run = RunWrite(state=state, reason=reason, error=ending.get("error"))
+    links = trail.links(job, lessee, events)
+    return Progress(step=step, cursor=job.cursor, links=links, run=run, undone=True)
 
 
 # --- parts ----------------------------------------------------------------------------------------------------------
-def _progress(
+def moved_on(
     job: Job,
     step: StepWrite,
     kind: str,
     data: Mapping[str, Any],
     result: Advance,
-    following: NextStep | None,
-    attempt: AttemptWrite | None,
     lessee: Lessee,
+    *,
+    attempt: AttemptWrite | None = None,
+    found: Following | None = None,
+    named: NextStep | None = None,
+    left: Left | None = None,
 ) -> Progress:
+    """Return the progress of a step that the engine moved on from. `named` is what the step itself turned into."""
+    found = found or following.following(job, result, lessee)
     command = result.command
-    events: list[tuple[str, Mapping[str, Any]]] = [(kind, data)]
-    context = _changed_context(job, result.context)
-    if isinstance(command, Complete):
-        run: RunWrite | None = RunWrite(state="succeeded", output=command.output, context=context)
-        events.append(("run.succeeded", {"output": canonical.digest(command.output)}))
-    elif isinstance(command, Park):
-        run = RunWrite(state="failed", reason=DEAD_LETTER, error=command.error, context=context)
-        events.append(("run.failed", {"reason": DEAD_LETTER, "step": command.key, "error": command.error.get("title")}))
-    else:
-        resting = isinstance(command, SetTimer)
-        run = _run_write(job, "waiting" if resting else "running", TIMER if resting else "", context)
+    if left is not None:
+        found.lead, found.rest = None, ""
+        found.over += open_keys(job.cursor, result.cursor)
+    lead = found.lead
+    events: list[trail.Event] = [(kind, {**data, **trail.begun_data(lead, job.trace + result.trace)})]
+    closed = left.closed if left else Closed(output=command.output) if isinstance(command, BranchDone) else None
+    if closed is not None:
+        closed.last = closed.last and not _competes(job)
+        events.append(("branch.closed", {"failed": closed.error is not None}))
+    run = _run_after(job, result, found, named or lead, events, left)
     return Progress(
         step=step,
-        cursor=result.cursor,
-        links=_links(job, lessee, events),
-        next=[following] if following else [],
+        cursor={} if closed else result.cursor,
+        links=trail.links(job, lessee, events),
+        next=[*([lead] if lead else []), *found.timers],
         attempt=attempt,
         run=run,
+        rest=found.rest,
+        branches=found.branches,
+        closed=closed,
+        over=found.over,
+        woken=found.woken,
+        listens=found.listens,
+        subscriptions=found.subscriptions,
+        unsubscribe=job.kind == "listen" and step.state not in ("waiting", "held", "ready"),
+        undos=found.undos,
+        undoing=found.undoing,
+        undone=job.held.kind == "undo",
     )
 
 
-def _next_step(job: Job, command: Command, lessee: Lessee) -> NextStep | None:
-    if isinstance(command, Complete):
-        return None
-    step = NextStep(
-        id=uuid7(), key=command.key, ref=command.ref, name=command.name, kind="task", priority=job.held.priority
-    )
-    step.queue = job.held.run_queue
-    if isinstance(command, SetTimer):
-        step.kind, step.due_at = "wait", command.due_at
-    elif isinstance(command, Park):
-        step.error = _fault_error(command.error)
-    elif isinstance(command, CallFunction):
-        action = action_of(command)
-        step.kind, step.input, step.function = "call", command.input, f"{command.function}:{command.version}"
-        step.action_version, step.queue = (action.id, action.queue) if action else (None, step.queue)
-    if isinstance(command, CallFunction | GoOn) and lessee.keep() and lessee.serves(step.queue):
-        step.worker = lessee.id
-    return step
+def open_keys(*cursors: Mapping[str, Any]) -> list[str]:
+    """Return the keys of timers and listens that are open in cursors, for a branch that is left."""
+    keys: list[str] = []
+    for frame in (frame for cursor in cursors for frame in cursor.get("frames", ())):
+        keys += frame.get("timers", ())
+        keys += [frame["key"]] if "pins" in frame and "out" not in frame else []
+    return list(dict.fromkeys(keys))
 
 
-def _adopt(job: Job, step: NextStep, command: Command) -> None:
-    job.action = action_of(command) if isinstance(command, CallFunction) else None
-    job.key, job.ref, job.name, job.kind = step.key, step.ref, step.name, step.kind
-    job.function, job.input = step.function, step.input
-
-
-def _step_write(
+def step_write(
     job: Job, state: str, *, output: Any = None, error: dict[str, Any] | None = None, attempt: int
 ) -> StepWrite:
+    """Return what becomes of the held step."""
     return StepWrite(
         state=state,
         key=job.key,
@@ -258,16 +246,18 @@ def _step_write(
         kind=job.kind,
         function=job.function,
         action_version=job.action.id if job.action else None,
-        queue=job.action.queue if job.action else job.held.queue,
+        queue=(job.action.queue if job.action else "") or job.held.queue,
         input=job.input,
         output=output,
         error=error,
         attempt=attempt,
         failures=job.held.failures,
+        generation=job.held.generation,
     )
 
 
-def _attempt(job: Job, outcome: str, happened: Happened, lessee: Lessee) -> AttemptWrite:
+def attempt_write(job: Job, outcome: str, happened: Happened, lessee: Lessee) -> AttemptWrite:
+    """Return the attempt as it is kept."""
     return AttemptWrite(
         number=job.held.attempt + 1,
         outcome=outcome,
@@ -281,8 +271,77 @@ def _attempt(job: Job, outcome: str, happened: Happened, lessee: Lessee) -> Atte
     )
 
 
-def _outcome(failure: Failure) -> str:
+def outcome_of(failure: Failure) -> str:
+    """Return how an attempt that failed is counted."""
     return "timed_out" if failure.code == "timeout" else "failed"
+
+
+def _parked(
+    job: Job,
+    step: StepWrite,
+    failure: Failure,
+    reason: str,
+    error: dict[str, Any],
+    lessee: Lessee,
+    attempt: AttemptWrite | None,
+) -> Progress:
+    """The step waits for a person. A run that is parked already stays parked for its first reason."""
+    reason = UNDO_FAILED if job.kind == "undo" else reason
+    step_event = ("step.failed", trail.step_data(job) | trail.failure_data(failure))
+    run_event = ("run.failed", {"reason": reason, "step": job.key, "code": failure.code})
+    context = _changed_context(job, job.context)
+    already = job.held.run_state == "failed"
+    run = RunWrite(state="failed", reason=reason, error=error, context=context)
+    return Progress(
+        step=step,
+        cursor=job.cursor,
+        links=trail.links(job, lessee, [step_event] if already else [step_event, run_event]),
+        attempt=attempt,
+        run=_context_write(job, context) if already else run,
+        rest=following.PARKED,
+    )
+
+
+def _rested(
+    job: Job,
+    step: StepWrite,
+    reason: str,
+    events: Sequence[trail.Event],
+    lessee: Lessee,
+    attempt: AttemptWrite | None,
+) -> Progress:
+    """The same step goes on later. Inside a fork, `settling` says what that means for the run."""
+    context = _changed_context(job, job.context)
+    links = trail.links(job, lessee, events)
+    alone = job.held.branch_parent is None and not job.held.stopped
+    run = _run_write(job, "waiting", reason, context) if alone else _context_write(job, context)
+    return Progress(step=step, cursor=job.cursor, links=links, attempt=attempt, run=run, rest=reason)
+
+
+def _run_after(
+    job: Job,
+    result: Advance,
+    found: Following,
+    lead: NextStep | None,
+    events: list[trail.Event],
+    left: Left | None,
+) -> RunWrite | None:
+    """Return what becomes of the run, its event added to `events`."""
+    command, context = result.command, _changed_context(job, result.context)
+    if isinstance(command, Complete):
+        events.append(("run.succeeded", {"output": canonical.digest(command.output)}))
+        return RunWrite(state="succeeded", output=command.output, context=context)
+    error = lead.error if lead else None
+    if error is not None and left is None and job.held.run_state != "failed":
+        told = command.error if isinstance(command, Park) else error
+        events.append(("run.failed", {"reason": DEAD_LETTER, "step": lead.key if lead else "", "error": error["code"]}))
+        return RunWrite(state="failed", reason=DEAD_LETTER, error=told, context=context)
+    if job.held.stopped or job.held.branch_parent is not None:
+        return _context_write(job, context)
+    if found.rest and found.rest not in (following.FORK, following.PARKED):
+        return _run_write(job, "waiting", found.rest, context)
+    undoing = found.lead is not None and found.lead.kind == "undo"
+    return _run_write(job, "running", UNDOING if undoing else "", context)
 
 
 def _run_write(job: Job, state: str, reason: str, context: Any) -> RunWrite | None:
@@ -292,6 +351,13 @@ def _run_write(job: Job, state: str, reason: str, context: Any) -> RunWrite | No
     return RunWrite(state=state, reason=reason, context=context)
 
 
+def _context_write(job: Job, context: Any) -> RunWrite | None:
+    """Write nothing but an export; made from a context that another branch changed meanwhile, it is made again."""
+    if context is UNCHANGED:
+        return None
+    return RunWrite(keep=True, context=context, seen_context=job.stored_context)
+
+
 def _changed_context(job: Job, context: Any) -> Any:
     """Return the new context when this advance, or the one that led to the held call, exported one; else UNCHANGED."""
     if context is job.stored_context or canonical.dumps(context) == canonical.dumps(job.stored_context):
@@ -299,48 +365,21 @@ def _changed_context(job: Job, context: Any) -> Any:
     return context
 
 
-def _links(job: Job, lessee: Lessee, events: list[tuple[str, Mapping[str, Any]]]) -> list[Link]:
-    return _sealed(job.held, lessee, job.now(), events)
+def _competes(job: Job) -> bool:
+    fork = job.cursor["branch"]["list"].removesuffix("/fork/branches")
+    return bool(getattr(job.program.task_at(fork), "compete", False))
 
 
-def _sealed(held: Claimed, lessee: Lessee, at: datetime, events: list[tuple[str, Mapping[str, Any]]]) -> list[Link]:
-    links: list[Link] = []
-    head, seq = bytes(held.audit_head), held.audit_seq
-    for kind, data in events:
-        seq += 1
-        link = seal(
-            head, chain=held.branch, seq=seq, run=held.run, kind=kind, actor=f"worker:{lessee.id}", at=at, data=data
-        )
-        links.append(link)
-        head = link.hash
-    return links
+def _pause_state(job: Job) -> str:
+    return "held" if job.held.stopped else "ready"
 
 
-def _step_data(job: Job) -> dict[str, Any]:
-    data: dict[str, Any] = {"step": job.key, "name": job.name, "kind": job.kind, "claim": job.held.claim}
-    if job.kind == "call":
-        data |= {"function": job.function, "input": canonical.digest(job.input), "attempt": job.held.attempt + 1}
-    if job.held.crashes:
-        data["crashes"] = job.held.crashes
-    return data
+def _adopt(job: Job, step: NextStep, result: Advance) -> None:
+    job.action = action_of(result.command) if isinstance(result.command, CallFunction) else None
+    job.key, job.ref, job.name, job.kind = step.key, step.ref, step.name, step.kind
+    job.function, job.input = step.function, step.input
 
 
-def _begun(following: NextStep | None, trace: list[str]) -> dict[str, Any]:
-    data: dict[str, Any] = {"path": trace} if trace else {}
-    if following is not None:
-        data["next"] = following.key
-    if following is not None and following.due_at is not None:
-        data["due_at"] = following.due_at.isoformat()
-    return data
-
-
-def _failure_data(failure: Failure) -> dict[str, Any]:
-    return {"code": failure.code, "retryable": failure.retryable, "definite": failure.definite}
-
-
-def _fault_error(error: Mapping[str, Any]) -> dict[str, Any]:
-    return {**error, "code": str(error.get("title") or "fault"), "message": _words(error), "retryable": False}
-
-
-def _words(error: Mapping[str, Any]) -> str:
-    return str(error.get("detail") or error.get("title") or error.get("type") or "a fault")
+def _failure(happened: Happened) -> Failure:
+    assert happened.failure is not None  # noqa: S101 - for mypy
+    return happened.failure

@@ -1,5 +1,6 @@
 """The engine's services in production: jq in its sandbox, JSON Schema through its one door."""
 
+import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -34,6 +35,10 @@ class EngineServices:
             return markers.scope(names)
         except markers.UnknownSecret as error:
             raise fault("authorization", "secret not available", str(error)) from None
+
+    def random(self) -> float:
+        """Return a number from 0 to below 1, for jitter."""
+        return random.random()  # noqa: S311 - jitter
 
 
 SERVICES = EngineServices()

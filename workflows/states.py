@@ -33,7 +33,7 @@ STEP_STATES = {
 STEP_FINAL = ("succeeded", "cancelled", "skipped")
 STEP_MOVES = {
     "ready": ("running", "held", "cancelled", "skipped"),
-    "running": ("ready", "waiting", "held", "succeeded", "failed", "cancelled"),
+    "running": ("ready", "waiting", "held", "succeeded", "failed", "cancelled", "skipped"),
     "waiting": ("ready", "held", "cancelled", "skipped"),
     "held": ("ready", "waiting", "cancelled", "skipped"),
     "failed": ("ready", "cancelled", "skipped"),

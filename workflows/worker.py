@@ -16,34 +16,27 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 
 from actions import retry
 from actions.errors import MESSAGE_LIMIT, Failure, shorten
-from workflows import checkpoint, claim, closing, draining, execution, progress
-from workflows.checkpoint import Progress
+from workflows import claim, closing, draining, execution, progress, recording, steps
 from workflows.claim import Claimed
-from workflows.engine.messages import Advance, CallFunction, Continue, Done, Failed, Park, Start
+from workflows.engine.advance import Stale
+from workflows.engine.messages import Advance, CallFunction, Done, Failed
 from workflows.execution import Attempted, LeaseLost
+from workflows.functions.rest import Rest
 from workflows.identity import Identity, identity
-from workflows.job import Job, action_of, follow, load
-from workflows.progress import Happened, Lessee
+from workflows.job import Job, action_of, load
+from workflows.lessee import Happened, Lessee
+from workflows.recording import Moved, Over
 
 log = logging.getLogger(__name__)
 BLOCKED_SECONDS = 15.0
 CANCEL_SECONDS = 5.0
 UNDIGESTED = "engine_error"
-FINAL = ("succeeded", "cancelled")
 _unsure: list[bool] = []
 AWAY = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError)
 
 
-class Moved(Exception):
-    """The branch moved under a checkpoint: nothing was written; read it again and apply the message again."""
-
-
 class ConnectionBroken(Exception):
     """The connection broke under a transactional handler: nothing of it was kept."""
-
-
-class RunEnded(Exception):
-    """The run ended while the step was running: its result is dropped, a transactional handler rolled back."""
 
 
 def work() -> None:
@@ -95,7 +88,7 @@ def drive(held: Claimed, me: Identity, until: float) -> None:
             job = _step_until_recorded(job, lessee, me)
     except LeaseLost:
         log.info("step %s of run %s is not ours any more; this attempt is dropped", current.key, current.run)
-    except RunEnded:
+    except Over:
         _close(current, me)
     except AWAY:
         raise
@@ -117,8 +110,8 @@ def _count_a_crash(me: Identity) -> None:
 
 def _loaded(held: Claimed, lessee: Lessee) -> Job | None:
     """Read what a step needs. One that could not even be parked by way of its data is parked by its row alone."""
-    if held.run_state in FINAL:
-        raise RunEnded
+    if held.over:
+        raise Over
     if held.crashes <= settings.MAX_CRASHES:
         return load(held)
     closing.park(held, _poison(held.crashes), lessee)
@@ -131,41 +124,44 @@ def _step_until_recorded(job: Job, lessee: Lessee, me: Identity) -> Job | None:
         try:
             return _step(job, lessee, me)
         except Moved:
-            job = load(_reloaded(job.held))
+            job = load(recording.reloaded(job.held))
+        except Stale:
+            raise Over from None
 
 
 def _step(job: Job, lessee: Lessee, me: Identity) -> Job | None:
     """Bring the job one checkpoint further; return the next job of the run when it is leased to us."""
-    if job.held.run_state in FINAL:
-        raise RunEnded
-    if job.held.crashes >= settings.MAX_CRASHES and job.kind in ("wait", "task"):
-        return _write(job, progress.poisoned(job, _poison(job.held.crashes), lessee), None)
+    if job.held.over:
+        raise Over
+    if job.held.crashes >= settings.MAX_CRASHES and job.kind not in execution.CALLING and job.kind != "start":
+        return recording.write(job, progress.poisoned(job, _poison(job.held.crashes), lessee), None, lessee)
+    if steps.skips(job):
+        return steps.skip(job, lessee)
     if job.kind == "start":
-        result = job.advance(Start(job.run_input))
+        result = steps.begin(job)
         if not _starts_with_call(result, lessee):
-            return _write(job, progress.begun(job, result, lessee), result)
+            return steps.begun(job, result, lessee)
         assert isinstance(result.command, CallFunction)  # noqa: S101 - for mypy
         job.become(result.command, result)
-    if job.kind == "wait":
-        return _conclude(job, Happened(), lessee)
-    if job.kind == "task":
-        return _go_on(job, lessee)
-    return _call(job, lessee, me)
+    if job.kind in execution.CALLING and job.function:
+        return _call(job, lessee, me)
+    return steps.STEPS[job.kind](job, lessee)
 
 
 def _starts_with_call(result: Advance, lessee: Lessee) -> bool:
-    if not isinstance(result.command, CallFunction) or not lessee.keep():
+    """Tell whether a run begins with a call that can be executed at once, and with nothing beside it."""
+    if not isinstance(result.command, CallFunction) or not lessee.keep() or result.armed:
         return False
     action = action_of(result.command)
-    return action is None or lessee.serves(action.queue)
+    return action is None or not action.queue or lessee.serves(action.queue)
 
 
 def _call(job: Job, lessee: Lessee, me: Identity) -> Job | None:
     if _crashed_too_often(job):
-        return _write(job, progress.poisoned(job, _poison(job.held.crashes), lessee), None)
+        return recording.write(job, progress.poisoned(job, _poison(job.held.crashes), lessee), None, lessee)
     if not execution.known(job):
         log.warning("no handler for %s in this worker: run %s waits for one", job.function, job.held.run)
-        return _write(job, progress.blocked(job, BLOCKED_SECONDS, lessee), None)
+        return recording.write(job, progress.blocked(job, BLOCKED_SECONDS, lessee), None, lessee)
     if execution.transactional(job):
         return _call_in_transaction(job, lessee)
     attempted = execution.attempt(job, me.heartbeat)
@@ -209,7 +205,7 @@ def _keep(job: Job, happened: Happened, lessee: Lessee) -> Job | None:
         except AWAY as error:
             _wait_for_database(error)
             _refresh_when_back(job)
-        except (LeaseLost, RunEnded):
+        except (LeaseLost, Over, Stale):
             raise
         except Exception as error:
             if happened.failure is not None and happened.failure.code == UNDIGESTED:
@@ -222,7 +218,7 @@ def _refresh_when_back(job: Job) -> None:
     """Read the held step again once the database answers; a COMMIT that arrived after all means LeaseLost."""
     while True:
         try:
-            return _refresh(job)
+            return recording.refresh(job)
         except AWAY as error:
             _wait_for_database(error)
 
@@ -233,57 +229,27 @@ def _conclude(job: Job, happened: Happened, lessee: Lessee) -> Job | None:
         try:
             return _record(job, happened, lessee)
         except Moved:
-            _refresh(job)
+            recording.refresh(job)
+            if job.held.over:
+                raise Over from None
 
 
 def _record(job: Job, happened: Happened, lessee: Lessee) -> Job | None:
-    """Record a success, a back-off or the end of all attempts."""
+    """Record a success, a rest, a back-off or the end of all attempts."""
     failure = happened.failure
+    if isinstance(happened.output, Rest):
+        return recording.write(job, progress.resting(job, happened.output, lessee), None, lessee)
+    if failure is not None:
+        policy = job.action.retry if job.action else retry.Retry()
+        decision = retry.decide(policy, job.held.failures + 1, failure, random.random())  # noqa: S311 - jitter
+        if isinstance(decision, retry.RetryIn):
+            return recording.write(job, progress.retrying(job, happened, decision.seconds, lessee), None, lessee)
+    if job.kind == "undo":
+        return steps.after_undo(job, happened, lessee)
     if failure is None:
-        result = job.advance(Done(job.key, happened.output))
-        return _write(job, progress.succeeded(job, happened, result, lessee), result)
-    policy = job.action.retry if job.action else retry.Retry()
-    decision = retry.decide(policy, job.held.failures + 1, failure, random.random())  # noqa: S311 - jitter
-    if isinstance(decision, retry.RetryIn):
-        return _write(job, progress.retrying(job, happened, decision.seconds, lessee), None)
-    result = job.advance(Failed(job.key, progress.language_error(failure, job.ref)))
-    reason = progress.TIMED_OUT if failure.code == "timeout" else progress.DEAD_LETTER
-    return _write(job, progress.parked(job, happened, result, reason, lessee), result)
-
-
-def _go_on(job: Job, lessee: Lessee) -> Job | None:
-    result = job.advance(Continue())
-    if isinstance(result.command, Park) and result.command.key == job.key:
-        return _write(job, progress.faulted_again(job, result, lessee), result)
-    return _write(job, progress.succeeded(job, Happened(), result, lessee), result)
-
-
-def _write(job: Job, wanted: Progress, result: Advance | None) -> Job | None:
-    """Write a checkpoint and return the job that follows. Raises Moved, LeaseLost, RunEnded."""
-    now = checkpoint.write(job.held, wanted, settings.LEASE_SECONDS)
-    if now is None:
-        raise RunEnded if _reloaded(job.held).run_state in FINAL else Moved
-    following = next((step for step in wanted.next if step.worker is not None), None)
-    if following is None or result is None:
-        return None
-    command = result.command if isinstance(result.command, CallFunction) else None
-    return follow(job, checkpoint.held_after(job.held, wanted, following, now), command, result)
-
-
-def _refresh(job: Job) -> None:
-    """Read the moved branch again; the step itself is still ours. A first call keeps the cursor that led to it."""
-    again = _reloaded(job.held)
-    if job.held.kind != "start":
-        fresh = load(again)
-        job.cursor, job.context, job.stored_context = fresh.cursor, fresh.context, fresh.stored_context
-    job.held, job.read_at = again, time.monotonic()
-
-
-def _reloaded(held: Claimed) -> Claimed:
-    again = claim.reload(held.step, held.claim)
-    if again is None:
-        raise LeaseLost
-    return again
+        return recording.succeeded(job, happened, job.advance(Done(job.key, happened.output)), lessee)
+    error = progress.language_error(failure, job.ref)
+    return recording.failed(job, happened, job.advance(Failed(job.key, error)), lessee)
 
 
 def _close(held: Claimed, me: Identity) -> None:

@@ -16,6 +16,7 @@ from workflows.engine.messages import (
     Message,
     Park,
     Received,
+    Skip,
     Start,
     TimedOut,
 )
@@ -87,6 +88,10 @@ def _first(machine: Machine, message: Message, facts: Facts) -> Step:
         return lambda: _raise(Fault(message.error))
     if isinstance(message, Received):
         return _receive(machine, message)
+    return _skip(machine, message) if isinstance(message, Skip) else _continue(machine, facts)
+
+
+def _continue(machine: Machine, facts: Facts) -> Step:
     if machine.frames.stack:
         if "task" in machine.frames.top and "out" not in machine.frames.top:
             raise Stale("the branch rests in a task")
@@ -102,6 +107,13 @@ def _finish_leaf(machine: Machine, frame: Frame, output: Any) -> Command | None:
     passes = isinstance(task, Wait) or (isinstance(task, RunWorkflow) and not task.await_)
     frame["out"] = frame["in"] if passes else output
     return None
+
+
+def _skip(machine: Machine, message: Skip) -> Step:
+    top = machine.frames.top if machine.frames.stack else {}
+    if not top or ("task" in top and "out" not in top):
+        raise Stale("no task that can be left stands here")
+    return lambda: machine.skip(message.output)
 
 
 def _receive(machine: Machine, message: Received) -> Step:

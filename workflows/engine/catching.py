@@ -148,7 +148,7 @@ def _leave_block(machine: "Machine", task: Try, at: int, error: Mapping[str, Any
     if scope is None:
         _settle(machine, task, frame)
         return None
-    frame |= {"block": "undo", "rest": f"{frame['key']}@u"}
+    frame |= {"block": "undo", "rest": f"{frame['key']}@u", "scope": scope}
     return Undo(frame["rest"], task.ref, task.name, scope)
 
 

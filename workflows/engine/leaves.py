@@ -61,7 +61,8 @@ def call(machine: "Machine", task: Call, frame: Frame, scope: Scope) -> Command:
     value = machine.data.resolve(task.with_, frame["in"], scope, task.ref)
     effect = _effect(machine, task, frame, scope)
     if task.function == COMPENSATE:
-        return Undo(frame["key"], task.ref, task.name, _enclosing_saga(machine))
+        frame["scope"] = _enclosing_saga(machine)
+        return Undo(frame["key"], task.ref, task.name, frame["scope"])
     if task.function == "http":
         value = _with_variables(value, frame["in"], task.ref)
     if task.undo is not None and task.undo.with_ is None:

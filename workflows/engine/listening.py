@@ -38,7 +38,7 @@ def open_listen(machine: "Machine", task: Listen, frame: Frame, scope: Scope) ->
 def receive(machine: "Machine", task: Listen, frame: Frame, event: Event) -> Command | None:
     """Take an event or pass it over. Raises Fault with the frame as it was."""
     strategy, met = task.to, list(frame["met"])
-    pins = dict(frame["pins"])
+    pins, taken = dict(frame["pins"]), False
     if isinstance(strategy.until, Strategy):
         ended = list(frame["until_met"])
         offset = len(strategy.filters)
@@ -47,9 +47,10 @@ def receive(machine: "Machine", task: Listen, frame: Frame, event: Event) -> Com
         ):
             frame["out"] = frame["got"]
             return None
+        taken = ended != frame["until_met"]
         frame["until_met"] = ended
     if not _accepts(machine, task, frame, strategy, 0, met, pins, event):
-        return _listening(frame, task)
+        return _listening(frame, task, taken=taken)
     item = events.read(event, task.read)
     state = {**frame, "met": met, "pins": pins, "busy": item}
     if task.foreach and task.foreach.tasks is not None:
@@ -88,7 +89,7 @@ def _collect(machine: "Machine", task: Listen, frame: Frame, state: Frame, outpu
         frame["seen"] = seen
     machine.data.context = context
     if not ends:
-        return _listening(frame, task)
+        return _listening(frame, task, taken=True)
     frame["out"] = got
     return None
 
@@ -178,5 +179,5 @@ def _filters(strategy: Strategy) -> list[EventFilter]:
     return [*strategy.filters, *inner]
 
 
-def _listening(frame: Frame, task: Listen) -> Listening:
-    return Listening(frame["key"], task.ref, task.name)
+def _listening(frame: Frame, task: Listen, *, taken: bool) -> Listening:
+    return Listening(frame["key"], task.ref, task.name, taken)

@@ -133,6 +133,27 @@ class Machine:
         else:
             frame["top"] = task.index
 
+    def skip(self, output: Any) -> Command | None:
+        """Leave the task or the end of a list that faulted, with this output instead."""
+        top = self.frames.top
+        if "task" in top:
+            task = self.program.task_at(self.frames.pop()["task"])
+            self._follow(top.get("then", task.then), output)
+            return None
+        tasks = self.program.list_at(top["list"])
+        if top["i"] < top.get("end", len(tasks)):
+            task = tasks[top["i"]]
+            self._note(top, task)
+            self._follow(task.then, output)
+        elif len(self.frames.stack) > 1:
+            self.frames.pop()
+            self.frames.top["out"] = output
+        else:
+            self.frames.stack = []
+            self.frames.end_all_timers()
+            return Complete(output)
+        return None
+
     # --- leaving ----------------------------------------------------------------------------------------------------
     def _leave(self, frame: Frame) -> None:
         task = self.program.task_at(frame["task"])
@@ -196,6 +217,8 @@ class Machine:
         return self._complete(output)
 
     def _complete(self, output: Any) -> Command:
+        if self.data.facts.stopped:
+            return GoOn(self.position()[1], "", self.program.name)
         data = self.program.output
         result = self.data.transform(data.as_, output, self.data.workflow_scope())
         self.data.check(data.schema, result, "output", "")

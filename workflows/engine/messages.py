@@ -49,7 +49,14 @@ class Continue:
     """Begin a branch, or go on where the cursor stands: after a used-up budget, or when a person retries a task."""
 
 
-Message = Start | Done | Failed | TimedOut | Received | Continue
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Leave the pure task that faulted: this is its output."""
+
+    output: Any
+
+
+Message = Start | Done | Failed | TimedOut | Received | Continue | Skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +114,15 @@ class Listen:
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """Go on resting in the listen with this key: it wants more events, also those that were delivered meanwhile."""
+    """Go on resting in the listen with this key: it wants more events, also those that were delivered meanwhile.
+
+    `taken`: the event that was received is one of its own.
+    """
 
     key: str
     ref: str
     name: str
+    taken: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,12 +34,16 @@ class Services(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of the run itself. `webhook` is the address that events for the run can be sent to."""
+    """What is known of the run itself. `webhook` is the address that events for the run can be sent to.
+
+    A run that is `stopped` (parked on another branch, or suspended) does not complete: it goes on when it is let go.
+    """
 
     run: str
     input: Any
     started_at: datetime
     webhook: str = ""
+    stopped: bool = False
 
 
 class Scope(Mapping[str, Any]):

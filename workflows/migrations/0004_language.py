@@ -1,7 +1,8 @@
 import django.core.validators
 import django.db.models.deletion
-import dotdo_site.lib.ids
 from django.db import migrations, models
+
+import dotdo_site.lib.ids
 
 
 class Migration(migrations.Migration):

@@ -67,6 +67,16 @@ def lock_line(run_id: uuid.UUID, *, above: bool = False) -> Line:
     return Line(locked[: len(parents)], locked[len(parents) :])
 
 
+def lock_below(steps: Sequence[uuid.UUID]) -> list[Locked]:
+    """Lock the open runs that steps have started, and those below them, each after its parent."""
+    open_runs = Run.objects.filter(parent_step__in=steps).exclude(state__in=states.RUN_FINAL)
+    level, members = list(open_runs.order_by("id").values_list("pk", flat=True)), []
+    while level:
+        members += [run for run in _runs(level) if run.state not in states.RUN_FINAL]
+        level = _children(level)
+    return _with_branches(members)
+
+
 def idle_steps(runs: Iterable[Run]) -> QuerySet[Step]:
     """Return the steps that nobody executes, locked in id order; faults that the workflow caught are not among them."""
     steps = Step.objects.select_for_update(no_key=True, skip_locked=True)

@@ -1,6 +1,8 @@
 """Undo what a run has done: everything open ends, then workers run the recorded compensations, the last one first."""
 
 import uuid
+from collections.abc import Mapping
+from typing import Any
 
 from django.db import transaction
 from django.db.models.functions import Now
@@ -13,7 +15,6 @@ from workflows.operations.errors import refuse
 from workflows.operations.locking import Locked, lock_line, raise_revision, record
 
 KEY = "#undo"
-ENDING = {"frames": [], "ending": {"state": "cancelled", "reason": "undone"}}
 LEFT = ("recorded", "running")
 
 
@@ -32,15 +33,32 @@ def undo(run_id: uuid.UUID, *, actor: str, reason: str) -> None:
         end(children, actor, reason)
         end_steps([head.run])
         record([(head, "run.undo_requested", {"was": head.run.state, "recorded": recorded})], actor, reason)
-        _begin(head)
+        _begin(head, {"state": "cancelled", "reason": "undone"})
         wake.workers()
 
 
-def _begin(head: Locked) -> None:
+def undo_after_fault(run_id: uuid.UUID, error: Mapping[str, Any] | None, *, actor: str) -> None:
+    """Undo a run that was just parked, if there is anything to undo, in the transaction that parked it.
+
+    It ends as failed, for good: its workflow says so (`onFault: undo`).
+    """
+    line = lock_line(run_id)
+    head = line.head
+    recorded = Undo.objects.filter(run=run_id, state__in=LEFT).count()
+    if not recorded or Step.objects.filter(run=run_id, key=KEY).exists():
+        return
+    end(line.family[1:], actor, "")
+    end_steps([head.run])
+    record([(head, "run.undo_requested", {"was": "failed", "recorded": recorded})], actor, "onFault")
+    _begin(head, {"state": "failed", "reason": "undone", "error": error})
+    wake.workers()
+
+
+def _begin(head: Locked, ending: Mapping[str, Any]) -> None:
     run, root = head.run, head.root
     others = [branch for branch in head.branches if branch is not root]
     raise_revision(others, state="closed", closed_at=Now(), rest="")
-    raise_revision([root], cursor=ENDING, rest="", open=0)
+    raise_revision([root], cursor={"frames": [], "ending": ending}, rest="", open=0)
     Step.objects.create(
         run=run,
         branch=root,

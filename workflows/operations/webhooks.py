@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db import transaction
 
-from actions import secrets
+from actions import sealing, secrets
 from actions.errors import ActionError
 from audit.recording import record
 from dotdo_site.access.rates import Rate
@@ -113,7 +113,7 @@ def _secrets(endpoint: Endpoint | None) -> list[str]:
         return [NOBODYS_SECRET]
     try:
         return list(secrets.parts_of(endpoint.connection).values())
-    except (ActionError, secrets.CannotDecrypt):
+    except (ActionError, sealing.CannotDecrypt):
         return []
 
 
@@ -164,8 +164,15 @@ def _replay(endpoint: Endpoint, number: str, incoming: Incoming) -> Accepted:
 def _log_stranger(endpoint: Endpoint, incoming: Incoming, verified: bool) -> None:
     """Log what was not let in, but not for as long as anybody likes to knock."""
     if STRANGERS.take(f"refused:{endpoint.pk.hex}") is None:
-        why = signatures.complaint(endpoint.style, incoming.headers, incoming.at.timestamp())
-        _log(endpoint, incoming, "refused", 401, reason="The endpoint is switched off." if verified else why)
+        _log(endpoint, incoming, "refused", 401, reason=_reason(endpoint, incoming, verified))
+
+
+def _reason(endpoint: Endpoint, incoming: Incoming, verified: bool) -> str:
+    if verified:
+        return "The endpoint is switched off."
+    if not _secrets(endpoint):
+        return "The connection has no secret that can be read."
+    return signatures.complaint(endpoint.style, incoming.headers, incoming.at.timestamp())
 
 
 def _log(

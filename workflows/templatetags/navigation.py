@@ -1,23 +1,30 @@
 """The side navigation: only pages that exist, and only those that the reader may open."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from django import template
 from django.urls import NoReverseMatch, reverse
 
+from workflows import queries
+from workflows.approvals import Person, person_of
+
 register = template.Library()
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A link of the navigation. `section` is the first part of the paths for which it is the current one."""
+    """A link of the navigation. `section` is the first part of the paths for which it is the current one; `count`
+    tells how much waits there.
+    """
 
     icon: str
     title: str
     url: str
     section: str
     permission: str = ""
+    count: Callable[[Person], int] | None = None
 
 
 NAVIGATION = (
@@ -26,6 +33,9 @@ NAVIGATION = (
         (
             Entry("home", "Overview", "overview", "", "workflows.view_run"),
             Entry("list", "Runs", "runs", "runs", "workflows.view_run"),
+            Entry(
+                "person", "Approvals", "approvals", "approvals", "workflows.answer_approval", queries.count_approvals
+            ),
             Entry("data", "Datastore", "datastore", "datastore", "workflows.view_entry"),
         ),
     ),
@@ -60,8 +70,12 @@ def navigation(context: template.Context) -> dict[str, Any]:
     }
 
 
-def _links(entries: tuple[Entry, ...], user: Any, section: str) -> list[tuple[Entry, str, bool]]:
-    return [(entry, _url(entry), entry.section == section) for entry in entries if _url(entry) and _may(entry, user)]
+def _links(entries: tuple[Entry, ...], user: Any, section: str) -> list[tuple[Entry, str, bool, int]]:
+    return [
+        (entry, _url(entry), entry.section == section, entry.count(person_of(user)) if entry.count else 0)
+        for entry in entries
+        if _url(entry) and _may(entry, user)
+    ]
 
 
 def _roles(user: Any) -> str:

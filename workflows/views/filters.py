@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
+from uuid import UUID
 
 from dotdo_site.lib import durations
 from workflows.queries import LABELS, RunFilter
@@ -12,7 +13,7 @@ WINDOWS = {"": "any time", "1h": "last hour", "24h": "last 24 hours", "7d": "las
 KINDS = {"": "actions and workflows", "workflow": "workflows", "action": "actions"}
 ALLOWED = {"status": (*LABELS, "failed"), "kind": tuple(KINDS), "since": tuple(WINDOWS)}
 PAGING = ("after", "before", "v", "top")
-KEYS = ("status", "name", "kind", "q", "tag", "since")
+KEYS = ("status", "name", "kind", "q", "tag", "since", "parent")
 LONGEST = 200
 
 
@@ -37,6 +38,8 @@ class Asked:
         """Read the filter from an address."""
         values = {key: query.get(key, "").replace("\x00", "").strip()[:LONGEST] for key in KEYS}
         kept = {key: value for key, value in values.items() if value and value in ALLOWED.get(key, {value})}
+        if kept.get("parent") and _uuid(kept["parent"]) is None:
+            del kept["parent"]
         wrong = [_unknown_value(key, value) for key, value in values.items() if value and key not in kept]
         return cls(kept, (*wrong, *(_unknown_key(key) for key in query if key not in (*KEYS, *PAGING))))
 
@@ -51,6 +54,7 @@ class Asked:
             kind=asked.get("kind", ""),
             q=asked.get("q", ""),
             tag=asked.get("tag", ""),
+            parent=_uuid(asked.get("parent", "")),
             since=now - timedelta(seconds=durations.seconds(since)) if since else None,
         )
 
@@ -72,7 +76,16 @@ class Asked:
         return {"since": WINDOWS, "kind": KINDS}.get(key, {}).get(value, value)
 
 
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
 def _unknown_value(key: str, value: str) -> str:
+    if key == "parent":
+        return f"parent={value} is not the id of a step."
     return f"{key}={value} is none of the values of {key}: use {', '.join(filter(None, ALLOWED[key]))}."
 
 

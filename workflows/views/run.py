@@ -14,11 +14,12 @@ from django.views.decorators.http import require_GET
 from workflows import queries
 from workflows.queries import RunDetail
 from workflows.views import live, timeline, wording
+from workflows.views.commands import COMMANDS, Command
 from workflows.views.guard import needs
 from workflows.views.permissions import may
 from workflows.views.runs import is_fragment
 
-TABS = {"timeline": "Timeline", "io": "Input and output", "logs": "Logs", "audit": "Audit"}
+TABS = {"timeline": "Timeline", "path": "Path", "io": "Input and output", "logs": "Logs", "audit": "Audit"}
 FRAGMENTS = {"head": "runs/_head.html", "view": "runs/_view.html", "inspector": "runs/_inspector.html"}
 RAW = ("input", "output", "context", "error")
 FINISHED = ("succeeded", "cancelled")
@@ -32,7 +33,7 @@ def run(request: HttpRequest, run_id: UUID) -> HttpResponse:
     built = _build(request, found)
     part = is_fragment(request)
     context = {"run": found, "fragments": built.fragments, "tabs": _tabs(request), **built.context}
-    context |= {"retry_url": reverse("run-retry", args=[run_id]), "cancel_url": reverse("run-cancel", args=[run_id])}
+    context["commands"] = [(command, reverse(command.url_name, args=[run_id])) for command in _permitted(request)]
     response = render(request, "runs/_parts.html" if part else "runs/run.html", context)
     return live.varied(response)
 
@@ -82,8 +83,10 @@ def _build(request: HttpRequest, found: RunDetail) -> live.Live:
         "link": _links(request, view),
         "request_path": reverse("run", args=[found.id]),
         "raw": {part: reverse("run-raw", args=[found.id, part]) for part in RAW},
+        "offered": _offered(request, found),
         "start_again": reverse(f"{found.kind}-start", args=[found.name]) + f"?from={found.id}",
         **_contents(request, found, view),
+        **_about(found, step),
     }
     query = {key: request.GET[key] for key in ("view", "step", "attempt", "fold") if request.GET.get(key)}
     address = "" if found.state in FINISHED else reverse("run-live", args=[found.id])
@@ -95,11 +98,38 @@ def _contents(request: HttpRequest, found: RunDetail, view: str) -> dict[str, An
     if view == "timeline":
         fold = request.GET.get("fold") != "0"
         return {"timeline": timeline.build(found, timezone.now(), fold=fold), "fold": fold}
+    if view == "path":
+        return {"path": queries.path(found.id)}
+    if view == "io":
+        return {"messages": queries.messages(found.id)}
     if view == "audit" and may(request, "audit.view_auditevent"):
         return {"events": queries.audit(found.id), "may_audit": True}
     if view == "logs":
         return {"logs": [(step, each) for step in found.steps for each in step.attempts if each.log]}
     return {}
+
+
+def _permitted(request: HttpRequest) -> list[Command]:
+    return [command for command in COMMANDS.values() if may(request, command.permission)]
+
+
+def _offered(request: HttpRequest, found: RunDetail) -> list[Command]:
+    """Return what the reader may do with the run as it is; the retry of an explained fault stands beside it."""
+    allowed = [command for command in _permitted(request) if command.refusal(found) is None]
+    explained = wording.explain(found) is not None
+    return [command for command in allowed if not (explained and command.verb == "retry")]
+
+
+def _about(found: RunDetail, step: Any) -> dict[str, Any]:
+    """Return what belongs to the chosen step alone: messages, what it waits for, the runs that it started."""
+    if step is None:
+        return {}
+    starts_runs = step.kind == "run" or step.function.startswith("map:")
+    return {
+        "received": queries.messages(found.id, step.id),
+        "wanted": queries.wanted(step.id) if step.kind == "listen" else [],
+        "children": queries.children(step.id, step.name) if starts_runs else None,
+    }
 
 
 def _view(request: HttpRequest) -> str:
@@ -122,7 +152,7 @@ def _chosen(request: HttpRequest, found: RunDetail) -> Any:
         return next((step for step in found.steps if str(step.id) == asked), None)
     if _view(request) != "timeline":
         return None
-    return next((step for step in reversed(found.steps) if step.state == "failed"), None)
+    return next((step for step in reversed(found.steps) if step.state == "failed" and not step.caught), None)
 
 
 def _attempt(request: HttpRequest, step: Any) -> Any:

@@ -1,7 +1,6 @@
 """What people do to a run, each with a reason. Afterwards the page says what became of it, not what was asked for."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from uuid import UUID
 
 from django.contrib import messages
@@ -10,112 +9,81 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from workflows import operations
+from workflows import operations, queries
 from workflows.operations import NotAllowed, UnknownRun
 from workflows.queries import RunDetail
 from workflows.templatetags.display import word
 from workflows.views.answers import see_other
+from workflows.views.commands import COMMANDS, Command
 from workflows.views.guard import needs
-from workflows.views.permissions import actor
+from workflows.views.permissions import actor, may
 from workflows.views.run import find
 
 RESULT_SECONDS = 2.0
 LONGEST_REASON = 1_000
+NO_REASON = f"Say why, in up to {LONGEST_REASON} characters: the reason is kept in the audit trail."
 
 
-@dataclass(frozen=True)
-class Command:
-    """A verb with what its form says."""
+def view(verb: str) -> Callable[..., HttpResponse]:
+    """Return the view of a verb: GET asks for the reason, POST does it and leads back to the run."""
+    command = COMMANDS[verb]
 
-    title: str
-    explanation: str
-    button: str
-    css: str
-    url_name: str
+    @require_http_methods(["GET", "POST"])
+    @needs(command.permission)
+    def answer(request: HttpRequest, run_id: UUID) -> HttpResponse:
+        if request.method == "GET":
+            return _form(request, find(run_id), command)
+        reason = posted_reason(request)
+        if not reason:
+            return _form(request, find(run_id), command, error=NO_REASON)
+        return _do(request, run_id, command, reason)
 
-
-RETRY = Command(
-    "Retry this run?",
-    "It goes on from the step that failed, with the input it had. What is done is not repeated.",
-    "Retry",
-    "primary",
-    "run-retry",
-)
-CANCEL = Command(
-    "Cancel this run?",
-    "Nothing more is begun. What is done stays done; a step that is running ends without effect on the run.",
-    "Cancel the run",
-    "danger",
-    "run-cancel",
-)
+    return answer
 
 
-@require_http_methods(["GET", "POST"])
-@needs("workflows.retry_run")
-def retry(request: HttpRequest, run_id: UUID) -> HttpResponse:
-    """Ask for the reason, then retry and wait a moment for the result."""
-    return _command(request, run_id, RETRY, operations.retry, lambda run: run.can_retry)
-
-
-@require_http_methods(["GET", "POST"])
-@needs("workflows.cancel_run")
-def cancel(request: HttpRequest, run_id: UUID) -> HttpResponse:
-    """Ask for the reason, then cancel."""
-    return _command(request, run_id, CANCEL, operations.cancel, lambda run: run.can_cancel)
-
-
-def _command(
-    request: HttpRequest,
-    run_id: UUID,
-    command: Command,
-    operation: Callable[..., None],
-    refusal: Callable[[RunDetail], str | None],
-) -> HttpResponse:
-    if request.method == "GET":
-        return _form(request, find(run_id), command, refusal)
+def posted_reason(request: HttpRequest) -> str:
+    """Return the reason that was posted, empty when it is missing or too long."""
     reason = request.POST.get("reason", "").replace("\x00", "").strip()
-    if not 0 < len(reason) <= LONGEST_REASON:
-        error = f"Say why, in up to {LONGEST_REASON} characters: the reason is kept in the audit trail."
-        return _form(request, find(run_id), command, refusal, error=error, status=422)
+    return reason if len(reason) <= LONGEST_REASON else ""
+
+
+def _do(request: HttpRequest, run_id: UUID, command: Command, reason: str) -> HttpResponse:
     try:
-        operation(run_id, actor=actor(request), reason=reason)
+        command.operation(run_id, actor=actor(request), reason=reason)
     except UnknownRun as unknown:
         raise Http404(unknown.message) from unknown
     except NotAllowed as refused:
         messages.error(request, f"Nothing was done: {refused.message}")
     else:
-        operations.wait_for(run_id, RESULT_SECONDS)
+        if command.watched:
+            operations.wait_for(run_id, RESULT_SECONDS)
         _tell(request, find(run_id), command)
     return see_other(reverse("run", args=[run_id]))
 
 
-def _form(
-    request: HttpRequest,
-    run: RunDetail,
-    command: Command,
-    refusal: Callable[[RunDetail], str | None],
-    *,
-    error: str = "",
-    status: int = 200,
-) -> HttpResponse:
+def _form(request: HttpRequest, run: RunDetail, command: Command, *, error: str = "") -> HttpResponse:
     context = {
         "run": run,
         "command": command,
-        "refusal": refusal(run),
+        "refusal": command.refusal(run),
+        "undos": queries.undos(run.id) if command.verb == "undo" and may(request, command.permission) else [],
         "error": error,
         "action": reverse(command.url_name, args=[run.id]),
         "reason": request.POST.get("reason", ""),
+        "back": reverse("run", args=[run.id]),
     }
-    return render(request, "runs/command.html", context, status=status)
+    return render(request, "runs/command.html", context, status=422 if error else 200)
 
 
 def _tell(request: HttpRequest, run: RunDetail, command: Command) -> None:
     """Say what became of it: a retry that failed again is a failure."""
-    if command is CANCEL:
-        messages.success(request, "The run is cancelled.")
+    if not command.watched:
+        messages.success(request, command.done)
     elif run.state == "succeeded":
-        messages.success(request, "Retried, and it succeeded.")
+        messages.success(request, f"{command.done}, and it succeeded.")
+    elif run.label == "undone":
+        messages.success(request, "Everything that the run had done is undone.")
     elif run.state == "failed":
-        messages.error(request, f"Retried, and it failed again: {run.now}")
+        messages.error(request, f"{command.done}, and it failed again: {run.now}")
     else:
-        messages.info(request, f"Retried; it is going on ({word(run.label).lower()}): {run.now}")
+        messages.info(request, f"{command.done}; it is going on ({word(run.label).lower()}): {run.now}")

@@ -116,22 +116,12 @@ def _commanded(draft: Draft, command: str, kind: str, name: str) -> Draft:
     if verb == "tab" and not any(problem.rule == "json" for problem in draft.problems):
         draft.tab, draft.text = where, as_json(draft.value)
     elif verb in {"add", "remove"}:
-        draft.value = _items_edited(draft.value, verb, where)
+        draft.value = forms.commanded(draft.value, command)
         draft.problems = []
     elif verb == "check" and not draft.problems:
         draft.problems = operations.check_input(kind, name, draft.value)
         draft.valid = not draft.problems
     return draft
-
-
-def _items_edited(value: Any, verb: str, where: str) -> Any:
-    try:
-        if verb == "add":
-            return forms.edit_items(value, where)
-        listed, _, index = where.rpartition("/")
-        return forms.edit_items(value, listed, remove=int(index))
-    except (KeyError, IndexError, ValueError, TypeError, AttributeError):
-        return value  # the button of a form that was changed by hand: show what there is
 
 
 def _prefilled(request: HttpRequest, name: str) -> Draft:

@@ -46,7 +46,10 @@ TICK_STEPS = (
 THINNEST = 0.35
 SMALLEST = 1e-9
 DONE = frozenset(["succeeded", "cancelled", "skipped"])
-WAITS = frozenset(["wait", "timer", "listen"])
+WAITS = frozenset(["wait", "timer", "listen", "run", "join"])
+WAITING_FUNCTIONS = ("approval:", "map:", "wait-until:")
+# A deadline that was kept and the end of a fork are not worth a row.
+QUIET = frozenset(["timer", "join"])
 
 
 @dataclass(frozen=True)
@@ -143,14 +146,15 @@ def build(run: Any, now: datetime, *, fold: bool = True) -> Timeline:
     if run.state == "failed":  # it rests until a person comes, maybe for days: that is not part of the picture
         now = max([run.created_at, *filter(None, (step.finished_at for step in run.steps))])
     end = ((run.finished_at or now) - run.created_at).total_seconds()
-    steps = [step for index, step in enumerate(run.steps) if index < MAX_ROWS or step.state not in DONE]
+    told = [step for step in run.steps if step.kind not in QUIET or step.state not in DONE]
+    steps = [step for index, step in enumerate(told) if index < MAX_ROWS or step.state not in DONE]
     bars = {step.id: list(_bars(step, run.created_at, now)) for step in steps}
     latest = max([end, 0.05, *(bar.end for row in bars.values() for bar in row)])
     busy = [(bar.start, bar.end) for row in bars.values() for bar in row if bar.kind in {"attempt", "queued"}]
     scale = Scale(latest, busy, fold)
     return Timeline(
         rows=[_row(step, bars[step.id], scale) for step in steps],
-        left_out=run.steps_total - len(steps),
+        left_out=run.steps_total - sum(step.kind not in QUIET for step in steps),
         ticks=_ticks(scale),
         folds=[_fold(scale, *span) for span in scale.folds],
         seconds=latest,
@@ -162,7 +166,7 @@ def _bars(step: Any, origin: datetime, now: datetime) -> Iterable[Bar]:
     def at(moment: datetime) -> float:
         return max((moment - origin).total_seconds(), 0.0)
 
-    if step.kind in WAITS:
+    if step.kind in WAITS or step.function.startswith(WAITING_FUNCTIONS):
         yield _waiting(at(step.created_at), at(step.finished_at or now))  # `started_at` is when a worker noticed
         return
     spans = _attempts(step, now)

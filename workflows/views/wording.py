@@ -17,7 +17,7 @@ class Explanation:
 
 def explain(run: Any) -> Explanation | None:
     """Explain a run that a person should look at; nothing for the others."""
-    step = next((step for step in reversed(run.steps) if step.state == "failed"), None)
+    step = next((step for step in reversed(run.steps) if step.state == "failed" and not step.caught), None)
     if run.label == "retrying":
         waiting = next((step for step in run.steps if step.state == "ready" and step.failures), None)
         return Explanation(run.now, _retrying(waiting), waiting) if waiting else None
@@ -25,7 +25,8 @@ def explain(run: Any) -> Explanation | None:
         return _blocked(run)
     if run.state != "failed" or run.label == "resolved":
         return None
-    return Explanation(run.now, " ".join(_failed(run, step)), step)
+    sentences = _undo_failed(step) if run.label == "undo_failed" else _failed(run, step)
+    return Explanation(run.now, " ".join(sentences), step)
 
 
 def attempts(step: Any) -> str:
@@ -73,6 +74,16 @@ def _failed(run: Any, step: Any) -> list[str]:
     else:
         sentences.append("The attempts that its policy allows are used up.")
     return [*sentences, _done(done), "Nothing after it has begun."]
+
+
+def _undo_failed(step: Any) -> list[str]:
+    """Say what a person has to know about an undo that stopped."""
+    tried = [f"{attempts(step)}."] if step else []
+    return [
+        *tried,
+        "What was undone before it stays undone; the rest still stands.",
+        "Retry goes on undoing from here; a step that was undone by hand can be skipped.",
+    ]
 
 
 def _done(count: int) -> str:

@@ -92,7 +92,7 @@ def _check_limit(report: Report, policy: Mapping[str, Any], pointer: str, variab
             check_duration(report, attempt["duration"], f"{place}/attempt/duration", variables, shortest=shortest)
     if "duration" in limit:
         check_duration(report, limit["duration"], at(place, "duration"), variables, shortest=durations.SHORTEST)
-    if not isinstance(attempt, dict) or "count" in attempt:
+    if not isinstance(attempt, dict) or "count" in attempt or not {"attempt", "duration"}.issuperset(limit):
         return
     if "duration" not in limit:
         hint = "Give it `limit: {attempt: {count: 5}}` or `limit: {duration: PT1H}`."

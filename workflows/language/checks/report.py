@@ -83,10 +83,14 @@ def show(value: Any) -> str:
 
 def nearest(word: str, words: Iterable[str]) -> str:
     """Return "Did you mean `…`?" for the nearest of `words`, or an empty text."""
+    found = _nearest_word(word, words)
+    return f"Did you mean `{found}`?" if found else ""
+
+
+def _nearest_word(word: str, words: Iterable[str]) -> str:
     if len(word) > LONGEST_SHOWN:  # comparing takes quadratic time
         return ""
-    found = difflib.get_close_matches(word, list(words), 1)
-    return f"Did you mean `{found[0]}`?" if found else ""
+    return next(iter(difflib.get_close_matches(word, list(words), 1)), "")
 
 
 def at(pointer: str, key: str | int) -> str:
@@ -107,11 +111,10 @@ def check_object(
     if not isinstance(value, dict):
         report.add(pointer, "this must be an object", found=value, expected=_listed(allowed))
         return False
-    for key in value:
-        if key not in allowed:
-            _refuse_key(report, pointer, key, list(allowed), not_yet or {})
+    known = list(allowed)
+    misspelt = {_refuse_key(report, pointer, key, known, not_yet or {}) for key in value if key not in known}
     for key in required:
-        if key not in value:
+        if key not in value and key not in misspelt:
             report.add(pointer, f"`{key}` is missing")
     return True
 
@@ -147,7 +150,7 @@ def check_one_of(
     given = [key for key in known if key in value]
     if len(given) == 1:
         return given[0]
-    if given or not any(key in (not_yet or {}) for key in value):
+    if given or all(key in beside for key in value):
         report.add(pointer, "this needs exactly one of " + ", ".join(f"`{key}`" for key in known))
     return None
 
@@ -168,12 +171,15 @@ def check_text(report: Report, parent: Mapping[str, Any], key: str, pointer: str
     return None
 
 
-def _refuse_key(report: Report, pointer: str, key: str, allowed: list[str], not_yet: Mapping[str, str]) -> None:
+def _refuse_key(report: Report, pointer: str, key: str, allowed: list[str], not_yet: Mapping[str, str]) -> str:
+    """Report a key that may not be there, and return the one that was probably meant."""
     if key in not_yet:
         report.add(at(pointer, key), f"`{key}` is not supported", suggestion=not_yet[key])
-        return
-    hint = nearest(key, [*allowed, *not_yet]) or f"Known here: {_listed(allowed)}."
+        return ""
+    meant = _nearest_word(key, [*allowed, *not_yet])
+    hint = f"Did you mean `{meant}`?" if meant else f"Known here: {_listed(allowed)}."
     report.add(at(pointer, key), f"`{key[:LONGEST_SHOWN]}` is not a key of this object", suggestion=hint)
+    return meant
 
 
 def _listed(words: Iterable[str]) -> str:

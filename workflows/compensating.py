@@ -1,0 +1,101 @@
+"""What is to be undone next: recorded compensations of a scope, the last one first (`models/undo.py`)."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.db.models import Q
+
+from workflows import payloads
+from workflows.checkpoint import UndoWrite
+from workflows.engine.messages import Advance, Done, PushUndo, Undo
+from workflows.job import Job
+from workflows.models import Undo as Recorded
+from workflows.programs import action_called, is_builtin
+
+ENDED = ("succeeded", "cancelled", "skipped")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A compensation that is due. `id` is None while it is recorded by the very checkpoint that begins it."""
+
+    id: int | None
+    place: str
+    key: str
+    ref: str
+    name: str
+    function: str
+    action_version: uuid.UUID | None
+    input: Any
+
+
+def settled(job: Job, result: Advance) -> Advance:
+    """Go on behind an Undo that has nothing, or nothing more, to do."""
+    while isinstance(result.command, Undo) and next_entry(job, result.command.scope, result.undo) is None:
+        done = Done(result.command.key, {"undone": undone(job, result.command.scope)})
+        result = merged(result, job.advance(done, result))
+    return result
+
+
+def next_entry(job: Job, scope: str, pending: Sequence[PushUndo] = ()) -> Entry | None:
+    """Return the compensation of a scope that comes next; those that are about to be recorded are the newest."""
+    for push in reversed(pending):
+        if _inside(push.place, scope):
+            return _pending(push)
+    replaced = [push.place for push in pending]
+    rows = Recorded.objects.filter(_where(scope), run=job.held.run).exclude(place__in=replaced)
+    left = Q(state="recorded") | Q(state="running", step__state__in=("cancelled",))
+    row = rows.filter(left).order_by("-id").first()
+    if row is None:
+        return None
+    value = payloads.resolve(row.input, payloads.load(job.held.run, [row.input]))
+    return Entry(row.id, row.place, row.key, row.ref, row.name, row.function, row.action_version_id, value)
+
+
+def undone(job: Job, scope: str) -> int:
+    """Return how many compensations of a scope are done."""
+    return Recorded.objects.filter(_where(scope), run=job.held.run, state="done").count()
+
+
+def record(push: PushUndo, step: uuid.UUID | None = None) -> UndoWrite:
+    """Return the row of a compensation."""
+    action = None if is_builtin(push.function) else action_called(push.function, push.version).id
+    function = f"{push.function}:{push.version}"
+    return UndoWrite(
+        place=push.place,
+        key=push.key,
+        ref=push.ref,
+        name=push.name,
+        function=function,
+        action_version=action,
+        input=push.input,
+        step=step,
+    )
+
+
+def merged(before: Advance, after: Advance) -> Advance:
+    """Return two advances that belong to one checkpoint as one."""
+    armed = {timer.key for timer in before.armed}
+    return replace(
+        after,
+        trace=before.trace + after.trace,
+        armed=[timer for timer in before.armed if timer.key not in after.dropped] + after.armed,
+        dropped=before.dropped + [key for key in after.dropped if key not in armed],
+        cut=before.cut + after.cut,
+        undo=before.undo + after.undo,
+    )
+
+
+def _pending(push: PushUndo) -> Entry:
+    row = record(push)
+    return Entry(None, row.place, row.key, row.ref, row.name, row.function, row.action_version, row.input)
+
+
+def _inside(place: str, scope: str) -> bool:
+    return not scope or place.startswith((scope + "/", scope + "@"))
+
+
+def _where(scope: str) -> Q:
+    return Q(place__startswith=scope + "/") | Q(place__startswith=scope + "@") if scope else Q()

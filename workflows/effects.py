@@ -1,0 +1,54 @@
+"""Whether a call is the repetition of an earlier one: a `try` runs again what may have had its effect already.
+
+The idempotency key of a call leaves the attempts of the tries around it out, so a charge that a retried `try` reaches
+again is the same charge. After a definite refusal it is a new one. With another input, after an attempt whose outcome
+nobody knows, it is neither: a person has to decide.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from dotdo_site.lib import canonical
+from workflows import payloads
+from workflows.engine.frames import place
+from workflows.engine.messages import CallFunction
+from workflows.job import Job
+from workflows.models import Step
+from workflows.programs import ActionSpec
+
+AGAIN = re.compile(r"@(?:[2-9]|[1-9][0-9]+)/try/")
+LOOKED_AT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Repetition:
+    """The generation of a call's effect, and whether it must not go on by itself."""
+
+    generation: int = 0
+    error: dict[str, Any] | None = None
+
+
+def repetition(job: Job, command: CallFunction, action: ActionSpec | None) -> Repetition:
+    """Return how a call relates to the same call in earlier attempts of the tries around it."""
+    if not AGAIN.search(command.key):
+        return Repetition()
+    rows = Step.objects.filter(run=job.held.run, ref=command.ref, kind="call").order_by("-id")[:LOOKED_AT]
+    before = next((row for row in rows if row.key != command.key and place(row.key) == place(command.key)), None)
+    if before is None:
+        return Repetition()
+    found = payloads.load(job.held.run, [before.input, before.error])
+    error = payloads.resolve(before.error, found) or {}
+    if before.state == "failed" and error.get("definite"):
+        return Repetition(before.generation + 1)
+    unknown = before.state == "failed" and action is not None and not action.transactional and action.effect != "pure"
+    same = canonical.dumps(payloads.resolve(before.input, found)) == canonical.dumps(command.input)
+    return Repetition(before.generation, _changed(before.key) if unknown and not same else None)
+
+
+def _changed(key: str) -> dict[str, Any]:
+    message = (
+        f"The outcome of {key} is unknown, and this attempt would send other input under the same idempotency key. "
+        "Look at the receiver: retry if nothing happened there, skip with the result if it did."
+    )
+    return {"code": "input_changed", "message": message, "retryable": False, "definite": True}

@@ -1,0 +1,33 @@
+"""Who writes a checkpoint, and what it saw happen."""
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from actions.errors import Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Lessee:
+    """The worker that writes. `keep()` is false when it must hand the run back: its time slice ended or it drains."""
+
+    id: uuid.UUID
+    code_version: str
+    queues: tuple[str, ...]
+    keep: Callable[[], bool]
+
+    def serves(self, queue: str) -> bool:
+        """Tell whether this worker takes steps of a queue; no list of queues means all of them."""
+        return not self.queues or queue in self.queues
+
+
+@dataclass(slots=True)
+class Happened:
+    """One attempt as the worker saw it."""
+
+    output: Any = None
+    failure: Failure | None = None
+    log: list[dict[str, Any]] = field(default_factory=list)
+    started_at: datetime | None = None

@@ -1,0 +1,137 @@
+"""Record the end of a step: what the engine said, what it means for other branches and runs, in one commit."""
+
+import time
+
+from django.conf import settings
+from django.db import transaction
+
+from workflows import checkpoint, claim, compensating, crossing, cutting, progress, settling, wake
+from workflows.checkpoint import Progress, Written
+from workflows.claim import Claimed
+from workflows.engine.messages import Advance, Complete, Park
+from workflows.execution import LeaseLost
+from workflows.job import Job, follow, load
+from workflows.lessee import Happened, Lessee
+from workflows.operations import undoing
+
+ENDS = ("succeeded", "cancelled", "failed")
+
+
+class Moved(Exception):
+    """The branch moved under a checkpoint: nothing was written; read it again and apply the message again."""
+
+
+class Over(Exception):
+    """The run ended, or the scope of the step was left, while it was running: its result is dropped."""
+
+
+def succeeded(job: Job, happened: Happened, result: Advance, lessee: Lessee) -> Job | None:
+    """Record that the held step is done. Raises Moved, Over."""
+    result = compensating.settled(job, result)
+    left = crossing.left(job, result.command.error) if isinstance(result.command, Park) else None
+    return write(job, progress.succeeded(job, happened, result, lessee, left=left), result, lessee)
+
+
+def listened(job: Job, result: Advance, messages: list[int], lessee: Lessee) -> Job | None:
+    """Record that the held listen has all it wanted. Raises Moved, Over."""
+    left = crossing.left(job, result.command.error) if isinstance(result.command, Park) else None
+    wanted = progress.succeeded(job, Happened(), result, lessee, left=left)
+    wanted.messages, wanted.listens = messages, True
+    return write(job, wanted, result, lessee)
+
+
+def failed(job: Job, happened: Happened, result: Advance, lessee: Lessee) -> Job | None:
+    """Record that the held step failed for good: caught, or the run is parked on it. Raises Moved, Over."""
+    assert happened.failure is not None  # noqa: S101 - for mypy
+    if not isinstance(result.command, Park):
+        result = compensating.settled(job, result)
+        return write(job, progress.caught(job, happened, result, lessee), result, lessee)
+    left = crossing.left(job, result.command.error)
+    if left is not None:
+        return write(job, progress.caught(job, happened, result, lessee, left=left), result, lessee)
+    reason = progress.TIMED_OUT if happened.failure.code == "timeout" else progress.DEAD_LETTER
+    return write(job, progress.parked(job, happened, result.command, reason, lessee), result, lessee)
+
+
+def write(job: Job, wanted: Progress, result: Advance | None, lessee: Lessee) -> Job | None:
+    """Write a checkpoint and return the job that follows it under the same lease. Raises Moved, LeaseLost, Over."""
+    if _alone(job, wanted, result):
+        written = _checkpoint(job, wanted)
+    else:
+        with transaction.atomic():
+            written = _with_others(job, wanted, result, lessee)
+    if wanted.branches or wanted.closed or wanted.woken:
+        wake.workers()
+    if written.run_state == "waiting" and job.held.branch_parent is not None and not wanted.rest:
+        _settle(job)
+    following = next((step for step in wanted.next if step.worker is not None), None)
+    if following is None:
+        return None
+    return follow(job, checkpoint.held_after(job.held, wanted, following, written), following.input, result)
+
+
+def refresh(job: Job) -> None:
+    """Read the moved branch again; the step itself is still ours. A first call keeps the cursor that led to it."""
+    again = reloaded(job.held)
+    if job.held.kind != "start":
+        fresh = load(again)
+        job.cursor, job.context, job.stored_context = fresh.cursor, fresh.context, fresh.stored_context
+    job.held, job.read_at = again, time.monotonic()
+
+
+def reloaded(held: Claimed) -> Claimed:
+    """Return the held step as it is now. Raises LeaseLost."""
+    again = claim.reload(held.step, held.claim)
+    if again is None:
+        raise LeaseLost
+    return again
+
+
+def _alone(job: Job, wanted: Progress, result: Advance | None) -> bool:
+    """Tell whether the checkpoint concerns nothing but its own branch: the usual case, one statement."""
+    held, run = job.held, wanted.run
+    if job.kind == "join" or wanted.step.caught:
+        return False
+    if result is not None and any(key != job.key for key in result.cut):
+        return False
+    if held.branch_parent is not None and (wanted.rest or wanted.closed):
+        return False
+    if run is None or run.state not in ENDS:
+        return True
+    others = held.parent_step or held.branch_parent or progress.open_keys(job.cursor) or job.cursor.get("timer")
+    return not others and not (run.state == "failed" and job.program.on_fault == "undo")
+
+
+def _with_others(job: Job, wanted: Progress, result: Advance | None, lessee: Lessee) -> Written:
+    """Write a checkpoint with all it means for other branches and runs, in the open transaction."""
+    held, actor = job.held, f"worker:{lessee.id}"
+    cutting.lock(held.run)
+    written = _checkpoint(job, wanted)
+    if result is not None:
+        cutting.end_leaves(held.run, [key for key in result.cut if key != job.key], actor=actor)
+    if job.kind == "join" or wanted.step.caught:
+        cutting.end_step(held.run, held.step, job.kind, job.function, actor=actor)
+    if result is not None and isinstance(result.command, Complete):
+        cutting.end_others(held.run, held.branch, actor=actor)
+    elif wanted.run is not None and wanted.run.state == "failed":
+        cutting.hold_others(held.run, held.branch)
+        if job.program.on_fault == "undo" and wanted.run.reason != progress.UNDO_FAILED:
+            undoing.undo_after_fault(held.run, wanted.run.error, actor=actor)
+    elif held.branch_parent is not None:
+        settling.settle(held.run)
+    if wanted.run is not None and wanted.run.state in ENDS and held.parent_step is not None:
+        wake.step(held.parent_step)
+    return written
+
+
+def _settle(job: Job) -> None:
+    with transaction.atomic():
+        settling.lock(job.held.run)
+        settling.settle(job.held.run)
+
+
+def _checkpoint(job: Job, wanted: Progress) -> Written:
+    written = checkpoint.write(job.held, wanted, settings.LEASE_SECONDS)
+    if written is None:
+        raise Over if reloaded(job.held).over else Moved
+    return written
