@@ -5,11 +5,13 @@ The vocabulary is that of the kit; a step that is not in it fails the scenario, 
 
 import os
 import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from gherkin.parser import Parser
 
 from tests.conformance.judging import Came
@@ -51,11 +53,19 @@ def folder() -> Path:
 def scenarios() -> Iterator[Scenario]:
     """Yield all scenarios of all features."""
     for file in sorted(folder().glob("*.feature")):
-        feature = Parser().parse(file.read_text())["feature"]
+        feature: Any = Parser().parse(file.read_text())["feature"]
         for child in feature["children"]:
             one = child["scenario"]
             steps = tuple(Step(step["text"], step.get("docString", {}).get("content", "")) for step in one["steps"])
             yield Scenario(file.stem, one["name"], steps)
+
+
+FOUND = tuple(scenarios())
+KNOWN = 21
+WHY_NOT = f"there are no conformance features in {folder()}; {VARIABLE} names the folder of them"
+NEEDED = pytest.mark.skipif(not FOUND, reason=WHY_NOT)
+if not FOUND:
+    warnings.warn(f"SKIPPED: {WHY_NOT}", pytest.PytestWarning, stacklevel=1)
 
 
 @dataclass(slots=True)

@@ -21,6 +21,7 @@ class Came:
     resting: str = ""
     path: Sequence[str] = ()
     calls: Sequence[tuple[str, Any]] = ()
+    undone: Sequence[tuple[str, Any]] = ()
 
 
 def judge(case: Case, came: Came) -> None:
@@ -36,9 +37,9 @@ def judge(case: Case, came: Came) -> None:
         assert (came.state, came.resting) == ("waiting", case.resting), told
     if case.path is not None:
         assert list(came.path) == list(case.path), told
-    if case.calls is not None:
-        made = [{name: value} for name, value in came.calls]
-        assert same(list(case.calls), made, came.run), made
+    for expected, seen in ((case.calls, came.calls), (case.undone, came.undone)):
+        made = [{name: value} for name, value in seen]
+        assert expected is None or same(list(expected), made, came.run), made
 
 
 def judge_refusal(case: Case, problems: Sequence[Any]) -> None:
@@ -46,7 +47,7 @@ def judge_refusal(case: Case, problems: Sequence[Any]) -> None:
     told = [str(problem) for problem in problems]
     assert sorted(problem.pointer for problem in problems) == sorted(one["at"] for one in case.refused), told
     for one in case.refused:
-        assert any(problem.pointer == one["at"] and one["says"] in str(problem) for problem in problems), told
+        assert any(problem.pointer == one["at"] and str(one["says"]) in str(problem) for problem in problems), told
 
 
 def same(expected: Any, seen: Any, run: str) -> bool:

@@ -10,6 +10,7 @@ from actions import registry, schemas
 from tests.support import answers
 from workflows.expressions import compiles
 from workflows.language import FunctionInfo, LoadError, Problem, Program, build, load, lock_functions, stored, validate
+from workflows.occurrences import cron_problem
 
 CONNECTIONS = ("shop", "bank")
 
@@ -74,6 +75,7 @@ def problems(document: Any, catalog: TableCatalog) -> list[Problem]:
         catalog,
         compile_expression=compiles,
         check_schema=lambda schema: [(found.pointer, found.message) for found in schemas.check_schema(schema)],
+        check_cron=cron_problem,
     )
 
 

@@ -23,14 +23,21 @@ def play(case: Case) -> None:
     if case.refused:
         return judge_refusal(case, problems(case.documents[-1], catalog))
     assert not problems(case.documents[-1], catalog)
-    return judge(case, _run(case, program(case.documents[-1], catalog), programs))
-
-
-def _run(case: Case, main: Program, programs: dict[str, Program]) -> Came:
     TABLE.fill(case.answers or {})
+    main = program(case.documents[-1], catalog)
+    return judge(case, _run(main, case.input, programs, list(case.messages)))
+
+
+def execute(document: Any, value: Any) -> Came:
+    """Check and run a document of the features."""
+    catalog = TableCatalog()
+    assert not problems(document, catalog)
+    return _run(program(document, catalog), value, {}, [])
+
+
+def _run(main: Program, value: Any, programs: dict[str, Program], messages: list[Any]) -> Came:
     world = World(programs)
-    run = world.start(main, case.input)
-    messages = list(case.messages)
+    run = world.start(main, value)
     while messages and messages[0].get("early"):
         _happen(world, run, messages.pop(0))
     world.settle()
@@ -42,7 +49,7 @@ def _run(case: Case, main: Program, programs: dict[str, Program]) -> Came:
             break
     state = "waiting" if run.state == "running" else run.state
     path = tasks_run(main, run.path)
-    return Came(run.id, state, run.output, run.error, run.resting, path, tuple(TABLE.calls))
+    return Came(run.id, state, run.output, run.error, run.resting, path, TABLE.calls, run.undone)
 
 
 def _happen(world: World, run: PureRun, message: Any) -> None:

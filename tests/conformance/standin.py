@@ -6,11 +6,11 @@ port 443; the guard checks every connection as always, and TLS is verified again
 
 import base64
 import contextlib
-import datetime
 import json
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -23,7 +23,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django.fixtures import Settings
 
 from actions.handlers import guard, reach
 
@@ -37,6 +37,12 @@ PARAMETERS = {
     "status": {"name": "status", "in": "query", "required": True, "type": "array", "collectionFormat": "multi"},
     "petId": {"name": "petId", "in": "path", "required": True, "type": "integer"},
     "body": {"name": "body", "in": "body", "required": True, "schema": {"type": "object"}},
+}
+# what an answer of httpbin has that is not JSON: its type and its bytes
+PLAIN = {
+    "text": ("text/plain; charset=utf-8", "héllo".encode()),
+    "bytes": ("application/octet-stream", b"\x00\xff"),
+    "broken": ("application/json", b"{not json"),
 }
 SWAGGER = {
     "swagger": "2.0",
@@ -82,7 +88,7 @@ def standin_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[S
 
 @pytest.fixture
 def standin(
-    standin_server: tuple[Standin, ssl.SSLContext], settings: SettingsWrapper, monkeypatch: pytest.MonkeyPatch
+    standin_server: tuple[Standin, ssl.SSLContext], settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> Standin:
     """Let the two hosts, and nothing else, lead to the stand-in."""
     server, trust = standin_server
@@ -160,38 +166,44 @@ class _Handler(BaseHTTPRequestHandler):
             return (200, {"authenticated": True, "token": given}) if given else (401, None)
         if head == "status" and rest:
             return int(rest[0]), None
+        if head in PLAIN:
+            return 200, PLAIN[head]
         if head == "anything":
             headers = {name.lower(): value for name, value in self.headers.items()}
             return 200, {"path": self.path, "args": query, "headers": headers}
         return 404, {"message": "there is no such route"}
 
     def _reply(self, status: int, value: Any) -> None:
-        body = b"" if value is None else json.dumps(value).encode()
+        kind, body = value if isinstance(value, tuple) else ("application/json", _encoded(value))
         self.send_response(status)
         if status in range(300, 400):
             self.send_header("Location", "https://httpbin.org/anything/elsewhere")
         if status == 401:
             self.send_header("WWW-Authenticate", 'Basic realm="Standin"')
         if body:
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+
+def _encoded(value: Any) -> bytes:
+    return b"" if value is None else json.dumps(value).encode()
 
 
 def _certificate(folder: Path) -> Path:
     """Write a self-signed certificate for the hosts, and its key, into one file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "stand-in")])
-    now = datetime.datetime.now(datetime.UTC)
+    now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=7))
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=7))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(host) for host in HOSTS]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)

@@ -9,7 +9,8 @@ messages   what happens while the run rests, one after another: {event: {...}} (
 output     the run succeeds with it                     error      the run fails with at least these members
 resting    the run ends up waiting for this             refused    the document is not published: all problems
 path       the tasks that ran, without those that only hold others
-calls      what the table's actions were called with    drivers    pure, database or both (the default)
+calls      what the table's actions were called with    undone     what compensations were called with, in order
+drivers    pure, database or both (the default)
 
 In what is expected, `<any>` matches everything and `<run>` stands for the run's id; a `type` of an error may be the
 short name of a standard one, its `detail` a part of the text.
@@ -49,6 +50,7 @@ class Case:
     refused: tuple[Mapping[str, str], ...] = ()
     path: tuple[str, ...] | None = None
     calls: tuple[Any, ...] | None = None
+    undone: tuple[Any, ...] | None = None
     drivers: tuple[str, ...] = ("pure", "database")
 
     @property

@@ -75,8 +75,14 @@ def task_name(key: str) -> str:
 def give(found: Answer) -> Any:
     """Return the output of an answer, after the time that it takes. Raises ActionError."""
     time.sleep(found.get("takes", 0))
-    if error := found.get("error"):
-        details = {"status": error["status"]} if "status" in error else {}
-        message = error.get("message", "the other side said no")
-        raise ActionError(error.get("code", "declined"), message, retryable=False, details=details)
-    return found.get("output")
+    return given(found)
+
+
+def given(found: Answer) -> Any:
+    """Return the output of an answer at once. Raises ActionError."""
+    if "error" not in found:
+        return found.get("output")
+    error = found["error"]
+    details = {"status": error["status"]} if "status" in error else {}
+    message = error.get("message", "the other side said no")
+    raise ActionError(error.get("code", "declined"), message, retryable=False, details=details)

@@ -13,21 +13,24 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from actions.errors import ActionError, from_exception
-from tests.support.answers import TABLE
+from actions.context import Context
+from actions.errors import ActionError, Failure, from_exception
+from actions.invoke import invoke
+from tests.support.answers import TABLE, given
 from workflows.engine import messages as m
 from workflows.engine.advance import Stale, advance
 from workflows.engine.services import Facts
+from workflows.failures import language_error
 from workflows.language.program import Program
-from workflows.progress import language_error
+from workflows.programs import CALLS, call_spec
 from workflows.services import EngineServices
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 MOST_MESSAGES = 5_000
 HELD = ("do", "for", "try", "fork")
 
-# what a function of the catalog does with its input: its output, or an ActionError
-Handler = Callable[[m.CallFunction], Any]
+# what a call comes to: how long it takes, its output, or its failure
+Answered = tuple[timedelta, Any, Failure | None]
 
 
 class PureServices(EngineServices):
@@ -53,6 +56,12 @@ class Line:
     asked: list[dict[str, Any]] = field(default_factory=list)
     inner: "Fork | None" = None
     open: bool = True
+
+    @property
+    def listening(self) -> bool:
+        """Tell whether the listen is still there, resting or with the body of an event under way."""
+        frames = self.cursor.get("frames", ())
+        return self.open and any(frame.get("key") == self.listen and "pins" in frame for frame in frames)
 
 
 @dataclass
@@ -80,23 +89,23 @@ class PureRun:
     path: list[str] = field(default_factory=list)
     mailbox: list[dict[str, Any]] = field(default_factory=list)
     undo: list[m.PushUndo] = field(default_factory=list)
+    undone: list[tuple[str, Any]] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
     ended: Callable[["PureRun"], None] = lambda _: None
 
     @property
     def resting(self) -> str:
         """Return what an unfinished run waits for."""
-        kinds = ["event" if line.listen else "timer" for line in self.lines if line.open and line.waits]
+        kinds = ["event" if line.listening else "timer" for line in self.lines if line.open and line.waits]
         return kinds[0] if kinds else ""
 
 
 class World:
     """A clock, a queue of messages, and the workflows that runs can be started of."""
 
-    def __init__(self, programs: Mapping[str, Program] | None = None, handlers: Mapping[str, Handler] | None = None):
+    def __init__(self, programs: Mapping[str, Program] | None = None) -> None:
         self.now = EPOCH
         self.programs = dict(programs or {})
-        self.handlers = dict(handlers or {})
         self.services = PureServices()
         self.emitted: list[dict[str, Any]] = []
         self._queue: list[tuple[datetime, int, Callable[[], None]]] = []
@@ -136,7 +145,7 @@ class World:
             if addressed:
                 run.mailbox.append(dict(event))
             for line in run.lines:
-                if line.open and line.listen and (addressed or not self._addressed(event)):
+                if line.listening and (addressed or not self._addressed(event)):
                     line.asked.append(dict(event))
                     self._later(self.now, lambda line=line: self._hand_out(line))  # type: ignore[misc]
 
@@ -157,9 +166,7 @@ class World:
         run = line.run
         facts = Facts(run.id, run.input, EPOCH, f"https://dotdo.example/hooks/{run.id}")
         cursor, context = json.loads(json.dumps([line.cursor, run.context]))
-        return advance(
-            run.program, cursor, message, context=context, facts=facts, services=self.services, now=self.now
-        )
+        return advance(run.program, cursor, message, context=context, facts=facts, services=self.services, now=self.now)
 
     def _keep(self, line: Line, message: m.Message, result: m.Advance) -> None:
         """Record what the advance brings beside its command: path, timers, cancelled leaves, compensations."""
@@ -167,7 +174,8 @@ class World:
         if isinstance(message, m.Done) and not isinstance(result.command, m.Park):
             run.path.append(message.key)
         run.path += result.trace
-        run.undo += result.undo
+        again = {entry.place for entry in result.undo}  # what a retried try completed once more
+        run.undo = [entry for entry in run.undo if entry.place not in again] + result.undo
         for key in (*result.dropped, *result.cut):
             line.waits.pop(key, None)
         if line.inner and line.inner.command.key in result.cut:
@@ -195,18 +203,12 @@ class World:
         self._wait(line, command.key, self.now + takes, message)
 
     def _answer(self, run: PureRun, command: m.CallFunction) -> tuple[timedelta, m.Message]:
-        """Return what a call comes to and how long it takes; its own timeout is its worker's affair."""
-        handler = self.handlers.get(command.function, _from_table)
-        try:
-            takes, output = handler(command)
-            message: m.Message = m.Done(command.key, output)
-        except ActionError as error:
-            takes, message = timedelta(0), _failed(command, error)
-        limit = run.program.task_at(command.ref).timeout
-        if isinstance(limit, timedelta) and takes > limit:
-            late = ActionError("timeout", f"the handler did not finish within {limit.total_seconds():g} s")
-            return limit, _failed(command, late)
-        return takes, message
+        """Return what a call comes to and how long it takes: `http` and `openapi` are really called."""
+        called = _called(run, command) if command.function in CALLS else _from_table(command)
+        takes, output, failure = called
+        if failure is not None:
+            return takes, m.Failed(command.key, language_error(failure, command.ref))
+        return takes, m.Done(command.key, output)
 
     def _timer(self, line: Line, command: m.SetTimer) -> None:
         self._wait(line, command.key, command.due_at, m.Done(command.key))
@@ -222,16 +224,15 @@ class World:
         self._later(self.now, lambda: self._hand_out(line))
 
     def _go_on_listening(self, line: Line, command: m.Listening) -> None:
-        line.listen, line.waits[command.key] = command.key, object()
+        line.waits[command.key] = object()
         self._later(self.now, lambda: self._hand_out(line))
 
     def _hand_out(self, line: Line) -> None:
         """Give a resting listen the next event; one from the mailbox that it took is there for nobody else."""
-        if not (line.open and line.listen in line.waits and line.asked):
+        if not (line.listening and line.listen in line.waits and line.asked):
             return
         event, key, before = line.asked.pop(0), line.listen, line.cursor
         del line.waits[key]
-        line.listen = ""
         self._send(line, m.Received(key, event))
         if line.cursor != before and event in line.run.mailbox:
             line.run.mailbox.remove(event)
@@ -266,6 +267,7 @@ class World:
             if isinstance(message, m.Failed):
                 return self._end(run, "failed", error=message.error)
             run.undo.remove(entry)
+            run.undone.append((entry.name, entry.input))
         return self._wait(line, command.key, self.now, m.Done(command.key, {"undone": len(todo)}))
 
     def _go_on(self, line: Line, command: m.GoOn) -> None:
@@ -346,18 +348,19 @@ def _close(fork: Fork) -> None:
             _close(line.inner)
 
 
-def _from_table(command: m.CallFunction) -> Any:
+def _from_table(command: m.CallFunction) -> Answered:
     found = TABLE.next(command.name, command.input)
-    if "error" in found:
-        error = found["error"]
-        details = {"status": error["status"]} if "status" in error else {}
-        message = error.get("message", "the other side said no")
-        raise ActionError(error.get("code", "declined"), message, retryable=False, details=details)
-    return timedelta(seconds=found.get("takes", 0)), found.get("output")
+    takes = timedelta(seconds=found.get("takes", 0))
+    try:
+        return takes, given(found), None
+    except ActionError as error:
+        return takes, None, from_exception(error)
 
 
-def _failed(command: m.CallFunction, error: ActionError) -> m.Failed:
-    return m.Failed(command.key, language_error(from_exception(error), command.ref))
+def _called(run: PureRun, command: m.CallFunction) -> Answered:
+    context = Context(run.id, command.key, 1, f"{run.id}:{command.key}:0", 1, secret_names=run.program.secrets)
+    outcome = invoke(call_spec(command.function), command.input, context)
+    return timedelta(0), outcome.output, outcome.failure
 
 
 def _end_of_child(command: m.StartRun, child: PureRun) -> m.Message:
