@@ -7,6 +7,7 @@ from typing import Any
 from actions import schemas
 from workflows.expressions import compiles
 from workflows.language import FunctionInfo, Problem, load, validate
+from workflows.occurrences import cron_problem
 
 CHARGE = {
     "type": "object",
@@ -70,6 +71,7 @@ def problems(document: Any) -> list[Problem]:
         Actions(),
         compile_expression=compiles,
         check_schema=lambda schema: [(found.pointer, found.message) for found in schemas.check_schema(schema)],
+        check_cron=cron_problem,
     )
 
 
