@@ -110,7 +110,7 @@ def test_in_a_run_that_an_operator_has_to_let_go_on_the_step_is_held(stopped: st
     ],
 )
 def test_type_and_source_narrow_a_broadcast(wanted: dict[str, str], sent: dict[str, str], handed: bool) -> None:
-    step = listener(**wanted)  # type: ignore[arg-type]
+    step = listener(**wanted)
     assert deliver(event(**sent)).runs == ([step.run_id] if handed else [])
 
 
