@@ -60,6 +60,7 @@ def advance(
         else:
             first = _first(machine, message, facts)
         if steps >= MAX_STEPS and not isinstance(message, TimedOut | Failed):
+            first()  # what is done is not done again; no `try` may take this fault
             raise fault("runtime", "too many steps", f"a run may have {MAX_STEPS} steps at most")
         command = parked or machine.drive(first)
     except Fault as error:
