@@ -9,7 +9,10 @@ from typing import Any
 
 from workflows import datastore
 from workflows.functions.approval import approval
+from workflows.functions.children import run
 from workflows.functions.emit import emit
+from workflows.functions.mapping import map_items
+from workflows.functions.wait_until import wait_until
 from workflows.job import Job
 
 Function = Callable[[Job], Any]
@@ -23,4 +26,7 @@ FUNCTIONS: Mapping[str, Function] = {
     **dict.fromkeys(datastore.FUNCTIONS, _datastore),
     "approval": approval,
     "emit": emit,
+    "map": map_items,
+    "run": run,
+    "wait-until": wait_until,
 }

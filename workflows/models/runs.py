@@ -91,6 +91,12 @@ class Run(models.Model):
                 name="run_open_child",
                 condition=Q(parent_step__isnull=False) & ~Q(state__in=states.RUN_FINAL),
             ),
+            # whether a map has lost a child
+            models.Index(
+                fields=["parent_step"],
+                name="run_cancelled_child",
+                condition=Q(parent_step__isnull=False, state="cancelled"),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Sequence
 
 from workflows.operations.commands import end
-from workflows.operations.locking import lock_below
+from workflows.operations.locking import lock_trees, open_children
 
 
 def cancel_open(steps: Sequence[uuid.UUID], *, actor: str, reason: str) -> list[uuid.UUID]:
@@ -12,6 +12,11 @@ def cancel_open(steps: Sequence[uuid.UUID], *, actor: str, reason: str) -> list[
 
     In the transaction that holds the run of the steps: runs are locked from the top down.
     """
-    members = lock_below(steps)
+    return close(open_children(steps), actor=actor, reason=reason)
+
+
+def close(runs: Sequence[uuid.UUID], *, actor: str, reason: str) -> list[uuid.UUID]:
+    """Cancel these runs, and all that is open below; return which."""
+    members = lock_trees(runs)
     end(members, actor, reason)
     return [member.run.id for member in members]

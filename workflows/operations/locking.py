@@ -67,10 +67,15 @@ def lock_line(run_id: uuid.UUID, *, above: bool = False) -> Line:
     return Line(locked[: len(parents)], locked[len(parents) :])
 
 
-def lock_below(steps: Sequence[uuid.UUID]) -> list[Locked]:
-    """Lock the open runs that steps have started, and those below them, each after its parent."""
-    open_runs = Run.objects.filter(parent_step__in=steps).exclude(state__in=states.RUN_FINAL)
-    level, members = list(open_runs.order_by("id").values_list("pk", flat=True)), []
+def open_children(steps: Sequence[uuid.UUID]) -> list[uuid.UUID]:
+    """Return the runs that these steps have started and that have not ended."""
+    rows = Run.objects.filter(parent_step__in=steps).exclude(state__in=states.RUN_FINAL)
+    return list(rows.order_by("id").values_list("pk", flat=True))
+
+
+def lock_trees(runs: Sequence[uuid.UUID]) -> list[Locked]:
+    """Lock runs that have not ended, and the open ones below them, each after its parent."""
+    level, members = list(runs), list[Run]()
     while level:
         members += [run for run in _runs(level) if run.state not in states.RUN_FINAL]
         level = _children(level)
