@@ -20,7 +20,9 @@ class Undo(models.Model):
     ref = models.CharField(max_length=500)
     name = models.CharField(max_length=100)
     function = models.CharField(max_length=120)
-    action_version = models.ForeignKey(ActionVersion, models.PROTECT, null=True, db_index=False)
+    action_version = models.ForeignKey(
+        ActionVersion, models.PROTECT, null=True, related_name="compensations", db_index=False
+    )
     input = models.JSONField(null=True)
     state = models.CharField(max_length=8, default="recorded")
     step = models.ForeignKey(Step, models.CASCADE, null=True, related_name="undoes", db_index=False)
