@@ -62,8 +62,6 @@ def write(job: Job, wanted: Progress, result: Advance | None, lessee: Lessee) ->
             written = _with_others(job, wanted, result, lessee)
     if wanted.branches or wanted.closed or wanted.woken:
         wake.workers()
-    if written.run_state == "waiting" and job.held.branch_parent is not None and not wanted.rest:
-        _settle(job)
     following = next((step for step in wanted.next if step.worker is not None), None)
     if following is None:
         return None
@@ -94,7 +92,7 @@ def _alone(job: Job, wanted: Progress, result: Advance | None) -> bool:
         return False
     if result is not None and any(key != job.key for key in result.cut):
         return False
-    if held.branch_parent is not None and (wanted.rest or wanted.closed):
+    if held.branch_parent is not None and (wanted.rest or held.rest or wanted.closed):
         return False
     if run is None or run.state not in ENDS:
         return True
@@ -105,6 +103,8 @@ def _alone(job: Job, wanted: Progress, result: Advance | None) -> bool:
 def _with_others(job: Job, wanted: Progress, result: Advance | None, lessee: Lessee) -> Written:
     """Write a checkpoint with all it means for other branches and runs, in the open transaction."""
     held, actor = job.held, f"worker:{lessee.id}"
+    if held.parent_step is not None and wanted.run is not None and wanted.run.state in ENDS:
+        wake.lock(held.parent_step)  # before our own run: who ends a step's children holds the step already
     cutting.lock(held.run)
     written = _checkpoint(job, wanted)
     if result is not None:
@@ -122,12 +122,6 @@ def _with_others(job: Job, wanted: Progress, result: Advance | None, lessee: Les
     if wanted.run is not None and wanted.run.state in ENDS and held.parent_step is not None:
         wake.step(held.parent_step)
     return written
-
-
-def _settle(job: Job) -> None:
-    with transaction.atomic():
-        settling.lock(job.held.run)
-        settling.settle(job.held.run)
 
 
 def _checkpoint(job: Job, wanted: Progress) -> Written:

@@ -16,6 +16,7 @@ from workflows.sql import Statement
 log = logging.getLogger(__name__)
 CHANNEL = "dotdo_due"
 _NOTIFY = Statement(f"SELECT set_config('synchronous_commit', 'off', true), pg_notify('{CHANNEL}', '')")
+_LOCK = Statement("SELECT id FROM step WHERE id = :step FOR NO KEY UPDATE")
 # A checkpoint that rests a step compares `wake` with what it saw, so a step that runs is woken as well. A step of a
 # run that is parked or suspended is held until an operator goes on with the run. Locked in the order of the ids, as
 # everything that locks several steps does.
@@ -30,6 +31,11 @@ _STEPS = Statement(
     FROM woken WHERE s.id = woken.id RETURNING s.id
     """
 )
+
+
+def lock(step_id: uuid.UUID) -> None:
+    """Lock a step that is going to be woken."""
+    _LOCK.rows({"step": step_id})
 
 
 def step(step_id: uuid.UUID) -> bool:

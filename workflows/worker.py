@@ -13,10 +13,11 @@ import psycopg
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import InterfaceError, OperationalError, connection, transaction
+from psycopg import errors
 
 from actions import retry
 from actions.errors import MESSAGE_LIMIT, Failure, shorten
-from workflows import claim, closing, draining, execution, progress, recording, steps
+from workflows import claim, closing, draining, execution, progress, recording, scheduling, steps
 from workflows.claim import Claimed
 from workflows.engine.advance import Stale
 from workflows.engine.messages import Advance, CallFunction, Done, Failed
@@ -29,6 +30,7 @@ from workflows.recording import Moved, Over
 
 log = logging.getLogger(__name__)
 BLOCKED_SECONDS = 15.0
+SCHEDULES_SECONDS = 1.0  # between two looks at the schedules while steps are due
 CANCEL_SECONDS = 5.0
 UNDIGESTED = "engine_error"
 _unsure: list[bool] = []
@@ -55,7 +57,11 @@ def work() -> None:
 def _work(until: float) -> None:
     me = identity()
     _recover(me)
+    look_at = 0.0
     while not draining.requested() and time.monotonic() < until:
+        if time.monotonic() >= look_at:
+            scheduling.fire_due()
+            look_at = time.monotonic() + SCHEDULES_SECONDS
         held = me.take()
         if held is None:
             return
@@ -125,6 +131,10 @@ def _step_until_recorded(job: Job, lessee: Lessee, me: Identity) -> Job | None:
             return _step(job, lessee, me)
         except Moved:
             job = load(recording.reloaded(job.held))
+        except AWAY as error:
+            if not _conflict(error):
+                raise
+            job = load(recording.reloaded(job.held))
         except Stale:
             raise Over from None
 
@@ -184,6 +194,9 @@ def _call_in_transaction(job: Job, lessee: Lessee) -> Job | None:
                 return _conclude(job, attempted.happened, lessee)
             _distrust(attempted)
     except AWAY as error:
+        if _conflict(error):
+            _again(job)
+            return _call_in_transaction(job, lessee)
         if not begun:
             raise
         _wait_for_database(error)
@@ -229,9 +242,22 @@ def _conclude(job: Job, happened: Happened, lessee: Lessee) -> Job | None:
         try:
             return _record(job, happened, lessee)
         except Moved:
-            recording.refresh(job)
-            if job.held.over:
-                raise Over from None
+            _again(job)
+        except AWAY as error:
+            if connection.in_atomic_block or not _conflict(error):
+                raise
+            _again(job)
+
+
+def _again(job: Job) -> None:
+    recording.refresh(job)
+    if job.held.over:
+        raise Over
+
+
+def _conflict(error: Exception) -> bool:
+    """Tell whether the database only gave way to somebody else: nothing is broken, and it is tried again in place."""
+    return isinstance(error.__cause__ or error, (errors.DeadlockDetected, errors.SerializationFailure))
 
 
 def _record(job: Job, happened: Happened, lessee: Lessee) -> Job | None:
