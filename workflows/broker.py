@@ -1,4 +1,5 @@
-"""The one door to django-q2: a broker that hands idle workers a hint, "something is due"; workers claim by themselves.
+"""The one door to django-q2: a broker that hands idle workers a hint, "something is due", a step or a schedule;
+workers claim by themselves.
 
 A hint carries nothing and may be lost or doubled. Nothing is taken from the database here, so nothing can be lost when
 one of django-q2's processes dies. Tasks that an application enqueues by itself (`async_task`) still go through
@@ -20,7 +21,7 @@ from django_q.conf import Conf
 from django_q.models import OrmQ
 from django_q.signing import SignedPackage
 
-from workflows import claim
+from workflows import claim, scheduling
 from workflows.wake import CHANNEL
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ class HintBroker(ORM):
         self._queues = frozenset(settings.WORKER_QUEUES)
 
     def dequeue(self) -> list[tuple[Any, str]] | None:
-        """Return a hint when steps are due, tasks of applications, or None after having slept. Never raises."""
+        """Return a hint when something is due, tasks of applications, or None after having slept. Never raises."""
         try:
             return self._dequeue()
         except (Error, psycopg.Error) as error:
@@ -54,6 +55,8 @@ class HintBroker(ORM):
         listening = self._listen()  # before asking: what becomes due afterwards is notified
         self._reap()
         waits = [seconds for queue, _, seconds in claim.pairs() if not self._queues or queue in self._queues]
+        scheduled = scheduling.wait_seconds()
+        waits += [] if scheduled is None else [scheduled]
         if any(seconds <= 0 for seconds in waits):
             for _ in listening.notifies(timeout=0):  # what arrived while asking would pile up under constant load
                 pass
