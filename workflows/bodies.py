@@ -26,6 +26,8 @@ def content(content_type: str, body: bytes, *, unpack: bool = False) -> dict[str
         return {"data": fields, "datacontenttype": FORM}
     if media_type.startswith("text/"):
         return {"data": _text(body), "datacontenttype": media_type}
+    if media_type.startswith("multipart/"):
+        raise BadJSON(f"a body is JSON, text, or a form as {FORM}")
     return _json(body)
 
 

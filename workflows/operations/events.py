@@ -76,6 +76,13 @@ _HAND_OUT = Statement(
     SELECT run_id, id, 'event', :event, clock_timestamp() FROM listening RETURNING run_id, step_id
     """
 )
+# The first step of a run that the event started has had it: nobody looks at this message any more.
+_NOTE_START = Statement(
+    """
+    INSERT INTO message (run_id, step_id, kind, event_id, created_at, consumed_at)
+    SELECT run_id, id, 'event', :event, clock_timestamp(), clock_timestamp() FROM step WHERE run_id = ANY(:runs::uuid[])
+    """
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +131,10 @@ def deliver_events(events: Sequence[Any], *, actor: str, via: str, batch: bool =
 
 
 def _deliver(event: dict[str, Any], actor: str, via: str, run: uuid.UUID | None, sender: uuid.UUID | None) -> Delivered:
-    if run and sender:
-        _LOCK.rows({"runs": [run, sender]})  # both now: two runs that send to each other must not wait in a circle
+    if sender:
+        # The checkpoint that follows may write the sender's run, whose steps this may wake, and two runs may send to
+        # each other: locked now and in order, nobody waits in a circle.
+        _LOCK.rows({"runs": [sender, *([run] if run else [])]})
     number, key = uuid7(), {"source": event["source"], "event_id": event["id"]}
     values = {"id": number, "type": event["type"], "subject": event.get("subject", ""), "run": run, "via": via}
     if not _INSERT.rows(key | values | {"envelope": canonical.dumps(event)}):
@@ -164,6 +173,7 @@ def _broadcast(number: uuid.UUID, event: Mapping[str, Any], sender: uuid.UUID | 
     handed = _HAND_OUT.rows({"steps": sorted({step for step, _, _ in found if step}), "event": number})
     wake.steps(step for _, step in handed)
     started = scheduling.on_event([schedule for _, schedule, _ in found if schedule], number, event, sender=sender)
+    _NOTE_START.rows({"runs": started, "event": number})
     return sorted({run for run, _ in handed} | set(started))
 
 
