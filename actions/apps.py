@@ -6,4 +6,6 @@ class ActionsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from actions import checks  # noqa: F401, PLC0415 - importing registers them; they need the models
+        from actions import checks, logs  # noqa: F401, PLC0415 - importing registers the checks; they need the models
+
+        logs.keep_secrets_out()

@@ -88,6 +88,14 @@ def write(level: str, message: str, fields: dict[str, Any]) -> None:
         logging.getLogger("actions.handler").log(logging.getLevelNamesMapping()[level.upper()], "%s", text)
 
 
+def keep_secrets_out() -> None:
+    """Make log records of running handlers, wherever they are written to, lose the secrets that the handler was given.
+
+    Called once, at start.
+    """
+    logging.setLogRecordFactory(_record)
+
+
 def readable(text: str) -> str:
     """Return the text with control characters escaped; line breaks and tabs stay."""
     return "\n".join("\t".join(one_line(part) for part in line.split("\t")) for line in text.splitlines())
@@ -95,6 +103,28 @@ def readable(text: str) -> str:
 
 def _field(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+_make_record = logging.getLogRecordFactory()
+_formatter = logging.Formatter()
+
+
+def _record(*args: Any, **kwargs: Any) -> logging.LogRecord:
+    record = _make_record(*args, **kwargs)
+    current = running.current()
+    if current is None or not current.secrets:
+        return record
+    try:
+        message = record.getMessage()
+    except (TypeError, ValueError):  # the arguments do not fit; logging would print them as they are
+        message = f"{record.msg} {record.args}"
+    record.msg, record.args = redact(message, current.secrets), ()
+    if record.exc_info:
+        record.exc_text = redact(_formatter.formatException(record.exc_info), current.secrets)
+        record.exc_info = None  # nobody formats it again
+    if record.stack_info:
+        record.stack_info = redact(record.stack_info, current.secrets)
+    return record
 
 
 class _Records(logging.Handler):

@@ -41,7 +41,7 @@ class LineFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         stamp = self.formatTime(record, "%H:%M:%S")
         line = f"{stamp} {record.levelname:<7} {record.name}: {one_line(record.getMessage())}"
-        if record.exc_info:
-            trace = self.formatException(record.exc_info)
+        trace = record.exc_text or (self.formatException(record.exc_info) if record.exc_info else "")
+        if trace:
             line += "\n" + "\n".join("    " + one_line(part) for part in trace.splitlines())
         return line

@@ -136,7 +136,10 @@ def tell(ctx: Context, key: str) -> dict[str, Any]:
     """Say the key in every way there is."""
     ctx.log(f"the key is {key}", key=key, other=key)
     print(key)
-    logging.getLogger("tests.tell").warning("got %s", key)
+    log = logging.getLogger("tests.tell")
+    log.warning("got %s", key)
+    log.warning("%d does not fit", key)
+    log.error("failed", exc_info=ValueError(key), stack_info=True)
     return {"said": f"it is {key}", key: [key]}
 
 

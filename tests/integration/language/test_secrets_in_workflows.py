@@ -87,8 +87,8 @@ def shop(server: Web) -> Web:
 
 
 def run(server: Web, body: str) -> queries.RunDetail:
-    publish("canary", DOCUMENT + body.replace("SERVER", server.url("")))
-    return finished(start_workflow("canary", {"n": 1}))
+    publish("doors", DOCUMENT + body.replace("SERVER", server.url("")))
+    return finished(start_workflow("doors", {"n": 1}))
 
 
 def test_a_secret_that_went_through_every_door_is_nowhere_to_be_read(
@@ -199,7 +199,7 @@ def pages(run_id: UUID) -> dict[str, str]:
     client = Client(headers={"host": "localhost"})
     client.force_login(User.objects.create_superuser("root"), backend="django.contrib.auth.backends.ModelBackend")
     here, api = f"/runs/{run_id}/", f"/api/v1/runs/{run_id}"
-    steps = client.get(f"{api}/steps").json()["results"]
+    steps = client.get(f"{api}/steps").json()["items"]
     urls = [
         *(f"{here}?view={view}" for view in ("timeline", "io", "logs", "audit")),
         *(f"{here}?view={view}&step={step['key']}" for step in steps for view in ("timeline", "io")),
