@@ -2,7 +2,7 @@
 PYTHON ?= python3
 RUN = @exec $(PYTHON) "$(dir $(abspath $(lastword $(MAKEFILE_LIST))))dotdo_site/bootstrap.py"
 
-.PHONY: help up down login demo backup migrate restore reset check test test-e2e ci bench-quick lock
+.PHONY: help up down login demo backup migrate restore reset check test conformance test-e2e ci bench-quick lock
 .DEFAULT_GOAL := help
 
 help up down login demo backup migrate check bench-quick lock:
@@ -14,5 +14,5 @@ restore:
 reset:
 	$(RUN) reset $(if $(YES),--yes)
 
-test test-e2e ci:
+test conformance test-e2e ci:
 	$(RUN) $@ --args "$(ARGS)"

@@ -1,4 +1,4 @@
-"""The verbs for people who change dotdo: check, test, ci, bench-quick, lock."""
+"""The verbs for people who change dotdo: check, test, conformance, ci, bench-quick, lock."""
 
 import argparse
 import os
@@ -28,8 +28,13 @@ def check(_: argparse.Namespace) -> int:
 
 
 def test(options: argparse.Namespace) -> int:
-    """Run the unit and integration tests, or what ARGS names."""
-    return _pytest(shlex.split(options.args) or ["tests/unit", "tests/integration"])
+    """Run the unit, integration and conformance tests, or what ARGS names."""
+    return _pytest(shlex.split(options.args) or ["tests/unit", "tests/integration", "tests/conformance"])
+
+
+def conformance(options: argparse.Namespace) -> int:
+    """Run the scenarios of the workflow language; say why when the specification's own are not there."""
+    return _pytest(["tests/conformance", "-rs", *shlex.split(options.args)])
 
 
 def test_e2e(options: argparse.Namespace) -> int:
@@ -118,8 +123,9 @@ def _environment(name: str) -> dict[str, str]:
     var = var_dir() / name
     keys.ensure(var / "keys" / "keys.json")
     kept = {key: value for key, value in os.environ.items() if key not in OWN_SETTINGS and not key.startswith("DOTDO_")}
-    return kept | {
-        "DOTDO_VAR": str(var),
-        "DOTDO_TEST_VAR": str(var),
-        "PYTHONPATH": str(ROOT),
-    }
+    features = os.environ.get("DOTDO_CONFORMANCE_FEATURES")
+    return (
+        kept
+        | {"DOTDO_VAR": str(var), "DOTDO_TEST_VAR": str(var), "PYTHONPATH": str(ROOT)}
+        | ({"DOTDO_CONFORMANCE_FEATURES": features} if features else {})
+    )

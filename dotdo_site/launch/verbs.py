@@ -54,7 +54,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("verb", nargs="?", default="help", choices=list(VERBS))
     parser.add_argument("--yes", action="store_true", help="answer the question with yes")
     parser.add_argument("--file", default="", help="restore: the backup file")
-    parser.add_argument("--args", default="", help="test, test-e2e, ci: arguments for pytest")
+    parser.add_argument("--args", default="", help="test, conformance, test-e2e, ci: arguments for pytest")
     return parser.parse_args(arguments)
 
 
@@ -149,6 +149,7 @@ VERBS: dict[str, Verb] = {
     "reset": Verb(_reset, "delete the embedded database with its log, and the keys, not the backups (asks)"),
     "check": Verb(quality.check, "lint, format, types, import rules, templates, deploy settings", "develop"),
     "test": Verb(quality.test, "run the tests on a PostgreSQL of their own (ARGS='tests/unit -k name')", "develop"),
+    "conformance": Verb(quality.conformance, "run the scenarios of the workflow language", "develop"),
     "test-e2e": Verb(quality.test_e2e, "run the tests that drive a real browser", "develop"),
     "ci": Verb(quality.ci, "check, test, test-e2e", "develop"),
     "bench-quick": Verb(quality.bench_quick, "measure steps per second and first-step latency", "develop"),
