@@ -5,7 +5,7 @@
   const IDLE_AFTER_MS = 600_000;
   const IDLE_EVERY_MS = 15_000;
   const BACKOFF_MS = [5_000, 10_000, 20_000, 60_000];
-  const GO = { o: "/", r: "/runs/", w: "/workflows/", a: "/actions/", d: "/datastore/" };
+  const GO = { o: "/", r: "/runs/", w: "/workflows/", a: "/actions/", d: "/datastore/", p: "/approvals/" };
   const byId = (id) => document.getElementById(id);
   const say = (text) => { const line = byId("announce"); if (line) line.textContent = text; };
 

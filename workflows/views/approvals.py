@@ -18,7 +18,7 @@ from workflows.operations import AnswerInvalid, OperationError
 from workflows.queries import ApprovalRow, Page
 from workflows.views.answers import see_other
 from workflows.views.guard import needs
-from workflows.views.permissions import actor
+from workflows.views.permissions import actor, may
 from workflows.views.run_commands import LONGEST_REASON
 
 PAGE_SIZE = 50
@@ -110,8 +110,10 @@ def _show(request: HttpRequest, found: ApprovalRow, draft: Draft) -> HttpRespons
     root = forms.build(found.form, draft.value, draft.problems)
     mine = approvals.may_answer(found.asked, person_of(request.user))
     answered = queries.answered_by(found.step)
+    run = queries.run(found.run) if may(request, "workflows.view_run") else None
     context = {
         "approval": found,
+        "input": run.input if run else None,
         "root": root,
         "problems": forms.loose_problems(root, draft.problems),
         "count": len(draft.problems),

@@ -54,7 +54,7 @@ COMMANDS = {
         Command(
             "undo",
             "Undo what this run has done?",
-            "Whatever is open ends. Then the finished steps that say how they are undone are undone, the last one first.",
+            "Whatever is open ends. Then the finished steps that say how are undone, the last one first.",
             "Undo the run",
             "workflows.undo_run",
             operations.undo,
@@ -66,8 +66,8 @@ COMMANDS = {
         Command(
             "suspend",
             "Suspend this run?",
-            "Nothing more is begun, in this run and in those that it started, until somebody resumes it. A step that is "
-            "running finishes and is recorded; the deadlines of blocks pause.",
+            "Nothing more is begun, in this run and in those that it started, until somebody resumes it. A step that "
+            "is running finishes and is recorded; the deadlines of blocks pause.",
             "Suspend the run",
             "workflows.suspend_run",
             operations.suspend,
@@ -77,8 +77,8 @@ COMMANDS = {
         Command(
             "cancel",
             "Cancel this run?",
-            "Nothing more is begun, and the open runs that it started end as well. What is done stays done; a step that "
-            "is running ends without effect on the run.",
+            "Nothing more is begun, and the open runs that it started end as well. What is done stays done; a step "
+            "that is running ends without effect on the run.",
             "Cancel the run",
             "workflows.cancel_run",
             operations.cancel,

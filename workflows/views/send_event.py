@@ -6,7 +6,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
@@ -74,7 +74,11 @@ def _send(request: HttpRequest, run_id: UUID, typed: Typed, data: Any) -> HttpRe
 
 def _show(request: HttpRequest, run_id: UUID, typed: Typed, problems: list[str] | None = None) -> HttpResponse:
     run = find(run_id)
-    if request.method == "GET" and run.can_send:
-        raise Http404(run.can_send)
-    context = {"run": run, "typed": typed, "problems": problems or [], "back": reverse("run", args=[run_id])}
+    context = {
+        "run": run,
+        "typed": typed,
+        "problems": problems or [],
+        "refusal": run.can_send,
+        "back": reverse("run", args=[run_id]),
+    }
     return render(request, "runs/send_event.html", context, status=422 if problems else 200)

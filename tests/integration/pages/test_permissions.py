@@ -13,7 +13,7 @@ from tests.support.pages import Seeded
 from workflows.views.urls import urlpatterns
 
 Reader = Callable[..., Client]
-ARGUMENTS: dict[str, Any] = {"run_id": uuid4(), "name": "broken", "part": "input"}
+ARGUMENTS: dict[str, Any] = {"run_id": uuid4(), "step_id": uuid4(), "name": "broken", "part": "input"}
 NEEDED = {
     "overview": "workflows.view_run",
     "overview-live": "workflows.view_run",
@@ -24,6 +24,15 @@ NEEDED = {
     "run-raw": "workflows.view_run",
     "run-retry": "workflows.retry_run",
     "run-cancel": "workflows.cancel_run",
+    "run-suspend": "workflows.suspend_run",
+    "run-resume": "workflows.suspend_run",
+    "run-resolve": "workflows.retry_run",
+    "run-undo": "workflows.undo_run",
+    "run-event": "workflows.send_event",
+    "step-skip": "workflows.skip_step",
+    "step-fire": "workflows.fire_timer",
+    "approvals": "workflows.answer_approval",
+    "approval": "workflows.answer_approval",
     "workflows": "workflows.view_workflow",
     "workflow": "workflows.view_workflow",
     "workflow-start": "workflows.start_run",

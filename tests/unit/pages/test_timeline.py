@@ -30,6 +30,7 @@ class Step:
     id: int = 1
     name: str = "charge"
     kind: str = "call"
+    function: str = ""
     state: str = "succeeded"
     label: str = "succeeded"
     created_at: datetime = START
