@@ -9,7 +9,8 @@ from types import ModuleType
 
 import pytest
 
-from actions import publishing, registry, sync
+from actions import publishing, registry, secrets, sync
+from actions.models import Connection
 from dotdo_site.access import keys
 from tests.integration.api.conftest import EVERY_SCOPE, Caller, person
 from tests.integration.docs.blocks import Block, blocks
@@ -29,8 +30,9 @@ def documented_code() -> Iterator[list[ModuleType]]:
 
 @pytest.fixture
 def documented_actions(database: None, documented_code: list[ModuleType]) -> None:
-    """Publish the actions of the Python and JSON blocks."""
+    """Publish the actions of the Python and JSON blocks, and make the connection that the examples name."""
     sync.sync(registry.specs(), actor="system")
+    secrets.set_secret(Connection(name="crm", allowed_hosts=["crm.example.com"]), "not-a-real-one", actor="user:test")
     for block in blocks("json"):
         if "action" in block.words:
             draft = publishing.create_draft(**json.loads(block.text), actor="system")

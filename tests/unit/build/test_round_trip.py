@@ -9,8 +9,36 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from dotdo_site.demo import examples
+from tests.conformance.publishing import TableCatalog
+from tests.conformance.tables import Case, cases
 from tests.integration.docs.blocks import blocks
-from workflows.build import Workflow, call, case, do, expr, otherwise, raise_, set_, switch, wait
+from workflows.build import (
+    BuildError,
+    Workflow,
+    approval,
+    call,
+    case,
+    do,
+    each_event,
+    emit,
+    event,
+    expr,
+    for_each,
+    fork,
+    http,
+    listen_any,
+    listen_one,
+    map_,
+    otherwise,
+    raise_,
+    retry,
+    run_workflow,
+    set_,
+    switch,
+    try_,
+    until_one,
+    wait,
+)
 from workflows.build.notation import to_yaml
 from workflows.language import loader
 
@@ -39,6 +67,14 @@ def leaf(name: str) -> "some.SearchStrategy[Any]":
         some.just(raise_(name, type="https://example.com/errors/no", status=409)),
         some.just(switch(name, case("large", ".n > 1", then="exit"), otherwise("continue"))),
         VALUES.map(lambda value: set_(name, value=value).if_(".n").output(expr(".value")).metadata(note=value)),
+        VALUES.map(lambda value: emit(name, "com.example.made", data=value).timeout(minutes=5)),
+        TEXT.map(lambda text: listen_one(name, event("com.example.paid", correlate={"order": (".data", text)}))),
+        some.just(listen_any(name, event("a"), until=until_one(event("b")), foreach=each_event([set_("x", y=1)]))),
+        MEMBERS.map(lambda members: run_workflow(name, "tests", "child", input=members, await_=False)),
+        MEMBERS.map(lambda members: call(name, "charge-card", members).undo("refund", id=expr("$output.id"))),
+        some.just(http(name, "GET", "https://example.com/{id}", query={"q": "1"}, authentication="crm")),
+        some.just(approval(name, "Really?", groups=["Operator"], due_in={"days": 2})),
+        some.just(map_(name, expr(".items"), "child", max_concurrency=3, on_error="collect")),
     )
 
 
@@ -46,13 +82,28 @@ def task(depth: int, name: str) -> "some.SearchStrategy[Any]":
     if not depth:
         return leaf(name)
     inside = some.integers(1, 3).flatmap(lambda count: some.tuples(*(task(depth - 1, f"t{i}") for i in range(count))))
-    return leaf(name) | inside.map(lambda tasks: do(name, *_reached(tasks)))
+    return leaf(name) | inside.flatmap(lambda tasks: some.sampled_from(blocks_of(name, _reached(tasks))))
 
 
+def blocks_of(name: str, tasks: list[Any]) -> list[Any]:
+    """Return the tasks that may hold these."""
+    again = retry(delay="PT1S", backoff="linear", jitter=("PT1S", "PT2S"), count=3, limit={"hours": 1})
+    found = [
+        do(name, *tasks).saga(),
+        for_each(name, ".items", each="thing", while_="$thing.ok", do=tasks),
+        try_(name, *tasks).catch(*tasks, errors={"status": 500}, when=".title", as_="problem"),
+        try_(name, *tasks).catch(retry=again).export({"done": expr("$output")}),
+    ]
+    return [*found, fork(name, *tasks, compete=True)]
+
+
+HEAD = Workflow("tests", "any", "1.0.0", title="Any", priority=1).use(
+    authentications={"crm": {"bearer": {"token": "t"}}}
+)
 WORKFLOWS = (
     some.integers(1, 4)
     .flatmap(lambda count: some.tuples(*(task(2, f"t{index}") for index in range(count))))
-    .map(lambda tasks: Workflow("tests", "any", "1.0.0", title="Any").do(*_reached(tasks)))
+    .map(lambda tasks: HEAD.do(*_reached(tasks)))
 )
 
 
@@ -73,6 +124,22 @@ def test_yaml_keeps_every_value(value: dict[str, Any]) -> None:
 @pytest.mark.parametrize("text", examples.workflows(), ids=lambda path: path.name)
 def test_an_example_survives_the_builder(text: Path) -> None:
     _survives(loader.load(text.read_text()))
+
+
+@pytest.mark.parametrize("case", [case for case in cases() if not case.refused], ids=lambda case: case.name)
+def test_a_document_of_the_conformance_tables_survives_the_builder(case: Case) -> None:
+    for document in case.documents:
+        _survives(loader.load(document) if isinstance(document, str) else document)
+
+
+@pytest.mark.parametrize("case", [case for case in cases() if case.refused], ids=lambda case: case.name)
+def test_what_the_conformance_tables_refuse_is_refused_by_the_builder_or_its_check(case: Case) -> None:
+    document, catalog = case.documents[-1], TableCatalog()
+    try:
+        workflow = Workflow.from_yaml(document) if isinstance(document, str) else Workflow.from_dict(document)
+    except (BuildError, loader.LoadError):
+        return
+    assert workflow.check(catalog)
 
 
 def test_the_workflows_of_the_documentation_survive_the_builder() -> None:
