@@ -188,10 +188,7 @@ def assert_sent(server: Web) -> None:
 def tables(superuser: "psycopg.Connection[Any]") -> dict[str, str]:
     """Return every row of every table as text."""
     names = [row[0] for row in superuser.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
-    return {
-        name: "\n".join(row[0] for row in superuser.execute(f'SELECT t::text FROM "{name}" t'))
-        for name in names
-    }
+    return {name: "\n".join(row[0] for row in superuser.execute(f'SELECT t::text FROM "{name}" t')) for name in names}
 
 
 def pages(run_id: UUID) -> dict[str, str]:
