@@ -37,9 +37,8 @@ def child_task(name: str = "child", value: str = "'${ . }'", more: str = "") -> 
 
 def test_a_child_gets_its_input_and_its_output_is_the_tasks() -> None:
     publish("child", CHILD)
-    detail = run(
-        f"do: [{{sub: {child_task(value="{n: '${ .n + 1 }'}")}}}, {{last: {{set: '${{ .doubled }}'}}}}]", {"n": 4}
-    )
+    sub = child_task(value="{n: '${ .n + 1 }'}")
+    detail = run(f"do: [{{sub: {sub}}}, {{last: {{set: '${{ .doubled }}'}}}}]", {"n": 4})
     assert (detail.state, detail.output) == ("succeeded", 10)
     (child,) = children(detail.id)
     assert (child.trigger, child.actor, child.depth, child.root) == ("workflow", f"run:{detail.id}", 1, detail.id)
