@@ -12,7 +12,7 @@ from workflows.approvals import Person
 from workflows.models import Entry, Run, Schedule, Step
 
 ADA = {"userId": "usr_7", "name": "Ada Lovelace", "email": "ada@example.com"}
-ORDER = {
+ORDER: dict[str, Any] = {
     "order": "A-1",
     "customer": "usr_7",
     "email": "ada@example.com",
