@@ -183,8 +183,7 @@ class ConnectionForm(RowForm):
 
     allowed_hosts = JSONText(
         kind=list,
-        required=True,
-        help_text='Where it may be sent: ["api.example.com"].',
+        help_text='Where it may be sent: ["api.example.com"]; [] if it is for checking signatures only.',
         widget=forms.Textarea(attrs={"rows": 3}),
     )
     secret = forms.CharField(
@@ -202,10 +201,10 @@ class ConnectionForm(RowForm):
         fields = ("name", "description", "allowed_hosts")
 
     def clean_allowed_hosts(self) -> list[str]:
-        """Take host names only."""
+        """Take host names only; none at all means that the secret is never sent anywhere."""
         hosts: list[Any] = self.cleaned_data["allowed_hosts"]
-        if not hosts or not all(isinstance(host, str) and host and "/" not in host for host in hosts):
-            raise forms.ValidationError("Give at least one host name, without scheme or path.")
+        if not all(isinstance(host, str) and host and "/" not in host for host in hosts):
+            raise forms.ValidationError("Give host names, without scheme or path.")
         return hosts
 
     def clean(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from workflows.operations.answering import answer_approval
 from workflows.operations.commands import cancel, resolve, retry
+from workflows.operations.endpoints import endpoint_url, save_endpoint
 from workflows.operations.entries import put_entry
 from workflows.operations.errors import (
     AnswerInvalid,
@@ -56,6 +57,7 @@ __all__ = [
     "deliver_event",
     "deliver_events",
     "draft_workflow",
+    "endpoint_url",
     "examine_workflow",
     "fire_timer",
     "pause_schedule",
@@ -67,6 +69,7 @@ __all__ = [
     "resume",
     "resume_schedule",
     "retry",
+    "save_endpoint",
     "skip",
     "start_action",
     "start_workflow",
