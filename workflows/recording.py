@@ -88,7 +88,7 @@ def reloaded(held: Claimed) -> Claimed:
 def _alone(job: Job, wanted: Progress, result: Advance | None) -> bool:
     """Tell whether the checkpoint concerns nothing but its own branch: the usual case, one statement."""
     held, run = job.held, wanted.run
-    if job.kind == "join" or wanted.step.caught:
+    if held.kind == "join" or wanted.step.caught:
         return False
     if result is not None and any(key != job.key for key in result.cut):
         return False
@@ -109,7 +109,7 @@ def _with_others(job: Job, wanted: Progress, result: Advance | None, lessee: Les
     written = _checkpoint(job, wanted)
     if result is not None:
         cutting.end_leaves(held.run, [key for key in result.cut if key != job.key], actor=actor)
-    if job.kind == "join" or wanted.step.caught:
+    if wanted.step.caught or (held.kind == "join" and wanted.step.state not in cutting.IDLE):
         cutting.end_step(held.run, held.step, job.kind, job.function, actor=actor)
     if result is not None and isinstance(result.command, Complete):
         cutting.end_others(held.run, held.branch, actor=actor)
