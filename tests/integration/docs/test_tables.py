@@ -11,13 +11,17 @@ from actions.handlers import email, guard, http
 from dotdo_site.access import roles, scopes
 from dotdo_site.lib import problem_types, strict_json
 from tests.integration.docs.blocks import PAGES, ROOT, code, rows, table, text_of
-from workflows import serializers, states
+from workflows import cloudevents, occurrences, serializers, states
+from workflows.api import cloudevents as batches
 from workflows.api import starts, urls
+from workflows.checkpoint import values as checkpoint
 from workflows.engine import advance
 from workflows.expressions import evaluation, scan
 from workflows.expressions.sandbox import SANDBOX
+from workflows.functions import mapping
 from workflows.language import durations, loader
-from workflows.language.checks import refused, tasks, values
+from workflows.language.checks import blocks, errors, refused, tasks, values
+from workflows.operations import start
 from workflows.queries import LABELS, detail
 
 INTERNAL = {
@@ -161,6 +165,13 @@ def test_the_published_limits_are_those_of_the_code() -> None:
         f"{serializers.MAX_WAIT_SECONDS} s, {starts.WAITING_AT_ONCE} requests per web process",
         f"steps of one run {advance.MAX_STEPS:,}",
         f"steps shown with a run {detail.STEP_LIMIT:,}",
+        f"a webhook, an event {cloudevents.MAX_BYTES // 1024} KiB, {batches.MAX_BATCH} events in a batch",
+        f"branches of one `fork` {blocks.MAX_BRANCHES:,}",
+        f"items of one `map` {mapping.MOST:,}",
+        f"runs that start runs {start.MAX_DEPTH} deep",
+        f"data) {checkpoint.LARGEST_CURSOR // 1024 // 1024} MiB",
+        f"retries of one `try` {errors.MOST_RETRIES:,}",
+        f"after downtime {occurrences.MOST_MISSED}",
     ):
         assert text in published
 
