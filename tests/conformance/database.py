@@ -40,7 +40,7 @@ def play(case: Case) -> None:
         return judge_refusal(case, operations.check_workflow(text_of(case.documents[-1]))[1])
     TABLE.fill(case.answers or {})
     version = _publish(case.documents[-1])
-    return judge(case, _run(version, case.input, list(case.messages)))
+    return judge(case, _run(version, case.input, list(case.messages), timers=case.resting is None))
 
 
 def execute(document: Any, value: Any) -> Came:
@@ -53,7 +53,7 @@ def _publish(document: Any) -> WorkflowVersion:
     return operations.publish_workflow(draft.id, actor=ACTOR)
 
 
-def _run(version: WorkflowVersion, value: Any, messages: list[Mapping[str, Any]]) -> Came:
+def _run(version: WorkflowVersion, value: Any, messages: list[Mapping[str, Any]], *, timers: bool = True) -> Came:
     run_id = start_workflow(version.workflow.name, value)
     while messages and messages[0].get("early"):
         _happen(run_id, messages.pop(0))
@@ -61,7 +61,7 @@ def _run(version: WorkflowVersion, value: Any, messages: list[Mapping[str, Any]]
     for message in messages:
         _happen(run_id, message)
         _work()
-    for _ in range(MOST_TIMERS):
+    for _ in range(MOST_TIMERS if timers else 0):
         if state(run_id) in STOPPED or not _fire():
             break
         _work()

@@ -12,7 +12,11 @@ from workflows.expressions import compiles
 from workflows.language import FunctionInfo, LoadError, Problem, Program, build, load, lock_functions, stored, validate
 from workflows.occurrences import cron_problem
 
-CONNECTIONS = ("shop", "bank")
+# the secrets that documents may use; the hosts of the stand-in may see them
+CONNECTIONS: Mapping[str, str | Mapping[str, str]] = {
+    "shop": "swordfish",
+    "bank": {"username": "ada", "password": "secret"},
+}
 
 
 @dataclass(frozen=True, slots=True)
