@@ -53,12 +53,15 @@ def check_parts(parts: Mapping[str, Any]) -> None:
 def use(name: str, host: str | None = None) -> dict[str, str]:
     """Return the parts of a connection's secret, for the handler that runs now if there is one, and record the use.
 
-    `host` is where it will be sent; None hands it to code of this installation. Raises ActionError: `no_connection`,
-    `no_secret`, `secret_refused`, `secret_unreadable`.
+    `host` is where it will be sent; None hands it to code of this installation, unless the connection lists no host at
+    all. Raises ActionError: `no_connection`, `no_secret`, `secret_refused`, `secret_unreadable`.
     """
     connection = Connection.objects.filter(name=name).first()
     if connection is None:
         raise ActionError("no_connection", f"there is no connection {name!r}: create it", retryable=False)
+    if host is None and not connection.allowed_hosts:
+        message = f"the secret of {name!r} goes nowhere: its connection lists no host"
+        raise ActionError("secret_refused", message, retryable=False)
     try:
         parts = _reveal(connection) if host is None else reveal_for(connection, host)
     except sealing.CannotDecrypt as error:

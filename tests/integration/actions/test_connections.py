@@ -66,7 +66,7 @@ def test_a_secret_of_several_parts_goes_in_and_only_the_names_come_out(admin: Cl
         {"parts": '{"a b": "canary-3"}'},
         {"parts": '{"a": "canary-3"'},
         {"parts": '["canary-3"]'},
-        {"secret": "canary-3", "allowed_hosts": "[]"},
+        {"secret": "canary-3", "allowed_hosts": "[7]"},
         {"secret": "canary-3", "allowed_hosts": '["https://a.example/"]'},
         {"parts": '{"token": "canary-3"}', "name": "Not A Name"},
     ],

@@ -174,6 +174,13 @@ def test_an_action_for_another_host_does_not_get_the_secret(server: Web, secret:
     assert server.requests == []
 
 
+def test_a_secret_that_goes_nowhere_is_not_handed_to_code_either(secret: dict[str, Any]) -> None:
+    Connection.objects.update(allowed_hosts=[])
+    assert failed(action("python", {"name": "test-tell", "version": "1.0.0"}, {"key": secret["shop"]}))[0] == (
+        "secret_refused"
+    )
+
+
 def test_the_schema_of_an_action_sees_the_secret_and_its_error_does_not_show_it(secret: dict[str, Any]) -> None:
     schema = {"properties": {"key": {"type": "string", "maxLength": 3}}}
     outcome = action("python", {"name": "test-tell", "version": "1.0.0"}, {"key": secret["shop"]}, schema)
