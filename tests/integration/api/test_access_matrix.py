@@ -43,6 +43,7 @@ MATRIX: dict[str, tuple[list[str], dict[str, tuple[set[str], str]]]] = {
     "api-action-runs": (["charge-card"], {"POST": (OPERATORS, "start:action:*")}),
     "api-action-publication": (["charge-card", "1.0.0"], {"POST": (EDITORS, "definitions:publish")}),
     "api-workflows": ([], {"GET": (READERS, "read"), "POST": (EDITORS, "definitions:write")}),
+    "api-workflow-validation": ([], {"POST": (EDITORS, "definitions:write")}),
     "api-workflow": (["onboarding"], {"GET": (READERS, "read")}),
     "api-workflow-runs": (["onboarding"], {"POST": (OPERATORS, "start:workflow:*")}),
     "api-workflow-publication": (["onboarding", "1.0.0"], {"POST": (EDITORS, "definitions:publish")}),

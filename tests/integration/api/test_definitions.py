@@ -119,11 +119,40 @@ def test_a_workflow_is_drafted_published_started_and_finished(api: Caller) -> No
 
 
 def test_the_problems_of_a_document_are_sentences(api: Caller) -> None:
-    source = WORKFLOW.partition("do:")[0] + "do:\n- again: {for: {in: '${ .x }'}, do: [{a: {set: {}}}]}\n- b: 5\n"
+    source = WORKFLOW.partition("do:")[0] + "do:\n- again: {run: {shell: {command: ls}}}\n- b: 5\n"
     errors = api("POST", "workflows", {"source": source}).json()["errors"]
     said = {error["pointer"]: error["message"] for error in errors}
-    assert said["/do/0/again/for"].startswith("`for` is not in this release. Repeat with")
+    assert said["/do/0/again/run/shell"].startswith("`shell` is not supported. A document cannot bring code with it.")
     assert "; found 5; expected one of" in said["/do/1/b"]
+
+
+def test_a_document_is_checked_without_being_saved(api: Caller) -> None:
+    assert api("POST", "workflows/validate", {"source": WORKFLOW}).json() == {"valid": True, "problems": []}
+    wrong = (
+        WORKFLOW.partition("do:")[0] + "do:\n- get: {call: http, with: {method: GET, endpont: 'https://example.com'}}\n"
+    )
+    assert api("POST", "workflows/validate", {"source": wrong}).json() == {
+        "valid": False,
+        "problems": [
+            {
+                "pointer": "/do/0/get/with/endpont",
+                "message": "`endpont` is not a key of this object",
+                "found": "",
+                "expected": "",
+                "suggestion": "Did you mean `endpoint`?",
+            }
+        ],
+    }
+    (unreadable,) = api("POST", "workflows/validate", {"source": "a: &a [*a]"}).json()["problems"]
+    assert unreadable["message"].startswith("line 1, column ")
+    assert not api("GET", "workflows").json()
+    assert api("POST", "workflows/validate", {"sauce": WORKFLOW}).status_code == 422
+
+
+def test_a_workflow_cannot_take_the_name_of_an_address(api: Caller) -> None:
+    taken = WORKFLOW.replace("name: greet", "name: validate")
+    (problem,) = api("POST", "workflows/validate", {"source": taken}).json()["problems"]
+    assert (problem["pointer"], problem["suggestion"]) == ("/document/name", "Choose another name.")
 
 
 @pytest.mark.parametrize(

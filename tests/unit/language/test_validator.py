@@ -345,6 +345,12 @@ def test_the_datastore_functions_check_their_arguments(call: str, expected: list
     assert texts(f"- a: {call}") == expected
 
 
+def test_a_workflow_has_a_task() -> None:
+    assert [str(problem) for problem in problems(document("- a: {set: {}}") | {"do": []})] == [
+        "/do: a workflow needs a task"
+    ]
+
+
 def test_all_problems_come_at_once() -> None:
     found = problems(document("- a: {wat: 1}\n- b: {call: nope, if: '1 +'}\n- c: {set: {}, then: nowhere}", uses={}))
     assert [problem.pointer for problem in found] == ["/uses", "/do/0/a", "/do/1/b/if", "/do/1/b/call", "/do/2/c/then"]

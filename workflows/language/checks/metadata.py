@@ -1,5 +1,6 @@
 """`metadata`: free, but for the key `dotdo`, where only what has an effect may stand."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -12,7 +13,7 @@ OF_DOCUMENT = ("queue", "priority", "onFault", "missed", "timezone")
 OF_TASK = ("undo", "saga", "idempotencyKey")
 ON_FAULT = ("park", "undo")
 MISSED = ("skip", "latest", "all")
-LONGEST_QUEUE = 63
+QUEUE = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 LONGEST_KEY = 255
 PRIORITIES = range(5)
 
@@ -66,8 +67,8 @@ def check_task_metadata(report: Report, task: Mapping[str, Any], ref: str, scope
 
 def _check_queue(report: Report, own: Mapping[str, Any], place: str) -> None:
     queue, priority = own.get("queue", "default"), own.get("priority", 2)
-    if not isinstance(queue, str) or not 0 < len(queue.strip()) <= LONGEST_QUEUE:
-        expected = f"a text of 1 to {LONGEST_QUEUE} characters"
+    if not isinstance(queue, str) or not QUEUE.fullmatch(queue):
+        expected = "lower-case letters, digits, - and _; 63 at most"
         report.add(at(place, "queue"), "this is not the name of a queue", found=queue, expected=expected)
     if not isinstance(priority, int) or isinstance(priority, bool) or priority not in PRIORITIES:
         report.add(at(place, "priority"), "this is not a priority", found=priority, expected="0 (first) to 4 (last)")

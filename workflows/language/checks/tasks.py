@@ -36,6 +36,8 @@ Task = Mapping[str, Any]
 def check_tasks(report: Report, items: Any) -> None:
     """Check the tasks of a document, all levels."""
     everywhere = set(_all_names(items))
+    if items == []:
+        report.add("/do", "a workflow needs a task")
     _check_list(report, items, "/do", 1, everywhere, NOTHING)
     if report.tasks > MAX_TASKS:
         hint = "Split it into several workflows."
