@@ -3,7 +3,6 @@
 import uuid
 from typing import Any
 
-from django.db import transaction
 from django.db.models.functions import Now
 
 from actions import schemas
@@ -16,8 +15,10 @@ from workflows import approvals, payloads, rules, wake
 from workflows.approvals import Person
 from workflows.models import Message, Step
 from workflows.operations.errors import AnswerInvalid, NotAllowed, UnknownStep, refuse
+from workflows.operations.together import in_one_transaction
 
 
+@in_one_transaction
 def answer_approval(
     run_id: uuid.UUID, key: str, decision: str, data: Any = None, *, person: Person, actor: str, reason: str = ""
 ) -> None:
@@ -26,25 +27,24 @@ def answer_approval(
     Raises UnknownStep, NotAllowed, AnswerInvalid.
     """
     refuse_inside_handler("answer an approval")
-    with transaction.atomic():
-        step = _locked(run_id, key)
-        refuse(rules.answer_refusal(step.run.state, step.kind, step.state, step.function))
-        _first(step)
-        asked = payloads.resolve(step.input, payloads.load(run_id, [step.input]))
-        _asked(asked, person)
-        _check(asked, decision, data)
-        answer = {"decision": decision, "by": person.name, "data": data}
-        Message.objects.create(run_id=run_id, step=step, kind="answer", data=answer, created_at=Now())
-        facts = {"step": key, "name": step.name, "decision": decision, "data": canonical.digest(data)}
-        audit.record(
-            chain=step.id,
-            run=run_id,
-            kind="approval.answered",
-            actor=actor,
-            reason=reason,
-            data=facts | {"by": person.name},
-        )
-        wake.step(step.id)
+    step = _locked(run_id, key)
+    refuse(rules.answer_refusal(step.run.state, step.kind, step.state, step.function))
+    _first(step)
+    asked = payloads.resolve(step.input, payloads.load(run_id, [step.input]))
+    _asked(asked, person)
+    _check(asked, decision, data)
+    answer = {"decision": decision, "by": person.name, "data": data}
+    Message.objects.create(run_id=run_id, step=step, kind="answer", data=answer, created_at=Now())
+    facts = {"step": key, "name": step.name, "decision": decision, "data": canonical.digest(data)}
+    audit.record(
+        chain=step.id,
+        run=run_id,
+        kind="approval.answered",
+        actor=actor,
+        reason=reason,
+        data=facts | {"by": person.name},
+    )
+    wake.step(step.id)
 
 
 def _locked(run_id: uuid.UUID, key: str) -> Step:

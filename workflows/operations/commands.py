@@ -3,7 +3,6 @@
 import uuid
 from collections.abc import Iterator, Sequence
 
-from django.db import transaction
 from django.db.models.functions import Now
 
 from actions.running import refuse_inside_handler
@@ -12,47 +11,51 @@ from workflows.models import Run, Step, Subscription
 from workflows.operations.errors import refuse
 from workflows.operations.going_on import go_on, make_ready, uncaught, unpark
 from workflows.operations.locking import Line, Locked, idle_steps, lock, lock_line, record
+from workflows.operations.together import in_one_transaction
 
 
+@in_one_transaction
 def retry(run_id: uuid.UUID, *, actor: str, reason: str) -> None:
     """Retry a failed run from the failed step, with all its attempts anew. Children that failed are retried with it,
     and the runs that are parked on it go on. Raises UnknownRun, NotAllowed.
     """
     refuse_inside_handler("retry a run")
-    with transaction.atomic():
-        line = lock_line(run_id, above=True)
-        run = line.head.run
-        refuse(rules.retry_refusal(run.state, run.resolved_at))
-        notes = [(member, "run.retried", {"steps": _retry(member)}) for member in _to_retry(line)]
-        record(notes + unpark(line), actor, reason)
-        wake.workers()
+    line = lock_line(run_id, above=True)
+    run = line.head.run
+    refuse(rules.retry_refusal(run.state, run.resolved_at))
+    notes = [(member, "run.retried", {"steps": _retry(member)}) for member in _to_retry(line)]
+    record(notes + unpark(line), actor, reason)
+    wake.workers()
 
 
+@in_one_transaction
 def cancel(run_id: uuid.UUID, *, actor: str, reason: str) -> None:
     """End a run and the open runs that it started; a step that is running finishes without effect on it.
 
     Raises UnknownRun, NotAllowed.
     """
     refuse_inside_handler("cancel a run")
-    with transaction.atomic():
-        line = lock_line(run_id)
-        refuse(rules.cancel_refusal(line.head.run.state))
-        end(line.family, actor, reason)
-        if line.head.run.parent_step:
-            wake.step(line.head.run.parent_step)
+    waiting = Run.objects.filter(pk=run_id).values_list("parent_step", flat=True).first()
+    if waiting:
+        wake.lock(waiting)  # before the run itself: who ends the runs that a step has started holds the step already
+    line = lock_line(run_id)
+    refuse(rules.cancel_refusal(line.head.run.state))
+    end(line.family, actor, reason)
+    if waiting:
+        wake.step(waiting)
 
 
+@in_one_transaction
 def resolve(run_id: uuid.UUID, *, actor: str, reason: str) -> None:
     """Take a failed run off the list of what needs a person: it was settled in another way.
 
     Raises UnknownRun, NotAllowed.
     """
     refuse_inside_handler("resolve a run")
-    with transaction.atomic():
-        locked = lock(run_id)
-        refuse(rules.resolve_refusal(locked.run.state, locked.run.resolved_at))
-        Run.objects.filter(pk=run_id).update(resolved_at=Now())
-        record([(locked, "run.resolved", {"was": locked.run.reason})], actor, reason)
+    locked = lock(run_id)
+    refuse(rules.resolve_refusal(locked.run.state, locked.run.resolved_at))
+    Run.objects.filter(pk=run_id).update(resolved_at=Now())
+    record([(locked, "run.resolved", {"was": locked.run.reason})], actor, reason)
 
 
 def end(members: Sequence[Locked], actor: str, reason: str) -> None:

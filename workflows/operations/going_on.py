@@ -21,13 +21,12 @@ from workflows.sql import Statement
 
 @dataclass(frozen=True, slots=True)
 class Freed:
-    """A step that was held."""
+    """A step that was held; `due`: its time has come."""
 
     run: uuid.UUID
     kind: str
     function: str
     failures: int
-    state: str
     due_at: datetime
     due: bool
 
@@ -61,8 +60,8 @@ def busy(step: Step) -> None:
 
 
 def free(runs: Sequence[Run]) -> list[Freed]:
-    """Let go what runs held. A step whose time has come, or that waited for something, looks at once; a join only when
-    its branches have ended.
+    """Let go what runs held. A step whose time has come, or that waited for something, looks at once, and rests again
+    if there is nothing for it.
     """
     return [Freed(*row) for row in _FREE.rows({"runs": [run.id for run in runs]})]
 
@@ -95,12 +94,17 @@ def unpark(line: Line) -> list[tuple[Locked, str, dict[str, Any]]]:
 _FREE = Statement(
     """
     WITH held AS MATERIALIZED (
-        SELECT s.id, b.open, clock_timestamp() - r.stopped_at AS rested
-        FROM step s JOIN branch b ON b.id = s.branch_id JOIN run r ON r.id = s.run_id
-        WHERE s.run_id = ANY(:runs::uuid[]) AND s.state = 'held' ORDER BY s.id FOR NO KEY UPDATE OF s)
-    UPDATE step s SET state = CASE WHEN s.kind = 'join' AND held.open > 0 THEN 'waiting' ELSE 'ready' END,
-        due_at = s.due_at + CASE WHEN s.kind = 'timer' THEN coalesce(held.rested, interval '0') ELSE interval '0' END
-    FROM held WHERE s.id = held.id
-    RETURNING s.run_id, s.kind, s.function, s.failures, s.state, s.due_at, s.due_at <= clock_timestamp()
+        SELECT s.id, clock_timestamp() - r.stopped_at AS rested FROM step s JOIN run r ON r.id = s.run_id
+        WHERE s.run_id = ANY(:runs::uuid[]) AND s.state = 'held' ORDER BY s.id FOR NO KEY UPDATE OF s),
+    freed AS (
+        UPDATE step s SET state = 'ready', due_at = s.due_at
+            + CASE WHEN s.kind = 'timer' THEN coalesce(held.rested, interval '0') ELSE interval '0' END
+        FROM held WHERE s.id = held.id
+        RETURNING s.run_id, s.branch_id, s.kind, s.function, s.failures, s.due_at,
+            s.due_at <= clock_timestamp() AS due),
+    busy AS (
+        UPDATE branch b SET rest = '', revision = b.revision + 1
+        WHERE b.state = 'open' AND b.id IN (SELECT branch_id FROM freed WHERE due AND kind NOT IN ('timer', 'join')))
+    SELECT run_id, kind, function, failures, due_at, due FROM freed
     """
 )

@@ -4,7 +4,6 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
@@ -18,42 +17,43 @@ from workflows.operations.commands import end
 from workflows.operations.errors import AnswerInvalid, NotAllowed, UnknownStep, refuse
 from workflows.operations.going_on import busy, go_on, unpark
 from workflows.operations.locking import Line, lock_line, record
+from workflows.operations.together import in_one_transaction
 
 
+@in_one_transaction
 def skip(run_id: uuid.UUID, key: str, output: Any, *, actor: str, reason: str) -> None:
     """Let the workflow go on as if the step had given this output; what the step waits for is cancelled.
 
     Raises UnknownRun, UnknownStep, NotAllowed, AnswerInvalid.
     """
     refuse_inside_handler("skip a step")
-    with transaction.atomic():
-        line = lock_line(run_id, above=True)
-        state = line.head.run.state
-        step = _idle(run_id, key, lambda step: rules.skip_refusal(state, step.kind, step.state, caught=step.caught))
-        _check(step, output)
-        data = {"skip": True, "output": output, "by": actor, "reason": reason}
-        Message.objects.create(run_id=run_id, step=step, kind="answer", data=data, created_at=Now())
-        Subscription.objects.filter(step=step).delete()
-        end(_below(line, step), actor, reason)
-        failed = step.state == "failed"
-        notes = _repaired(line, step) if failed else []
-        if not failed:
-            wake.step(step.id)
-        facts = {"step": key, "name": step.name, "was": step.state, "output": canonical.digest(output)}
-        record([(line.head, "step.skipped", facts), *notes], actor, reason)
-        wake.workers()
+    line = lock_line(run_id, above=True)
+    state = line.head.run.state
+    step = _idle(run_id, key, lambda step: rules.skip_refusal(state, step.kind, step.state, caught=step.caught))
+    _check(step, output)
+    data = {"skip": True, "output": output, "by": actor, "reason": reason}
+    Message.objects.create(run_id=run_id, step=step, kind="answer", data=data, created_at=Now())
+    Subscription.objects.filter(step=step).delete()
+    end(_below(line, step), actor, reason)
+    failed = step.state == "failed"
+    notes = _repaired(line, step) if failed else []
+    if not failed:
+        wake.step(step.id)
+    facts = {"step": key, "name": step.name, "was": step.state, "output": canonical.digest(output)}
+    record([(line.head, "step.skipped", facts), *notes], actor, reason)
+    wake.workers()
 
 
+@in_one_transaction
 def fire_timer(run_id: uuid.UUID, key: str, *, actor: str, reason: str) -> None:
     """Make a wait, a deadline or a back-off due now. Raises UnknownRun, UnknownStep, NotAllowed."""
     refuse_inside_handler("fire a timer")
-    with transaction.atomic():
-        head = lock_line(run_id).head
-        step = _idle(run_id, key, lambda step: _not_a_timer(head.run, step))
-        Step.objects.filter(pk=step.pk).update(due_at=Now())
-        facts = {"step": key, "name": step.name, "due_at": step.due_at.isoformat()}
-        record([(head, "timer.fired", facts)], actor, reason)
-        wake.workers()
+    head = lock_line(run_id).head
+    step = _idle(run_id, key, lambda step: _not_a_timer(head.run, step))
+    Step.objects.filter(pk=step.pk).update(due_at=Now())
+    facts = {"step": key, "name": step.name, "due_at": step.due_at.isoformat()}
+    record([(head, "timer.fired", facts)], actor, reason)
+    wake.workers()
 
 
 def _idle(run_id: uuid.UUID, key: str, refusal: Callable[[Step], str | None]) -> Step:
@@ -79,7 +79,8 @@ def _not_a_timer(run: Run, step: Step) -> str | None:
 
 
 def _check(step: Step, output: Any) -> None:
-    schema = step.action_version.output_schema if step.action_version else {}
+    version = None if step.kind == "undo" else step.action_version  # nobody looks at what an undo returns
+    schema = version.output_schema if version else {}
     problems = check_value(output) or schemas.problems(schema, output)
     if problems:
         raise AnswerInvalid("output", problems)

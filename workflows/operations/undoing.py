@@ -4,7 +4,6 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from django.db import transaction
 from django.db.models.functions import Now
 
 from actions.running import refuse_inside_handler
@@ -13,28 +12,29 @@ from workflows.models import Run, Step, Undo
 from workflows.operations.commands import end, end_steps
 from workflows.operations.errors import refuse
 from workflows.operations.locking import Locked, lock_line, raise_revision, record
+from workflows.operations.together import in_one_transaction
 
 KEY = "#undo"
 LEFT = ("recorded", "running")
 
 
+@in_one_transaction
 def undo(run_id: uuid.UUID, *, actor: str, reason: str) -> None:
     """End a run by undoing its finished steps, the last one first; children that are open are cancelled.
 
     Raises UnknownRun, NotAllowed.
     """
     refuse_inside_handler("undo a run")
-    with transaction.atomic():
-        line = lock_line(run_id)
-        head, children = line.head, line.family[1:]
-        recorded = Undo.objects.filter(run=run_id, state__in=LEFT).count()
-        begun = Step.objects.filter(run=run_id, key=KEY).exists()
-        refuse(rules.undo_refusal(head.run.state, recorded=recorded, begun=begun))
-        end(children, actor, reason)
-        end_steps([head.run])
-        record([(head, "run.undo_requested", {"was": head.run.state, "recorded": recorded})], actor, reason)
-        _begin(head, {"state": "cancelled", "reason": "undone"})
-        wake.workers()
+    line = lock_line(run_id)
+    head, children = line.head, line.family[1:]
+    recorded = Undo.objects.filter(run=run_id, state__in=LEFT).count()
+    begun = Step.objects.filter(run=run_id, key=KEY).exists()
+    refuse(rules.undo_refusal(head.run.state, recorded=recorded, begun=begun))
+    end(children, actor, reason)
+    end_steps([head.run])
+    record([(head, "run.undo_requested", {"was": head.run.state, "recorded": recorded})], actor, reason)
+    _begin(head, {"state": "cancelled", "reason": "undone"})
+    wake.workers()
 
 
 def undo_after_fault(run_id: uuid.UUID, error: Mapping[str, Any] | None, *, actor: str) -> None:

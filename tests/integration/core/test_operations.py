@@ -59,13 +59,16 @@ def test_a_resumed_run_that_has_nothing_due_says_what_it_waits_for(values: dict[
     assert (Run.objects.get(pk=run.pk).state, Run.objects.get(pk=run.pk).reason) == ("waiting", reason)
 
 
-@pytest.mark.parametrize(("open_", "state"), [(1, "waiting"), (0, "ready")])
-def test_a_join_waits_on_unless_its_branches_have_ended(open_: int, state: str) -> None:
+def test_a_join_looks_again_because_a_race_may_have_been_won_meanwhile() -> None:
     run = rows.run("suspended", stopped=HOUR)
-    rows.fork(run, 2, open=open_)
-    join = rows.step(run, "f", "held", "join")
+    left, _ = rows.fork(run, 2, open=2)
+    Branch.objects.filter(pk=left.pk).update(rest="timer", revision=1)
+    Branch.objects.filter(pk=rows.root(run).pk).update(rest="fork", revision=200)
+    join, nap = rows.step(run, "f", "held", "join"), rows.step(run, "a", "held", "call", branch=left, key="/do/0/a")
     operations.resume(run.id, **WHY)
-    assert rows.state(join) == state
+    assert [rows.state(step) for step in (join, nap)] == ["ready", "ready"]
+    assert Branch.objects.get(pk=left.pk).rest == ""
+    assert rows.root(run).rest == "fork"
 
 
 def test_a_family_is_suspended_and_resumed_downwards() -> None:

@@ -1,0 +1,33 @@
+"""All of an operation, or nothing of it; tried again where the database gave way to somebody else."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from django.db import OperationalError, connection, transaction
+from psycopg import errors
+
+P = ParamSpec("P")
+T = TypeVar("T")
+ATTEMPTS = 4
+
+
+def in_one_transaction(operation: Callable[P, T]) -> Callable[P, T]:
+    """Run the operation in one transaction, again after a deadlock. Inside an open transaction, that one decides."""
+
+    @wraps(operation)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                with transaction.atomic():
+                    return operation(*args, **kwargs)
+            except OperationalError as error:
+                if connection.in_atomic_block or attempt == ATTEMPTS or not _gave_way(error):
+                    raise
+        raise AssertionError("unreachable")
+
+    return wrapped
+
+
+def _gave_way(error: OperationalError) -> bool:
+    return isinstance(error.__cause__ or error, errors.DeadlockDetected | errors.SerializationFailure)
