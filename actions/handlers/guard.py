@@ -17,6 +17,7 @@ from actions.handlers.streams import GuardedBackend
 
 MAX_BYTES = 1024 * 1024
 DEFAULT_SECONDS = 30.0
+WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 OWN_HEADERS = frozenset(
     {"host", "content-length", "transfer-encoding", "connection", "accept-encoding", "upgrade", "te"}
 )
@@ -67,7 +68,9 @@ class GuardedClient:
         kind = {} if json is None else {"Content-Type": "application/json"}
         end = time.monotonic() + timeout
         end = end if self.deadline is None else min(end, self.deadline)
-        request = _Request(method.upper(), target, _headers(target, {**kind, **(headers or {})}, body), body)
+        request = _Request(
+            method.upper(), target, _headers(method.upper(), target, {**kind, **(headers or {})}, body), body
+        )
         return _exchange(request, GuardedBackend(end, self.resolver))
 
 
@@ -99,7 +102,7 @@ def parse_url(url: str, query: Mapping[str, Any] | None = None) -> httpx.URL:
     return target
 
 
-def _headers(target: httpx.URL, given: Mapping[str, str], body: bytes) -> list[tuple[bytes, bytes]]:
+def _headers(method: str, target: httpx.URL, given: Mapping[str, str], body: bytes) -> list[tuple[bytes, bytes]]:
     merged = {"user-agent": "dotdo", "accept": "*/*"} | {name.lower(): str(value) for name, value in given.items()}
     for name, value in merged.items():
         if name in OWN_HEADERS:
@@ -108,7 +111,7 @@ def _headers(target: httpx.URL, given: Mapping[str, str], body: bytes) -> list[t
             raise ActionError("invalid_header", f"the header {name} contains a line break", retryable=False)
     merged["host"] = target.netloc.decode("ascii")
     merged["accept-encoding"] = "identity"
-    if body:
+    if body or method in WITH_BODY:
         merged["content-length"] = str(len(body))
     try:
         return [(name.encode("ascii"), value.encode("latin-1")) for name, value in merged.items()]

@@ -21,7 +21,6 @@ from actions.problems import Problem, pointer
 
 OUTSIDE = True
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-WITH_BODY = ("POST", "PUT", "PATCH")
 KEYS = frozenset(
     ["method", "url", "query", "headers", "body", "encoding", "connection", "success", "errors", "response"]
 )
@@ -191,7 +190,7 @@ def _query(config: Mapping[str, Any], value: Any) -> dict[str, Any]:
 
 
 def _body(config: Mapping[str, Any], value: Any) -> tuple[bytes, str]:
-    if "body" not in config and config["method"] not in WITH_BODY:
+    if "body" not in config and config["method"] not in guard.WITH_BODY:
         return b"", ""
     structure = templates.render_value(config["body"], value) if "body" in config else value
     if config.get("encoding", "json") == "form":

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from actions.context import Context
 from actions.errors import ActionError
-from actions.handlers import calling, openapi_document, templates
+from actions.handlers import calling, guard, openapi_document, templates
 from actions.handlers.openapi_document import Operation
 
 SCHEMA = {
@@ -57,7 +57,9 @@ def request_of(operation: Operation, values: Mapping[str, Any]) -> calling.Reque
     given = dict(left)
     for parameter in operation.parameters:
         if parameter["name"] in given:
-            PLACES.get(parameter["in"], _in_form)(request, parameter, given[parameter["name"]])
+            value = given[parameter["name"]]
+            written = guard.json_bytes(value).decode() if "content" in parameter else value  # as a text in JSON
+            PLACES.get(parameter["in"], _in_form)(request, parameter, written)
             left.pop(parameter["name"], None)
         else:
             _refuse_missing(operation, parameter)

@@ -17,7 +17,7 @@ from actions.handlers import answers, calling, plain_yaml
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch")
 FRESH_SECONDS = 60.0
-REMEMBERED = 32
+REMEMBERED = 8  # the largest take some 10 MB of memory
 MAX_REFERENCES = 16
 JSON_OR_YAML = "application/json, application/yaml;q=0.9, */*;q=0.8"
 

@@ -92,6 +92,12 @@ def test_the_receiver_can_tell_a_repetition_unless_the_request_changes_nothing(s
     assert [request.headers.get("idempotency-key") for request in server.requests] == [None, "run:step", "mine"]
 
 
+def test_a_request_that_could_have_a_body_says_that_it_has_none(server: Web) -> None:
+    call(server, "/", "post")
+    call(server, "/", "get")
+    assert [request.headers.get("content-length") for request in server.requests] == ["0", None]
+
+
 def test_a_template_is_filled_from_the_variables_which_are_not_sent(server: Web) -> None:
     value = {"method": "get", "endpoint": {"uri": server.url("/{id}?s={status}")}, "$variables": {"id": "a/b"}}
     assert run(value).ok

@@ -86,6 +86,7 @@ def test_each_parameter_goes_to_its_place() -> None:
         ({"schema": {}, "style": "spaceDelimited"}, [1, 2], {"q": "1 2"}),
         ({"schema": {}, "style": "deepObject"}, {"a": 1, "b": "x"}, {"q[a]": "1", "q[b]": "x"}),
         ({"schema": {}}, {"a": 1}, {"a": "1"}),
+        ({"content": {JSON: {}}}, {"a": [1]}, {"q": '{"a": [1]}'}),
         ({"schema": {}}, None, {}),
     ],
 )
