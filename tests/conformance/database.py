@@ -16,7 +16,7 @@ from tests.conformance.publishing import text_of
 from tests.conformance.tables import Case
 from tests.support.answers import TABLE
 from tests.support.engine import start_workflow, state, work_until_idle
-from tests.support.pure_engine import tasks_run
+from tests.support.paths import tasks_run
 from workflows import operations, queries
 from workflows.models import Run, Undo, WorkflowVersion
 from workflows.programs import workflow_program

@@ -6,7 +6,9 @@ from tests.conformance.judging import Came, judge, judge_refusal
 from tests.conformance.publishing import TableCatalog, problems, program
 from tests.conformance.tables import Case
 from tests.support.answers import TABLE
-from tests.support.pure_engine import PureRun, World, tasks_run
+from tests.support.paths import tasks_run
+from tests.support.pure_engine import World
+from tests.support.pure_rows import PureRun
 from workflows.language import Program
 
 LONGEST = 200

@@ -17,7 +17,8 @@ import pytest
 from tests.conformance import pure
 from tests.conformance.standin import Standin
 from tests.conformance.tables import Case, cases
-from tests.support.pure_engine import Line, World
+from tests.support.pure_engine import World
+from tests.support.pure_rows import Line
 from workflows.engine import messages as m
 from workflows.engine.advance import Busy, Stale
 from workflows.language import program

@@ -9,28 +9,21 @@ import heapq
 import itertools
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from actions.context import Context
-from actions.errors import ActionError, Failure, from_exception
-from actions.invoke import invoke
-from tests.support.answers import TABLE, given
+from tests.support.pure_calls import end_of_child, from_table, really_called
+from tests.support.pure_rows import Fork, Line, PureRun
 from workflows.engine import messages as m
-from workflows.engine.advance import Stale, advance
+from workflows.engine.advance import Busy, Stale, advance
 from workflows.engine.services import Facts
 from workflows.failures import language_error
 from workflows.language.program import Program
-from workflows.programs import CALLS, call_spec
+from workflows.programs import CALLS
 from workflows.services import EngineServices
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 MOST_MESSAGES = 5_000
-HELD = ("do", "for", "try", "fork")
-
-# what a call comes to: how long it takes, its output, or its failure
-Answered = tuple[timedelta, Any, Failure | None]
 
 
 class PureServices(EngineServices):
@@ -41,63 +34,6 @@ class PureServices(EngineServices):
 
     def secrets(self, names: Any) -> Mapping[str, Any]:
         return {name: f"<secret {name}>" for name in names}
-
-
-@dataclass
-class Line:
-    """A branch: its cursor, what it rests in, and the fork that it belongs to."""
-
-    run: "PureRun"
-    fork: "Fork | None" = None
-    index: int = 0
-    cursor: dict[str, Any] = field(default_factory=dict)
-    waits: dict[str, object] = field(default_factory=dict)
-    listen: str = ""
-    asked: list[dict[str, Any]] = field(default_factory=list)
-    inner: "Fork | None" = None
-    open: bool = True
-
-    @property
-    def listening(self) -> bool:
-        """Tell whether the listen is still there, resting or with the body of an event under way."""
-        frames = self.cursor.get("frames", ())
-        return self.open and any(frame.get("key") == self.listen and "pins" in frame for frame in frames)
-
-
-@dataclass
-class Fork:
-    """The branches of an open fork and what became of them."""
-
-    parent: Line
-    command: m.OpenFork
-    lines: list[Line] = field(default_factory=list)
-    outputs: dict[int, Any] = field(default_factory=dict)
-    faults: int = 0
-
-
-@dataclass
-class PureRun:
-    """A run, as far as a driver has to know it."""
-
-    id: str
-    program: Program
-    input: Any
-    context: Any = field(default_factory=dict)
-    state: str = "running"
-    output: Any = None
-    error: dict[str, Any] = field(default_factory=dict)
-    path: list[str] = field(default_factory=list)
-    mailbox: list[dict[str, Any]] = field(default_factory=list)
-    undo: list[m.PushUndo] = field(default_factory=list)
-    undone: list[tuple[str, Any]] = field(default_factory=list)
-    lines: list[Line] = field(default_factory=list)
-    ended: Callable[["PureRun"], None] = lambda _: None
-
-    @property
-    def resting(self) -> str:
-        """Return what an unfinished run waits for."""
-        kinds = ["event" if line.listening else "timer" for line in self.lines if line.open and line.waits]
-        return kinds[0] if kinds else ""
 
 
 class World:
@@ -157,6 +93,9 @@ class World:
             first, second = self._apply(line, message), self._apply(line, message)
         except Stale:
             return
+        except Busy:
+            self._later(self.now, lambda: self._send(line, message))
+            return
         assert first == second, "the same message on the same cursor means the same"
         line.cursor, line.run.context = json.loads(json.dumps(first.cursor)), first.context
         self._keep(line, message, first)
@@ -204,7 +143,7 @@ class World:
 
     def _answer(self, run: PureRun, command: m.CallFunction) -> tuple[timedelta, m.Message]:
         """Return what a call comes to and how long it takes: `http` and `openapi` are really called."""
-        called = _called(run, command) if command.function in CALLS else _from_table(command)
+        called = really_called(run, command) if command.function in CALLS else from_table(command)
         takes, output, failure = called
         if failure is not None:
             return takes, m.Failed(command.key, language_error(failure, command.ref))
@@ -239,7 +178,7 @@ class World:
 
     def _start_run(self, line: Line, command: m.StartRun) -> None:
         def ended(child: PureRun) -> None:
-            self._wait(line, command.key, self.now, _end_of_child(command, child))
+            self._wait(line, command.key, self.now, end_of_child(command, child))
 
         child = self.start(self.programs[command.workflow], command.input, ended if command.wait else lambda _: None)
         if command.wait:
@@ -329,43 +268,8 @@ BODIES: Mapping[type, Callable[[World, Line, Any], None]] = {
 }
 
 
-def tasks_run(program: Program, path: list[str]) -> list[str]:
-    """Return the names of the tasks on a path: those that do something, a `listen` once for each event that it took."""
-    kinds = {task.name: task.kind for task in program.by_ref.values() if task.kind not in HELD}
-    found = []
-    for entry in path:
-        key, _, rest = entry.partition(" ")
-        name = key.rpartition("/")[2].partition("[")[0]
-        if name in kinds and (rest.startswith("took ") if kinds[name] == "listen" else not rest):
-            found.append(name)
-    return found
-
-
 def _close(fork: Fork) -> None:
     for line in fork.lines:
         line.open = False
         if line.inner:
             _close(line.inner)
-
-
-def _from_table(command: m.CallFunction) -> Answered:
-    found = TABLE.next(command.name, command.input)
-    takes = timedelta(seconds=found.get("takes", 0))
-    try:
-        return takes, given(found), None
-    except ActionError as error:
-        return takes, None, from_exception(error)
-
-
-def _called(run: PureRun, command: m.CallFunction) -> Answered:
-    context = Context(run.id, command.key, 1, f"{run.id}:{command.key}:0", 1, secret_names=run.program.secrets)
-    outcome = invoke(call_spec(command.function), command.input, context)
-    return timedelta(0), outcome.output, outcome.failure
-
-
-def _end_of_child(command: m.StartRun, child: PureRun) -> m.Message:
-    """Return how a child's end looks to its parent (R17)."""
-    if child.state == "succeeded":
-        return m.Done(command.key, child.output)
-    detail = f"{child.error.get('detail', '')} (run {child.id})".strip()
-    return m.Failed(command.key, {**child.error, "instance": command.ref, "detail": detail})
