@@ -1,6 +1,7 @@
 """The index: each ruling and each row of the language -> the cases that show it. A missing one fails."""
 
 import ast
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
@@ -38,6 +39,11 @@ def test_each_ruling_and_row_has_a_case_that_passes_and_one_that_does_not(name: 
 
 def test_all_rulings_are_in_the_index() -> None:
     assert list(load(HERE / "rows.yaml")["rulings"]) == [f"R{number}" for number in range(1, RULINGS + 1)]
+
+
+def test_all_rulings_are_published() -> None:
+    documented = re.findall(r"^\| (R\d+) \|", (ROOT / "docs" / "profile.md").read_text(), re.MULTILINE)
+    assert documented == list(load(HERE / "rows.yaml")["rulings"])
 
 
 def test_no_case_covers_what_is_not_in_the_index() -> None:
