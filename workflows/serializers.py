@@ -12,6 +12,9 @@ from workflows import approvals, queries, states
 RUN_KINDS = ["action", "workflow"]
 RUN_STATES = sorted(states.RUN_STATES)
 HANDLER_KINDS = list(publishing.BY_HAND)
+SCHEDULE_KINDS = ["every", "cron", "after", "on"]
+SCHEDULE_STATES = ["active", "paused"]
+MISSED = ["skip", "latest", "all"]
 VERSION_STATES = ["draft", "published", "deprecated"]
 MAX_PAGE = 200
 MAX_WAIT_SECONDS = 30
@@ -315,6 +318,46 @@ class Action(ActionRow):
     input_schema = serializers.JSONField()
     output_schema = serializers.JSONField()
     versions = Version(many=True)
+
+
+class ScheduleRow(serializers.Serializer[Any]):
+    """When a workflow starts by itself; `upcoming` are the next moments, none when it is paused or waits for events."""
+
+    workflow = serializers.CharField()
+    version = serializers.CharField()
+    kind = serializers.ChoiceField(choices=SCHEDULE_KINDS)
+    rule = serializers.CharField()
+    timezone = serializers.CharField()
+    missed = serializers.ChoiceField(choices=MISSED)
+    state = serializers.ChoiceField(choices=SCHEDULE_STATES)
+    next_at = serializers.DateTimeField(allow_null=True)
+    upcoming = serializers.ListField(child=serializers.DateTimeField())
+
+
+class Fire(serializers.Serializer[Any]):
+    """A moment that came: the run that was started, or why there is none."""
+
+    nominal_at = serializers.DateTimeField()
+    run = serializers.UUIDField(allow_null=True)
+    status = serializers.CharField(source="label")
+    skipped = serializers.BooleanField()
+
+
+class Note(serializers.Serializer[Any]):
+    """Something about the schedule that people should know: starts that were refused, pauses."""
+
+    at = serializers.DateTimeField()
+    kind = serializers.CharField()
+    actor = serializers.CharField()
+    reason = serializers.CharField(allow_blank=True)
+    sentence = serializers.CharField()
+
+
+class Schedule(ScheduleRow):
+    """A schedule with what it did last, newest first."""
+
+    fires = Fire(many=True)
+    notes = Note(many=True)
 
 
 class WorkflowRow(serializers.Serializer[Any]):

@@ -17,6 +17,7 @@ SCOPES = {
     "answer": "Answer approvals.",
     "events:send": "Send events.",
     "events:read": "Read events.",
+    "schedules:write": "Pause and resume schedules.",
     "datastore:read": "Read datastore entries.",
     "datastore:write": "Write datastore entries.",
     "definitions:write": "Save drafts of actions and workflows.",

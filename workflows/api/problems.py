@@ -32,6 +32,16 @@ def _unknown_step(error: operations.UnknownStep) -> Problem:
 
 
 @problem_of.register
+def _unknown_schedule(error: operations.UnknownSchedule) -> Problem:
+    return Problem(404, "not-found", "There is no such schedule", error.message)
+
+
+@problem_of.register
+def _too_deep(error: operations.TooDeep) -> Problem:
+    return Problem(409, "not-possible-now", "This is not possible in the present state", error.message)
+
+
+@problem_of.register
 def _answer_invalid(error: operations.AnswerInvalid) -> Problem:
     title = f"The {error.part} does not fit"
     return Problem(422, "invalid-input", title, error.message, _errors(f"/{error.part}", error.problems))

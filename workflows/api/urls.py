@@ -1,6 +1,6 @@
 from django.urls import path
 
-from workflows.api import approvals, commands, datastore, definitions, events, runs, starts
+from workflows.api import approvals, commands, datastore, definitions, events, runs, schedules, starts
 
 urlpatterns = [
     path("runs", runs.Runs.as_view(), name="api-runs"),
@@ -37,6 +37,10 @@ urlpatterns = [
         definitions.WorkflowPublication.as_view(),
         name="api-workflow-publication",
     ),
+    path("schedules", schedules.Schedules.as_view(), name="api-schedules"),
+    path("schedules/<slug:name>", schedules.ScheduleView.as_view(), name="api-schedule"),
+    path("schedules/<slug:name>/pause", schedules.Pause.as_view(), name="api-schedule-pause"),
+    path("schedules/<slug:name>/resumption", schedules.Resumption.as_view(), name="api-schedule-resumption"),
     path("datastore", datastore.Entries.as_view(), name="api-entries"),
     path("datastore/<str:namespace>/<path:key>", datastore.EntryView.as_view(), name="api-entry"),
 ]

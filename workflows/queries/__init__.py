@@ -32,6 +32,7 @@ from workflows.queries.rows import (
     WorkflowRow,
 )
 from workflows.queries.runs import list_token, newer_than, runs, status_counts
+from workflows.queries.schedules import FireRow, ScheduleDetail, ScheduleRow, schedule, schedules
 from workflows.queries.system import entries, entry, queues, workers
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "EntryRow",
     "EventDetail",
     "EventRow",
+    "FireRow",
     "InvocationRow",
     "MessageRow",
     "Page",
@@ -55,6 +57,8 @@ __all__ = [
     "RunDetail",
     "RunFilter",
     "RunRow",
+    "ScheduleDetail",
+    "ScheduleRow",
     "StepView",
     "VersionRow",
     "Wanted",
@@ -86,6 +90,8 @@ __all__ = [
     "queues",
     "run",
     "runs",
+    "schedule",
+    "schedules",
     "status_counts",
     "step",
     "steps",

@@ -47,6 +47,10 @@ MATRIX: dict[str, tuple[list[str], dict[str, tuple[set[str], str]]]] = {
     "api-workflow": (["onboarding"], {"GET": (READERS, "read")}),
     "api-workflow-runs": (["onboarding"], {"POST": (OPERATORS, "start:workflow:*")}),
     "api-workflow-publication": (["onboarding", "1.0.0"], {"POST": (EDITORS, "definitions:publish")}),
+    "api-schedules": ([], {"GET": (READERS, "read")}),
+    "api-schedule": (["onboarding"], {"GET": (READERS, "read")}),
+    "api-schedule-pause": (["onboarding"], {"POST": (OPERATORS, "schedules:write")}),
+    "api-schedule-resumption": (["onboarding"], {"POST": (OPERATORS, "schedules:write")}),
     "api-entries": ([], {"GET": (READERS, "datastore:read")}),
     "api-entry": (
         ["default", "usr_1"],
