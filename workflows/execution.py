@@ -2,23 +2,26 @@
 
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import parent_process
 from typing import Any
 
 from django.db import Error as DatabaseError
 from django.db import connection, transaction
+from django.db.models import Min
 
 from actions import registry, secrets
 from actions.context import Context
 from actions.errors import Failure, from_exception
 from actions.invoke import Outcome, invoke
+from workflows.engine.frames import open_timers
 from workflows.functions import FUNCTIONS
 from workflows.heartbeat import Heartbeat
 from workflows.job import Job
 from workflows.language.builtins import BUILTINS
 from workflows.lessee import Happened
-from workflows.programs import is_builtin
+from workflows.models import Step
+from workflows.programs import ActionSpec, is_builtin
 from workflows.sql import Statement
 
 _FENCE = Statement(
@@ -30,6 +33,7 @@ _FENCE = Statement(
 CALLING = ("call", "run", "emit", "undo")
 LONGEST_BUILTIN_SECONDS = 30.0
 GRACE_SECONDS = 5.0
+SHORTEST_MS = 10
 
 
 class LeaseLost(Exception):
@@ -118,6 +122,19 @@ def _builtin(job: Job) -> Attempted:
     return Attempted(Happened(output=output, started_at=started_at))
 
 
+def _within(job: Job, action: ActionSpec) -> ActionSpec:
+    """Return the action with no more time than the timeouts of the tasks around the call leave it."""
+    timers = [*open_timers(job.cursor), job.cursor.get("timer", "")]
+    if not any(timers):
+        return action
+    rows = Step.objects.filter(run=job.held.run, key__in=timers, kind="timer", state="ready")
+    due_at = rows.aggregate(first=Min("due_at"))["first"]
+    if due_at is None:
+        return action
+    left = max(SHORTEST_MS, int((due_at - job.now()).total_seconds() * 1_000))
+    return replace(action, timeout_ms=min(action.timeout_ms, left))
+
+
 def _invoke(job: Job, stop: threading.Event) -> Attempted:
     assert job.action is not None  # noqa: S101 - for mypy
     started_at = job.now()
@@ -131,6 +148,6 @@ def _invoke(job: Job, stop: threading.Event) -> Attempted:
         stop=stop,
         secret_names=job.program.secrets,
     )
-    outcome: Outcome = invoke(job.action, job.input, context, hard_stop=parent_process() is not None)
+    outcome: Outcome = invoke(_within(job, job.action), job.input, context, hard_stop=parent_process() is not None)
     happened = Happened(outcome.output, outcome.failure, list(outcome.log), started_at)
     return Attempted(happened, outcome.interrupted, outcome.used)

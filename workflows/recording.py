@@ -109,7 +109,7 @@ def _with_others(job: Job, wanted: Progress, result: Advance | None, lessee: Les
     written = _checkpoint(job, wanted)
     if result is not None:
         cutting.end_leaves(held.run, [key for key in result.cut if key != job.key], actor=actor)
-    if wanted.step.caught or (held.kind == "join" and wanted.step.state not in cutting.IDLE):
+    if wanted.step.caught or (held.kind == "join" and wanted.step.state in ("succeeded", "skipped")):
         cutting.end_step(held.run, held.step, job.kind, job.function, actor=actor)
     if result is not None and isinstance(result.command, Complete):
         cutting.end_others(held.run, held.branch, actor=actor)

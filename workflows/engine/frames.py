@@ -100,6 +100,11 @@ class Frames:
         self.armed = kept
 
 
+def open_timers(cursor: dict[str, Any]) -> list[str]:
+    """Return the keys of the timers that the frames of a cursor have armed."""
+    return [key for frame in cursor.get("frames", ()) for key in frame.get("timers", ())]
+
+
 def list_frame(tasks: TaskList, key: str, raw: Any) -> Frame:
     """Return a frame that stands before the first task of a list."""
     return {"list": tasks.ref, "key": key, "i": 0, "top": -1, "raw": raw}
