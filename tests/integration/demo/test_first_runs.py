@@ -14,7 +14,7 @@ from actions.models import ActionVersion
 from tests.integration.demo.conftest import Site, free_port
 from tests.support.cluster import sql, until
 from tests.support.engine import shown, state
-from workflows.models import Entry, Run, WorkflowVersion
+from workflows.models import Entry, Run, Schedule, WorkflowVersion
 
 ENTRY = {"userId": "usr_locked_1", "status": "email_sent", "welcomeEmailSent": True, "profileSetup": False}
 
@@ -67,6 +67,7 @@ def test_starting_dotdo_again_starts_and_publishes_nothing_twice(site: Site) -> 
     assert done.stdout == ""
     assert Run.objects.count() == 3
     assert set(WorkflowVersion.objects.values_list("version", flat=True)) == {"1.0.0"}
+    assert set(Schedule.objects.values_list("workflow__name", "state")) == {("nightly-invoices", "paused")}
 
 
 def test_stand_ins_that_moved_to_another_port_are_followed_and_an_admins_edit_is_kept(site: Site) -> None:
@@ -88,6 +89,9 @@ def test_stand_ins_that_moved_to_another_port_are_followed_and_an_admins_edit_is
     assert newest.version == "1.1.0"
     lock = WorkflowVersion.objects.get(workflow__name="customer-onboarding", version="1.0.1").lock
     assert lock["charge-card"] == "charge-card:1.0.1"
+    batch = WorkflowVersion.objects.get(workflow__name="nightly-invoices", version="1.0.1").lock
+    assert batch["workflow:examples/invoice-customer:latest"] == "1.0.1"
+    assert Schedule.objects.get().state == "paused"
     assert site.manage("demo_first_runs").stdout == ""
 
 

@@ -66,6 +66,50 @@ def test_a_charge_is_refused_without_key_without_fields_and_with_a_declined_card
     assert call(ports, "GET", "/payments/charges").json() == []
 
 
+def test_one_key_means_one_refund_one_reservation_and_one_shipment(opened: Open) -> None:
+    ports = opened()
+    for path, body in (
+        ("/payments/refunds", {"charge": "ch_1"}),
+        ("/warehouse/reservations", {"order": "A-1", "items": [{"sku": "notebook", "quantity": 1}]}),
+        ("/warehouse/releases", {"reservation": "rs_1"}),
+        ("/warehouse/shipments", {"reservation": "rs_1", "address": "London"}),
+        ("/billing/invoices", {"customer": "cus_1", "amount": 100}),
+    ):
+        first, again, other, none = (
+            call(ports, "POST", path, json=given, headers={"Idempotency-Key": key} if key else {})
+            for given, key in ((body, "k"), (body, "k"), ({**body, next(iter(body)): "other"}, "k"), (body, ""))
+        )
+        assert [one.status_code for one in (first, again, other, none)] == [201, 200, 422, 400], path
+        assert first.json() == again.json()
+        assert call(ports, "POST", path, json={}, headers={"Idempotency-Key": "l"}).status_code == 400
+    assert [one["asked"] for one in call(ports, "GET", "/payments/refunds").json()] == [2]
+
+
+def test_nobody_ships_to_nowhere_and_blocked_accounts_get_no_invoice(opened: Open) -> None:
+    ports = opened()
+    for path, body, status in (
+        ("/warehouse/shipments", {"reservation": "rs_1", "address": "Nowhere"}, 422),
+        ("/warehouse/reservations", {"order": "A-1", "items": [{"sku": "sold-out", "quantity": 1}]}, 409),
+        ("/billing/invoices", {"customer": "cus_blocked", "amount": 1}, 409),
+    ):
+        assert call(ports, "POST", path, json=body, headers={"Idempotency-Key": "k"}).status_code == status
+    assert len(call(ports, "GET", "/billing/customers").json()["customers"]) == 4
+
+
+def test_a_report_is_done_when_it_is_looked_at_for_the_third_time(opened: Open) -> None:
+    ports = opened()
+    looks = {}
+    for kind in ("revenue", "endless", "impossible"):
+        made = call(ports, "POST", "/reports", json={"kind": kind}, headers={"Idempotency-Key": kind}).json()
+        looks[kind] = [call(ports, "GET", f"/reports/{made['id']}").json()["status"] for _ in range(4)]
+    assert looks == {
+        "revenue": ["running", "running", "done", "done"],
+        "endless": ["running"] * 4,
+        "impossible": ["running", "running", "failed", "failed"],
+    }
+    assert call(ports, "GET", "/reports/none").status_code == 404
+
+
 def test_a_locked_record_is_refused_once_also_across_a_restart(opened: Open) -> None:
     path, body = "/crm/records/usr_locked_1", {"status": "customer"}
     assert call(opened(), "PATCH", path, json=body).status_code == 423
