@@ -24,6 +24,7 @@ class TableFunction:
     """One of the table's actions, as the language sees it."""
 
     schemas_by_version: Mapping[str, Mapping[str, Any]]
+    undone_by: str
 
     @property
     def versions(self) -> Sequence[str]:
@@ -37,7 +38,7 @@ class TableFunction:
         return [(problem.pointer, problem.message) for problem in found]
 
     def undo(self, version: str) -> str:
-        return ""
+        return self.undone_by
 
 
 @dataclass
@@ -49,7 +50,7 @@ class TableCatalog:
     def function(self, name: str) -> FunctionInfo | None:
         specs = [spec for spec in registry.specs() if spec.name == name and name in answers.NAMES]
         found = {spec.version: spec.contract.input_schema for spec in reversed(specs)}
-        return TableFunction(found) if found else None
+        return TableFunction(found, specs[-1].contract.undo) if found else None
 
     def names(self) -> Iterable[str]:
         return answers.NAMES

@@ -21,7 +21,7 @@ CHARGE = {
     "required": ["customer_id", "amount"],
     "additionalProperties": False,
 }
-NAMES = ("test-answer", "test-charge")
+NAMES = ("test-answer", "test-book", "test-cancel", "test-charge")
 
 Answer = Mapping[str, Any]
 
@@ -64,6 +64,18 @@ def charge_before(ctx: Context, **fields: Any) -> Any:
 
 @action("test-charge", "1.2.0", retry=ONCE, transactional=False, input=CHARGE)
 def charge(ctx: Context, **fields: Any) -> Any:
+    return give(TABLE.next(task_name(ctx.step_key), fields))
+
+
+@action(
+    "test-book", retry=ONCE, transactional=False, input={"what": "string", "nights?": "integer"}, undo="test-cancel"
+)
+def book(ctx: Context, **fields: Any) -> Any:
+    return give(TABLE.next(task_name(ctx.step_key), fields))
+
+
+@action("test-cancel", retry=ONCE, transactional=False, input={"what": "string", "booking": "string"})
+def cancel(ctx: Context, **fields: Any) -> Any:
     return give(TABLE.next(task_name(ctx.step_key), fields))
 
 
