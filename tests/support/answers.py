@@ -21,6 +21,7 @@ CHARGE = {
     "required": ["customer_id", "amount"],
     "additionalProperties": False,
 }
+ROOM = {"what": "string", "nights?": "integer"}
 NAMES = ("test-answer", "test-book", "test-cancel", "test-charge")
 
 Answer = Mapping[str, Any]
