@@ -5,8 +5,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from tests.integration.examples.conftest import ACTOR, World, publish_examples, send
+from tests.support.webhooks import endpoint, signed
 from workflows import hooks, operations
 from workflows.approvals import Person
 from workflows.models import Entry, Run, Schedule, Step
@@ -203,6 +205,22 @@ def test_a_subscription_is_renewed_by_its_own_events_and_ends_with_the_cancellat
     world.settle()
     assert output(world, run_id) == {"state": "cancelled", "renewals": 2}
     assert world.subjects("ada@example.com") == ["Your subscription has ended"]
+
+
+def test_a_subscription_begins_and_ends_at_signed_endpoints(world: World) -> None:
+    client = Client(headers={"host": "localhost"})
+    begin = endpoint("stripe", workflow="subscription", name="subscriptions")
+    over = endpoint("standard", name="cancellations", event_type="com.example.subscription.cancelled")
+    about = {"subscription": "sub_9", "email": "ada@example.com"}
+    for _ in range(2):
+        body, headers = signed("stripe", {"id": "evt_1", **about}, "evt_1")
+        answer = client.post(f"/hooks/e/{begin.name}", body, content_type="application/json", headers=headers)
+        assert answer.status_code == 200, answer.content
+    world.settle()
+    body, headers = signed("standard", about, "msg_2")
+    client.post(f"/hooks/e/{over.name}", body, content_type="application/json", headers=headers)
+    world.settle()
+    assert output(world, Run.objects.get().pk) == {"state": "cancelled", "renewals": 0}
 
 
 def test_a_subscription_without_payment_is_warned_and_lapses(world: World) -> None:
