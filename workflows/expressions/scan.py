@@ -33,6 +33,7 @@ TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+CLOSED_BY = {"(": ")", "[": "]", "{": "}", '"': ")"}
 STRING_PART = re.compile(r'(?:[^"\\]|\\[^(])*(?P<end>"|\\\(|\Z|\\\Z)', re.DOTALL)
 
 
@@ -53,6 +54,12 @@ def forbidden(expression: str) -> str | None:
     return f"`{name}` is not allowed in expressions" if name else None
 
 
+def is_whole(expression: str) -> bool:
+    """Tell whether brackets and strings end in the text, so that it can stand inside brackets."""
+    opened: list[str] = []
+    return all(kind != "wrong" for kind, _ in _tokens(expression, opened)) and not opened
+
+
 @lru_cache(4096)
 def _scan(expression: str) -> tuple[frozenset[str], str | None]:
     variables: set[str] = set()
@@ -69,33 +76,44 @@ def _scan(expression: str) -> tuple[frozenset[str], str | None]:
 
 def _words(text: str) -> Iterator[tuple[str, str, bool]]:
     """Yield (`word` or `variable`, text, whether it is the key of an object construction)."""
-    position = 0
     opened: list[str] = []
     before = ""
-    while position < len(text):
-        found = TOKEN.match(text, position)
-        if not found:
-            return
+    for kind, token in _tokens(text, opened):
+        if kind in ("word", "variable"):
+            yield kind, token, opened[-1:] == ["{"] and before in ("{", ",")
+        before = token
+
+
+def _tokens(text: str, opened: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield (kind, token), and `wrong` for a bracket or a string that has no end. `opened`: the brackets around it."""
+    position = 0
+    while found := TOKEN.match(text, position):
         position = found.end()
         kind, token = found.lastgroup or "", found[found.lastgroup or 0]
         if kind == "space":
             continue
-        if kind in ("word", "variable"):
-            yield kind, token, opened[-1:] == ["{"] and before in ("{", ",")
-        elif kind == "open":
+        if kind == "open":
             opened.append(token)
-        elif kind == "close" and opened and opened.pop() == '"':
-            kind = "quote"
+        elif kind == "close":
+            bracket = opened.pop() if opened else ""
+            if CLOSED_BY.get(bracket) != token:
+                kind = "wrong"
+            elif bracket == '"':
+                kind = "quote"
         if kind == "quote":
-            position = _skip_string(text, position, opened)
-        before = token
+            position, ended = _skip_string(text, position, opened)
+            kind = kind if ended else "wrong"
+        yield kind, token
 
 
-def _skip_string(text: str, position: int, opened: list[str]) -> int:
-    r"""Return where code goes on: after the closing quote, or inside `\(`, which is then noted as open."""
+def _skip_string(text: str, position: int, opened: list[str]) -> tuple[int, bool]:
+    r"""Return where code goes on, and whether it does.
+
+    That is after the closing quote, or inside `\(`, which is then noted as open.
+    """
     found = STRING_PART.match(text, position)
     if not found:
-        return len(text)
+        return len(text), False
     if found["end"] == "\\(":
         opened.append('"')
-    return found.end()
+    return found.end(), found["end"] in ('"', "\\(")

@@ -7,6 +7,8 @@ from workflows.language.builtins import BUILTINS
 
 # (jq text, variables available there without `$`) -> what is wrong with it
 CompileExpression = Callable[[str, frozenset[str]], str | None]
+# the same for many at once: each of them -> what is wrong with it
+CompileAll = Callable[[Iterable[tuple[str, frozenset[str]]]], Mapping[tuple[str, frozenset[str]], str | None]]
 # a JSON Schema -> (pointer into it, message) for everything that keeps it from being enforced
 CheckSchema = Callable[[Any], Iterable[tuple[str, str]]]
 # a cron text of five fields -> what is wrong with it

@@ -6,10 +6,11 @@ depends on nothing.
 """
 
 import json
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from workflows.language.catalog import Catalog, CheckCron, CheckSchema, CompileExpression
+from workflows.language.catalog import Catalog, CheckCron, CheckSchema, CompileAll, CompileExpression
 from workflows.language.checks.document import check_document
 from workflows.language.checks.report import MAX_PROBLEMS, Problem, Report
 from workflows.language.checks.tasks import check_tasks
@@ -26,18 +27,41 @@ def validate(
     compile_expression: CompileExpression,
     check_schema: CheckSchema,
     check_cron: CheckCron = lambda _: None,
+    compile_all: CompileAll | None = None,
 ) -> list[Problem]:
     """Return all problems of a document, 200 at most; none means that it can be locked and built."""
     too_large = _size_problem(document)
     if too_large:
         return [too_large]
-    whole = document if isinstance(document, dict) else {}
-    report = Report(whole, catalog, lru_cache(None)(compile_expression), check_schema, check_cron)
-    if check_document(report, document) and "do" in document:
-        check_tasks(report, document["do"])
+    if not isinstance(document, dict):
+        return [Problem("", "the document must be an object", suggestion="It begins with `document:` and `do:`.")]
+    report = Report(document, catalog, lru_cache(None)(compile_expression), check_schema, check_cron)
+    if compile_all is not None:
+        report.compile_expression = _ahead(report, compile_all)
+    _check(report)
     if len(report.problems) == MAX_PROBLEMS:
         report.problems[-1] = Problem("", f"there are more problems; these are the first {MAX_PROBLEMS - 1}")
     return report.problems
+
+
+def _check(report: Report) -> None:
+    if check_document(report, report.document) and "do" in report.document:
+        check_tasks(report, report.document["do"])
+
+
+def _ahead(report: Report, compile_all: CompileAll) -> CompileExpression:
+    """Compile all expressions at once. A first round, whose problems nobody sees, finds out which there are."""
+    wanted: dict[tuple[str, frozenset[str]], None] = {}
+    _check(
+        replace(
+            report,
+            problems=[],
+            compile_expression=lambda text, variables: wanted.setdefault((text, variables)),
+            check_schema=lambda _: (),
+        )
+    )
+    known, one = compile_all(wanted), report.compile_expression
+    return lambda text, variables: known[text, variables] if (text, variables) in known else one(text, variables)
 
 
 def _size_problem(document: Any) -> Problem | None:

@@ -52,10 +52,18 @@ class PublishedAction:
 
 
 class PublishedActions:
-    """What documents may use: published actions and workflows, and connections."""
+    """What documents may use: published actions and workflows, and connections. Each is read once."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, PublishedAction | None] = {}
 
     def function(self, name: str) -> PublishedAction | None:
         """Return the action, or None."""
+        if name not in self._known:
+            self._known[name] = self._read(name)
+        return self._known[name]
+
+    def _read(self, name: str) -> PublishedAction | None:
         rows = ActionVersion.objects.filter(action__name=name, state="published").order_by("-published_at")
         return PublishedAction({row.version: row for row in rows}) if rows else None
 
@@ -99,6 +107,7 @@ def examine_workflow(source: str) -> tuple[dict[str, Any], list[validator.Proble
         compile_expression=expressions.compiles,
         check_schema=lambda schema: [(problem.pointer, problem.message) for problem in schemas.check_schema(schema)],
         check_cron=occurrences.cron_problem,
+        compile_all=expressions.compile_all,
     )
     if not found and document["document"]["name"] == TAKEN:
         message, hint = f"`{TAKEN}` is an address of the API", "Choose another name."

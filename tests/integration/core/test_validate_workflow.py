@@ -51,3 +51,15 @@ def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
     )
     (tmp_path / "latin").write_bytes(b"a: \xe9")
     assert "byte 3 is not UTF-8" in shown(tmp_path / "latin")[1]
+
+
+def test_several_files_are_checked_in_one_go(tmp_path: Path) -> None:
+    texts = {"one": "do: []", "two": "do:\n  - a: {set: {}}\n", "three": "do:\n  - a: {set: {}, thn: end}\n"}
+    paths = [tmp_path / f"{name}.yaml" for name in texts]
+    for path, text in zip(paths, texts.values(), strict=True):
+        path.write_text(HEAD % (path.stem, "1.0.0") + text)
+    out = StringIO()
+    with pytest.raises(CommandError) as error:
+        call_command("validate_workflow", *map(str, paths), stdout=out)
+    assert str(error.value) == f"{paths[0]}: 1 problem; {paths[2]}: 1 problem"
+    assert f"{paths[1]}: no problems" in out.getvalue()

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from actions import schemas
-from workflows.expressions import compiles
+from workflows.expressions import compile_all, compiles
 from workflows.language import FunctionInfo, Problem, load, validate
 from workflows.occurrences import cron_problem
 
@@ -72,6 +72,7 @@ def problems(document: Any) -> list[Problem]:
         compile_expression=compiles,
         check_schema=lambda schema: [(found.pointer, found.message) for found in schemas.check_schema(schema)],
         check_cron=cron_problem,
+        compile_all=compile_all,
     )
 
 

@@ -348,3 +348,10 @@ def test_a_thousand_tasks_are_checked_and_read_in_about_a_second() -> None:
     assert problems(source) == []
     build(source, lock_functions(source, Actions()))
     assert time.monotonic() - started < 3
+
+
+def test_two_thousand_different_expressions_are_compiled_in_about_a_second() -> None:
+    tasks = [{f"t{n}": {"set": {"a": f"${{ .a{n} | tostring }}", "b": f"${{ .b{n} + 1 }}"}}} for n in range(1_000)]
+    started = time.monotonic()
+    assert problems(document("- a: {set: {}}") | {"do": tasks}) == []
+    assert time.monotonic() - started < 6
