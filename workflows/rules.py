@@ -82,6 +82,16 @@ def fire_refusal(run_state: str, kind: str, state: str, *, function: str, in_fut
     return None
 
 
+def pause_refusal(state: str) -> str | None:
+    """Return why a schedule in this state cannot be paused."""
+    return "The schedule is paused already." if state == "paused" else None
+
+
+def resume_schedule_refusal(state: str) -> str | None:
+    """Return why a schedule in this state cannot be resumed."""
+    return None if state == "paused" else "The schedule is not paused."
+
+
 def answer_refusal(run_state: str, kind: str, state: str, function: str) -> str | None:
     """Return why a step cannot be answered."""
     if kind != "call" or not function.startswith("approval:"):

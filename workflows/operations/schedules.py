@@ -8,7 +8,7 @@ from django.db import transaction
 
 from actions.running import refuse_inside_handler
 from audit.recording import record
-from workflows import occurrences, programs, wake
+from workflows import occurrences, programs, rules, wake
 from workflows.engine import events
 from workflows.language import program
 from workflows.language.program import Strategy
@@ -57,7 +57,7 @@ def pause_schedule(name: str, *, actor: str, reason: str) -> None:
     refuse_inside_handler("pause a schedule")
     with transaction.atomic():
         row = _lock(name)
-        refuse("The schedule is paused already." if row.state == "paused" else None)
+        refuse(rules.pause_refusal(row.state))
         set_paused(row.pk, row.workflow_id, actor=actor, reason=reason)
 
 
@@ -72,7 +72,7 @@ def resume_schedule(name: str, *, actor: str, reason: str) -> None:
     refuse_inside_handler("resume a schedule")
     with transaction.atomic():
         row = _lock(name)
-        refuse("The schedule is not paused." if row.state != "paused" else None)
+        refuse(rules.resume_schedule_refusal(row.state))
         rule = programs.workflow_program(row.version_id).schedule
         assert rule is not None  # noqa: S101 - `follow` made the row from it
         now: datetime = _NOW.rows()[0][0]

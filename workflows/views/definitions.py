@@ -30,7 +30,8 @@ def workflows(request: HttpRequest) -> HttpResponse:
 def workflow(request: HttpRequest, name: str) -> HttpResponse:
     """Show a workflow."""
     newest = queries.runs(RunFilter(name=name, kind="workflow"), limit=LATEST).items
-    return _page(request, "workflow", name, queries.workflow(name), runs=newest)
+    schedule = queries.schedule(name) if may(request, "workflows.view_schedule") else None
+    return _page(request, "workflow", name, queries.workflow(name), runs=newest, schedule=schedule)
 
 
 @require_GET

@@ -36,6 +36,8 @@ NEEDED = {
     "workflows": "workflows.view_workflow",
     "workflow": "workflows.view_workflow",
     "workflow-start": "workflows.start_run",
+    "schedule-pause": "workflows.change_schedule",
+    "schedule-resume": "workflows.change_schedule",
     "actions": "actions.view_action",
     "action": "actions.view_action",
     "action-start": "workflows.start_run",
