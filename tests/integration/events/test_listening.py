@@ -12,7 +12,7 @@ from tests.support.engine import finished, shown, start_workflow, state, work_un
 from tests.support.listening import event
 from tests.support.webhooks import endpoint, signed
 from workflows import hooks, operations
-from workflows.models import Event, Run
+from workflows.models import Event, Run, Subscription
 
 pytestmark = pytest.mark.usefixtures("database")
 LISTEN = "do:\n- l: {listen: {to: {one: {with: {type: com.example.paid}}}}}\n"
@@ -148,3 +148,28 @@ def test_an_event_that_starts_a_run_names_it_again_when_it_comes_again() -> None
     assert first.runs == again.runs == [Run.objects.get().pk]
     assert not again.created
     assert finished(first.runs[0]).state == "succeeded"
+
+
+def test_an_event_for_a_suspended_run_is_taken_when_it_goes_on() -> None:
+    run = waiting("listens", LISTEN)
+    operations.suspend(run, actor="user:test", reason="a break")
+    assert send(data=1).runs == [run]
+    work_until_idle()
+    assert state(run) == "suspended"
+    operations.resume(run, actor="user:test", reason="go on")
+    assert finished(run).output == [1]
+
+
+def test_two_listens_one_after_the_other_take_two_events_in_their_order() -> None:
+    body = LISTEN.replace("- l:", "- first:") + LISTEN.removeprefix("do:\n").replace("- l:", "- second:")
+    run = waiting("twice", body)
+    for number in "ab":
+        send(number, subject=str(run), data=number)
+    assert finished(run).output == ["b"]
+
+
+def test_cancelling_a_run_that_listens_ends_its_subscription() -> None:
+    run = waiting("listens", LISTEN)
+    operations.cancel(run, actor="user:test", reason="no longer needed")
+    assert send().runs == []
+    assert not Subscription.objects.exists()
