@@ -198,7 +198,8 @@ def moved_on(
         found.lead, found.rest = None, ""
         found.over += open_keys(job.cursor, result.cursor)
     lead = found.lead
-    events: list[trail.Event] = [(kind, {**data, **trail.begun_data(lead, job.trace + result.trace)})]
+    way = trail.begun_data(lead, job.trace + result.trace, before=len(job.trace))
+    events: list[trail.Event] = [(kind, {**data, **way})]
     closed = left.closed if left else Closed(output=command.output) if isinstance(command, BranchDone) else None
     if closed is not None:
         closed.last = closed.last and not _competes(job)

@@ -42,9 +42,11 @@ def step_data(job: Job) -> dict[str, Any]:
     return data
 
 
-def begun_data(following: NextStep | None, trace: list[str]) -> dict[str, Any]:
-    """Return the path through the pure tasks and what begins behind them."""
+def begun_data(following: NextStep | None, trace: list[str], *, before: int = 0) -> dict[str, Any]:
+    """Return the path through the pure tasks and what begins behind them; `before`: how many led to the step itself."""
     data: dict[str, Any] = {"path": trace} if trace else {}
+    if before:
+        data["before"] = before
     if following is not None:
         data["next"] = following.key
     if following is not None and following.due_at is not None:

@@ -16,7 +16,7 @@ from workflows import payloads, rules, states
 from workflows.models import Attempt, Branch, Run, Step, Undo
 from workflows.queries import relatives
 from workflows.queries.labels import step_label
-from workflows.queries.places import inside
+from workflows.queries.places import inside, title
 from workflows.queries.rows import AttemptView, AuditView, RunDetail, StepView
 from workflows.queries.runs import row_fields, summarise
 from workflows.queries.sentences import audit_sentence
@@ -136,6 +136,7 @@ def _step_view(found: Run, step: Step, attempts: list[Attempt], opener: Opener) 
         key=key,
         ref=step.ref,
         name=step.name,
+        title=title(step.kind, step.name, step.function),
         kind=kind,
         function=step.function,
         state=step.state,

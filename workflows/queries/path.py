@@ -6,7 +6,7 @@ how many began, what was skipped, what was caught.
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from audit.models import AuditEvent
 from workflows.models import Step
 from workflows.queries.labels import step_label
-from workflows.queries.places import inside, name_of
+from workflows.queries.places import inside, name_of, title
 
 LIMIT = 500
 DEEPEST = 6
@@ -50,22 +50,43 @@ def path(run_id: uuid.UUID) -> Path:
     events = [(event, json.loads(event.data)) for event in rows]
     keys = {data["step"] for event, data in events if event.kind in ENDS and data.get("step")}
     steps = {step.key: step for step in Step.objects.filter(run=run_id, key__in=keys)}
-    lines = [line for event, data in events for line in _lines(event, data, steps)]
+    lines = _told_once(line for event, data in events for line in _lines(event, data, steps))
     return Path(lines[:LIMIT], len(lines) > LIMIT or len(events) > LIMIT)
 
 
 def _lines(event: AuditEvent, data: Mapping[str, Any], steps: Mapping[str, Step]) -> Iterator[PathLine]:
     step = steps.get(data.get("step", ""))
+    told, before = data.get("path", ()), data.get("before", 0)
+    for text in told[:before]:
+        yield _noted(event.at, text)
     if event.kind in ENDS and step is not None and step.kind not in NOT_SHOWN:
         yield _step(event, step)
-    for text in data.get("path", ()):
+    for text in told[before:]:
         yield _noted(event.at, text)
+
+
+def _told_once(lines: Iterable[PathLine]) -> list[PathLine]:
+    """Leave out that a task is done where the line before says what it did."""
+    kept: list[PathLine] = []
+    for line in lines:
+        if not (line.sign == "passed" and kept and kept[-1].key == line.key):
+            kept.append(line)
+    return kept
 
 
 def _step(event: AuditEvent, step: Step) -> PathLine:
     state = event.kind.partition(".")[2]
     sign = step_label(state, step.kind, 0, function=step.function, caught=step.caught)
-    return PathLine(event.at, step.key, step.name, _done(step), sign, _depth(step.key), inside(step.key), step.id)
+    return PathLine(
+        event.at,
+        step.key,
+        title(step.kind, step.name, step.function),
+        _done(step),
+        sign,
+        _depth(step.key),
+        inside(step.key),
+        step.id,
+    )
 
 
 def _done(step: Step) -> str:

@@ -29,6 +29,11 @@ def name_of(key: str) -> str:
     return re.split(r"[@\[#]", last)[0] or last
 
 
+def title(kind: str, name: str, function: str) -> str:
+    """Return what people call a step: a compensation has the name of the step that it undoes."""
+    return f"undo of {name}" if kind == "undo" and function else name
+
+
 def _marked(name: str, mark: str, block: str) -> str:
     if block == "catch":
         return f"what {name} does after a fault"

@@ -80,6 +80,7 @@ class StepView:
     key: str
     ref: str
     name: str
+    title: str
     kind: str
     function: str
     state: str

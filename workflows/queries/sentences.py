@@ -6,6 +6,7 @@ from typing import Any
 
 from audit.recording import KINDS
 from workflows.models import Run, Step
+from workflows.queries.places import title
 
 WAITS: Mapping[str, str] = {
     "back_off": "{name} failed, next attempt {due}: {error}",
@@ -20,21 +21,25 @@ WAITS: Mapping[str, str] = {
 def now_sentence(run: Run, step: Step | None) -> str:
     """Return what the run does, or why it rests."""
     if run.state == "failed":
-        return f"{step.name if step else run.name} failed: {_error(run.error)}"
+        return f"{_name(step) if step else run.name} failed: {_error(run.error)}"
     if run.state in ("succeeded", "cancelled"):
         return "everything that it had done is undone" if run.reason == "undone" else ""
     if run.state == "suspended":
-        return f"suspended at {step.name}" if step else "suspended"
+        return f"suspended at {_name(step)}" if step else "suspended"
     return _going(run, step) if step else ""
 
 
 def _going(run: Run, step: Step) -> str:
     if run.reason == "undoing":
-        return f"undoing {step.name}"
+        return f"undoing {step.name}" if step.function else "undoing"
     if run.state == "waiting":
         words = WAITS.get(run.reason, "waiting in {name}")
-        return words.format(name=step.name, due=_clock(step.due_at), error=_error(step.error))
-    return f"running {step.name}" if step.state == "running" else f"{step.name} is due"
+        return words.format(name=_name(step), due=_clock(step.due_at), error=_error(step.error))
+    return f"running {_name(step)}" if step.state == "running" else f"{_name(step)} is due"
+
+
+def _name(step: Step) -> str:
+    return title(step.kind, step.name, step.function)
 
 
 def audit_sentence(kind: str, data: Mapping[str, Any]) -> str:

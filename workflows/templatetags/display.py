@@ -23,12 +23,12 @@ STEP_LABELS = {
     "held": ("Held", "queued"),
     "failed": ("Failed", "failed"),
     "skipped": ("Skipped", "skipped"),
-    "caught": ("Failed, caught", "retrying"),
+    "caught": ("Failed, caught", "caught"),
     "crashed": ("Crashed", "failed"),
     "superseded": ("Superseded", "cancelled"),
 }
 ACTORS = {"user": "", "key": "API key ", "cli": "command line, ", "system": "system"}
-WORKER = "worker"
+SHORT = ("worker", "run")
 TRIGGERS = {"api": "API", "page": "page", "cli": "command line", "schedule": "schedule", "event": "event"}
 
 
@@ -127,8 +127,8 @@ def steps_strip(run: Any) -> SafeString:
 def actor(name: str) -> str:
     """Return an actor in words: `user:ada` is `ada`, `key:1a2b` is `API key 1a2b`."""
     kind, _, rest = name.partition(":")
-    if kind == WORKER:
-        return f"worker {short_id(rest)}"
+    if kind in SHORT:
+        return f"{kind} {short_id(rest)}"
     return f"{ACTORS[kind]}{rest}" if kind in ACTORS else name
 
 

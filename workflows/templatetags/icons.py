@@ -58,6 +58,8 @@ GLYPHS = {
     "succeeded": '<circle cx="8" cy="8" r="6.800" class="f"/><path class="k" d="m5 8.300 2.100 2.100 4-4.500"/>',
     "failed": '<circle cx="8" cy="8" r="6.800" class="f"/><path class="k" d="m5.600 5.600 4.800 '
     '4.800M10.400 5.600l-4.800 4.800"/>',
+    "caught": '<circle cx="8" cy="8" r="6" class="o"/><path class="o" d="m5.900 5.900 4.200 '
+    '4.200M10.100 5.900l-4.200 4.200"/>',
     "running": '<circle cx="8" cy="8" r="6" class="o" opacity=".3"/><path class="o spin" d="M8 2a6 6 0 0 1 6 6"/>',
     "queued": '<circle cx="8" cy="8" r="6" class="o" stroke-dasharray="2.100 2.100"/>',
     "waiting": '<circle cx="8" cy="8" r="6.800" class="f"/><path class="k" d="M8 4.600V8l2.100 1.600"/>',

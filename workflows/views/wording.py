@@ -69,7 +69,9 @@ def _failed(run: Any, step: Any) -> list[str]:
         return ["The workflow itself stopped here; no step failed.", _done(done)]
     error = step.error or {}
     sentences = [f"{attempts(step)}."]
-    if not error.get("retryable", True):
+    if error.get("code") == "child_failed":
+        sentences.append("A run that it started failed; the retry goes on there.")
+    elif not error.get("retryable", True):
         sentences.append("Its error says that trying again as it is would not help.")
     else:
         sentences.append("The attempts that its policy allows are used up.")

@@ -29,6 +29,7 @@ class Attempt:
 class Step:
     id: int = 1
     name: str = "charge"
+    title: str = "charge"
     kind: str = "call"
     function: str = ""
     state: str = "succeeded"
