@@ -10,6 +10,7 @@ from workflows.engine.faults import STATUS, TYPES
 FAULTS: Mapping[str, str] = {
     "timeout": "timeout",
     "invalid_input": "validation",
+    "invalid_header": "validation",
     "invalid_template": "expression",
     "invalid_document": "configuration",
     "unknown_operation": "configuration",

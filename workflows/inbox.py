@@ -29,7 +29,7 @@ def given_by_hand(job: Job) -> tuple[int, Any] | None:
         return None
     rows = Message.objects.filter(step=job.held.step, kind="answer", consumed_at__isnull=True, data__skip=True)
     row = rows.order_by("id").first()
-    return None if row is None else (row.id, row.data["output"])
+    return None if row is None else (row.id, (row.data or {})["output"])
 
 
 def delivered(job: Job, frame: dict[str, Any]) -> Iterator[Delivered]:

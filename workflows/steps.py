@@ -7,6 +7,7 @@ from actions.errors import Failure
 from workflows import compensating, crossing, inbox, joining, progress, recording
 from workflows.engine.advance import Busy
 from workflows.engine.messages import Advance, Continue, Done, GoOn, Listening, Park, Received, Skip, Start, TimedOut
+from workflows.failures import language_error
 from workflows.functions.rest import Rest
 from workflows.job import Job
 from workflows.lessee import Happened, Lessee
@@ -48,7 +49,7 @@ def after_undo(job: Job, happened: Happened, lessee: Lessee) -> Job | None:
     """Record a compensation; the next one follows, or what the undoing was for goes on."""
     ending = job.cursor.get("ending")
     if happened.failure is not None:
-        park = Park(job.key, job.ref, job.name, progress.language_error(happened.failure, job.ref))
+        park = Park(job.key, job.ref, job.name, language_error(happened.failure, job.ref))
         return recording.write(job, progress.parked(job, happened, park, progress.UNDO_FAILED, lessee), None, lessee)
     scope, key = _scope(job)
     entry = compensating.next_entry(job, scope)

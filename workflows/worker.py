@@ -22,6 +22,7 @@ from workflows.claim import Claimed
 from workflows.engine.advance import Stale
 from workflows.engine.messages import Advance, CallFunction, Done, Failed
 from workflows.execution import Attempted, LeaseLost
+from workflows.failures import language_error
 from workflows.functions.rest import Rest
 from workflows.identity import Identity, identity
 from workflows.job import Job, action_of, load
@@ -274,7 +275,7 @@ def _record(job: Job, happened: Happened, lessee: Lessee) -> Job | None:
         return steps.after_undo(job, happened, lessee)
     if failure is None:
         return recording.succeeded(job, happened, job.advance(Done(job.key, happened.output)), lessee)
-    error = progress.language_error(failure, job.ref)
+    error = language_error(failure, job.ref)
     return recording.failed(job, happened, job.advance(Failed(job.key, error)), lessee)
 
 

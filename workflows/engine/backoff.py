@@ -10,7 +10,7 @@ def delay(backoff: str, base: timedelta, attempt: int) -> timedelta:
     if backoff == "linear":
         return base * attempt
     if backoff == "exponential":
-        return base * 2 ** min(attempt - 1, DOUBLINGS)
+        return base * int(2 ** min(attempt - 1, DOUBLINGS))
     return base
 
 

@@ -80,7 +80,7 @@ class Frames:
         for frame in gone:
             self._end_timers(frame)
             if "task" in frame and "out" not in frame:
-                self.cut.append(frame.get("rest", frame["key"]))
+                self.cut.append(str(frame.get("rest", frame["key"])))
         return gone
 
     def end_all_timers(self) -> None:

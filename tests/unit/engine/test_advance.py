@@ -1,7 +1,7 @@
 """The engine as tables: a document and messages in, commands and output out. No database, no clock, no jq process."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -45,6 +45,12 @@ class PlainServices:
         wanted = schema.get("required", []) if isinstance(schema, Mapping) else []
         return [f"{name} is missing" for name in wanted if name not in (value or {})]
 
+    def secrets(self, names: Sequence[str]) -> Mapping[str, Any]:
+        return {name: f"mark of {name}" for name in names}
+
+    def random(self) -> float:
+        return 0.5
+
     def unfit(self, value: Any) -> str:
         return "is too large" if len(json.dumps(value)) > 1_000 else ""
 
@@ -55,12 +61,14 @@ def load(body: str) -> Program:
     return program.build(document, calls)
 
 
-def _calls(tasks: list[Any]) -> list[str]:
-    found: list[str] = []
-    for item in tasks:
-        for task in item.values():
-            found += [task["call"]] if "call" in task else _calls(task.get("do", []))
-    return found
+def _calls(part: Any) -> list[str]:
+    """Find the calls anywhere: these documents have no data that looks like one."""
+    if isinstance(part, list):
+        return [text for item in part for text in _calls(item)]
+    if not isinstance(part, dict):
+        return []
+    own = [part["call"]] if isinstance(part.get("call"), str) else []
+    return own + [text for item in part.values() for text in _calls(item)]
 
 
 class Play:
@@ -77,6 +85,7 @@ class Play:
         assert first == second, "the same message on the same cursor means the same"
         self.cursor = json.loads(json.dumps(first.cursor))
         self.context, self.path = first.context, self.path + first.trace
+        self.last = first
         return first.command
 
     def _apply(self, message: Message) -> Advance:
