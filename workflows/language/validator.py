@@ -39,7 +39,7 @@ def validate(
     if compile_all is not None:
         report.compile_expression = _ahead(report, compile_all)
     _check(report)
-    if len(report.problems) == MAX_PROBLEMS:
+    if report.full:
         report.problems[-1] = Problem("", f"there are more problems; these are the first {MAX_PROBLEMS - 1}")
     return report.problems
 

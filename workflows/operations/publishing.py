@@ -56,6 +56,7 @@ class PublishedActions:
 
     def __init__(self) -> None:
         self._known: dict[str, PublishedAction | None] = {}
+        self._names: list[str] | None = None
 
     def function(self, name: str) -> PublishedAction | None:
         """Return the action, or None."""
@@ -69,7 +70,10 @@ class PublishedActions:
 
     def names(self) -> Iterable[str]:
         """Return the names of all actions that have a published version."""
-        return Action.objects.filter(versions__state="published").distinct().values_list("name", flat=True)
+        if self._names is None:
+            published = Action.objects.filter(versions__state="published")
+            self._names = list(published.distinct().values_list("name", flat=True))
+        return self._names
 
     def workflow(self, namespace: str, name: str) -> Sequence[str]:
         """Return the published versions of a workflow, the one published last first."""

@@ -93,6 +93,8 @@ def test_calls_that_are_right(task: str) -> None:
         ("{call: pet, with: {methd: post}}", ["/do/0/a/with/methd: `methd` is not a key of this object. Did you mean `method`?"]),
         ("{call: send-mail, with: {x: '${ $secrets.other }'}}", ['/do/0/a/with/x: the secret `other` is not declared; found "$secrets.other". List it under `use.secrets`.']),
         ("{call: send-mail, with: {x: '${ $secrets[\"crm-pasword\"] }'}}", ["/do/0/a/with/x: the secret `crm-pasword` is not declared"]),
+        ("{call: send-mail, with: {x: '${ $secrets.crm-password }'}}", ['/do/0/a/with/x: the expression is wrong: password/0 is not defined (line 1, column 14); found "$secrets.crm-password". Write `$secrets["crm-password"]`.']),
+        ("{call: http, with: {method: get, endpoint: {uri: 'https://e.com', authentication: {bearer: {token: '${ 1 + }'}}}}}", ["/do/0/a/with/endpoint/authentication/bearer/token: the expression is wrong"]),
         ("{set: {x: '${ $secrets.x }'}}", ['/do/0/a/set/x: the expression is wrong: $secrets is not defined (line 1, column 1); found "$secrets.x". Only the `with` of a call and an `authentication` can use `$secrets`.']),
         ("{call: send-mail, input: {from: '{x: $secrets.x}'}}", ["/do/0/a/input/from: the expression is wrong: $secrets is not defined"]),
         ("{call: map, with: {items: [], workflow: {name: invoise}}}", ["/do/0/a/with/workflow/name: there is no published workflow `invoise` in the namespace `demo`. Did you mean `invoice`?"]),

@@ -89,7 +89,7 @@ def _check_invocation(
     scratch = report if own is None else replace(report, problems=[])
     found = None
     if whole.text in PROTOCOLS:
-        http.check_arguments(scratch, whole.text, whole.arguments, place, variables, complete=complete)
+        http.check_arguments(scratch, whole.text, whole.arguments, place, complete=complete)
     elif found := _resolve(scratch if own is not None else report, whole.text, at(ref, "call")):
         _check_arguments(scratch, *found, whole, place, complete=complete)
     if own is not None:
@@ -114,7 +114,7 @@ def _take_over(report: Report, found: Report, place: str, theirs: Any) -> None:
     for problem in found.problems:
         inside = problem.pointer.removeprefix(f"{place}/").partition("/")[0]
         if problem.pointer.startswith(place) and inside not in theirs:
-            report.problems.append(problem)
+            report.take(problem)
 
 
 def _resolve(report: Report, text: Any, pointer: str) -> tuple[FunctionInfo, str] | None:

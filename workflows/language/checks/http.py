@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from workflows.language.checks.authentication import check_authentication
 from workflows.language.checks.report import Report, at, check_boolean, check_choice, check_object, nearest
-from workflows.language.checks.values import Names, is_expression
+from workflows.language.checks.values import is_expression
 
 HTTP = ("method", "endpoint", "headers", "query", "body", "output", "redirect")
 OPENAPI = ("document", "operationId", "parameters", "authentication", "output", "redirect")
@@ -19,10 +19,8 @@ TEMPLATE = re.compile(r"\{([^{}]*)\}")
 HIGHER = re.compile(r"[+#./;?&=,!@|].*|.*[*:,].*|\s*", re.DOTALL)
 
 
-def check_arguments(
-    report: Report, protocol: str, given: Mapping[str, Any], pointer: str, variables: Names, *, complete: bool
-) -> None:
-    """Check the `with` of a call; one that is not complete may lack what is required."""
+def check_arguments(report: Report, protocol: str, given: Mapping[str, Any], pointer: str, *, complete: bool) -> None:
+    """Check the `with` of a call but for its expressions; one that is not complete may lack what is required."""
     keys = HTTP if protocol == "http" else OPENAPI
     check_object(report, given, pointer, keys, required=REQUIRED[protocol] if complete else ())
     if "output" in given and not is_expression(given["output"]):
@@ -30,28 +28,28 @@ def check_arguments(
     if not is_expression(given.get("redirect")):
         check_boolean(report, given, "redirect", pointer)
     if protocol == "http":
-        _check_http(report, given, pointer, variables)
+        _check_http(report, given, pointer)
     else:
-        _check_openapi(report, given, pointer, variables)
+        _check_openapi(report, given, pointer)
 
 
-def _check_http(report: Report, given: Mapping[str, Any], pointer: str, variables: Names) -> None:
+def _check_http(report: Report, given: Mapping[str, Any], pointer: str) -> None:
     method = given.get("method", "GET")
     if not is_expression(method) and not (isinstance(method, str) and method.upper() in METHODS):
         hint = nearest(method.upper(), METHODS) if isinstance(method, str) else ""
         expected = ", ".join(METHODS)
         report.add(at(pointer, "method"), "this is not a method", found=method, expected=expected, suggestion=hint)
     if "endpoint" in given:
-        _check_endpoint(report, given["endpoint"], at(pointer, "endpoint"), variables, filled=True)
+        _check_endpoint(report, given["endpoint"], at(pointer, "endpoint"), filled=True)
     for key in ("headers", "query"):
         if key in given and not is_expression(given[key]):
             _check_texts(report, given[key], at(pointer, key))
 
 
-def _check_openapi(report: Report, given: Mapping[str, Any], pointer: str, variables: Names) -> None:
+def _check_openapi(report: Report, given: Mapping[str, Any], pointer: str) -> None:
     document, place = given.get("document", {"endpoint": "https://example.com"}), at(pointer, "document")
     if check_object(report, document, place, ("name", "endpoint"), required=("endpoint",)) and "endpoint" in document:
-        _check_endpoint(report, document["endpoint"], at(place, "endpoint"), variables, filled=False)
+        _check_endpoint(report, document["endpoint"], at(place, "endpoint"), filled=False)
     if not isinstance(given.get("operationId", ""), str):
         report.add(at(pointer, "operationId"), "`operationId` must be a text", found=given["operationId"])
     parameters = given.get("parameters", {})
@@ -59,10 +57,10 @@ def _check_openapi(report: Report, given: Mapping[str, Any], pointer: str, varia
         message = "`parameters` must be an object or an expression in ${ }"
         report.add(at(pointer, "parameters"), message, found=parameters)
     if "authentication" in given:
-        check_authentication(report, given["authentication"], at(pointer, "authentication"), variables)
+        check_authentication(report, given["authentication"], at(pointer, "authentication"))
 
 
-def _check_endpoint(report: Report, endpoint: Any, pointer: str, variables: Names, *, filled: bool) -> None:
+def _check_endpoint(report: Report, endpoint: Any, pointer: str, *, filled: bool) -> None:
     """Check where a call goes. `filled`: names in braces are filled in from the task's input."""
     if isinstance(endpoint, dict):
         if not check_object(report, endpoint, pointer, ("uri", "authentication"), required=("uri",)):
@@ -70,7 +68,7 @@ def _check_endpoint(report: Report, endpoint: Any, pointer: str, variables: Name
         if "uri" in endpoint:
             _check_uri(report, endpoint["uri"], at(pointer, "uri"), filled=filled)
         if "authentication" in endpoint:
-            check_authentication(report, endpoint["authentication"], at(pointer, "authentication"), variables)
+            check_authentication(report, endpoint["authentication"], at(pointer, "authentication"))
     else:
         _check_uri(report, endpoint, pointer, filled=filled)
 

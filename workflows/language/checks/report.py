@@ -62,9 +62,18 @@ class Report:
         self, pointer: str, message: str, *, found: Any = NOT_SHOWN, expected: str = "", suggestion: str = ""
     ) -> None:
         """Note a problem. `found` is shown shortened."""
-        if len(self.problems) < MAX_PROBLEMS:
-            shown = "" if found is NOT_SHOWN else show(found)
-            self.problems.append(Problem(pointer, message, shown, expected, suggestion))
+        shown = "" if found is NOT_SHOWN else show(found)
+        self.take(Problem(pointer, message, shown, expected, suggestion))
+
+    @property
+    def full(self) -> bool:
+        """Tell whether there are so many problems that nothing is added any more."""
+        return len(self.problems) >= MAX_PROBLEMS
+
+    def take(self, problem: Problem) -> None:
+        """Note a problem, unless there are many already."""
+        if not self.full:
+            self.problems.append(problem)
 
 
 def _object(value: Any) -> Mapping[str, Any]:

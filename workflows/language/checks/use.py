@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from workflows.language.checks.authentication import check_authentication
+from workflows.language.checks.authentication import check_definition
 from workflows.language.checks.calls import check_function
 from workflows.language.checks.errors import check_error, check_retry
 from workflows.language.checks.refused import USE
@@ -30,7 +30,7 @@ def _check_part(report: Report, part: str, defined: Mapping[str, Any]) -> None:
     for name, value in defined.items():
         place = at(at("/use", part), name)
         if part == "authentications":
-            check_authentication(report, value, place, BODY, named=False)
+            check_definition(report, value, place)
         elif part == "errors":
             check_error(report, value, place, BODY)
         elif part == "functions":

@@ -37,7 +37,8 @@ def check_expression(report: Report, value: Any, pointer: str, variables: Names)
     text = templates.always(value)
     error = report.compile_expression(text, variables)
     if error:
-        report.add(pointer, f"the expression is wrong: {error}", found=text, suggestion=_hint(error, variables))
+        hint = _hint(error, variables) or _hyphen_hint(report, text)
+        report.add(pointer, f"the expression is wrong: {error}", found=text, suggestion=hint)
     elif "secrets" in variables:
         _check_secrets(report, text, pointer)
 
@@ -124,9 +125,14 @@ def check_json_schema(report: Report, schema: Any, pointer: str) -> None:
         report.add(pointer + inside, f"the schema is wrong: {message}")
 
 
+def declared_secrets(report: Report) -> list[str]:
+    """Return the names under `use.secrets`."""
+    names = report.part("use").get("secrets")
+    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+
+
 def _check_secrets(report: Report, text: str, pointer: str) -> None:
-    declared = report.part("use").get("secrets")
-    names = [name for name in declared if isinstance(name, str)] if isinstance(declared, list) else []
+    names = declared_secrets(report)
     for one, other in SECRET.findall(text):
         name = one or other
         if name not in names:
@@ -154,6 +160,12 @@ def _whole(text: str) -> str:
 def _key_hint(key: str) -> str:
     inside = templates.inner(key)
     return f"Make the whole object an expression: `${{ {{({inside}): …}} }}`." if inside else ""
+
+
+def _hyphen_hint(report: Report, text: str) -> str:
+    """Return what to write for `$secrets.some-name`, which jq reads as a subtraction."""
+    names = (name for name in declared_secrets(report) if "-" in name and f"$secrets.{name}" in text)
+    return next((f'Write `$secrets["{name}"]`.' for name in names), "")
 
 
 def _hint(error: str, variables: Names) -> str:
