@@ -1,8 +1,8 @@
 """Take hold of runs before a person changes them: runs from the top down, then their open branches, then steps.
 
 Raising the revision of the branches makes a checkpoint that still read the old state fail its guard and look again.
-Steps come last, and one that somebody works on is left alone: it meets the raised revision. So nothing here waits for
-a step while it holds one, and runs that end while their parent is operated on cannot wait in a circle with it.
+Steps come last, and one that somebody works on is left alone: it meets the raised revision. Only steps that wait for
+runs of their own are locked before those: runs that end while their parent is operated on cannot wait in a circle.
 """
 
 import uuid
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet
 
 from audit.models import AuditEvent
 from audit.recording import seal
@@ -61,7 +61,7 @@ def lock_line(run_id: uuid.UUID, *, above: bool = False) -> Line:
     members = _runs([run_id]) or _unknown(run_id)
     level = [run_id]
     while children := _children(level):
-        members += _runs(children)
+        members += [run for run in _runs(children) if run.state not in states.RUN_FINAL]
         level = children
     locked = _with_branches([*parents, *members])
     return Line(locked[: len(parents)], locked[len(parents) :])
@@ -173,11 +173,16 @@ def _above(run_id: uuid.UUID) -> list[uuid.UUID]:
 
 
 def _children(runs: list[uuid.UUID]) -> list[uuid.UUID]:
-    """Return the open runs that steps of these runs still wait for, or are parked on."""
-    waiting = (
-        Step.objects.filter(run__in=runs).exclude(state__in=states.STEP_FINAL).exclude(state="failed", caught=True)
-    )
-    children = Run.objects.filter(parent_step__in=waiting.values("pk")).exclude(state__in=states.RUN_FINAL)
+    """Return the open runs that steps of these runs still wait for, or are parked on.
+
+    The steps are locked: a run that ends takes its parent's step before itself, so nobody else may do it the other
+    way round, and a step that is left out because it is locked would stay open in a run that has ended.
+    """
+    open_runs = Run.objects.exclude(state__in=states.RUN_FINAL)
+    steps = Step.objects.filter(Exists(open_runs.filter(parent_step=OuterRef("pk"))), run__in=runs)
+    waiting = steps.exclude(state__in=states.STEP_FINAL).exclude(state="failed", caught=True)
+    list(waiting.exclude(state="running").select_for_update(no_key=True).order_by("id").values_list("pk", flat=True))
+    children = open_runs.filter(parent_step__in=waiting.values("pk"))
     return list(children.order_by("id").values_list("pk", flat=True))
 
 
