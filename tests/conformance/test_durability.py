@@ -47,7 +47,8 @@ class Doubling(World):
         before = line.cursor
         super()._send(line, message)
         ended = line.run.state != "running" or not line.open
-        if line.cursor != before and not ended and not isinstance(message, m.Received | m.Start):
+        fenced = isinstance(message, m.Continue) and line.fork is None  # after a used-up budget: its step comes once
+        if line.cursor != before and not ended and not fenced and not isinstance(message, m.Received | m.Start):
             self._refuses(line, message)
 
     def _refuses(self, line: Line, message: m.Message) -> None:

@@ -116,7 +116,7 @@ class World:
         again = {entry.place for entry in result.undo}  # what a retried try completed once more
         run.undo = [entry for entry in run.undo if entry.place not in again] + result.undo
         for key in (*result.dropped, *result.cut):
-            line.waits.pop(key, None)
+            _drop(line.waits.pop(key, None))
         if line.inner and line.inner.command.key in result.cut:
             _close(line.inner)
         for timer in result.armed:
@@ -245,7 +245,7 @@ class World:
     def _end(self, run: PureRun, state: str, *, output: Any = None, error: dict[str, Any] | None = None) -> None:
         run.state, run.output, run.error = state, output, error or {}
         for line in run.lines:
-            line.open = False
+            _leave(line)
         run.ended(run)
 
     def _addressed(self, event: Mapping[str, Any]) -> bool:
@@ -270,6 +270,21 @@ BODIES: Mapping[type, Callable[[World, Line, Any], None]] = {
 
 def _close(fork: Fork) -> None:
     for line in fork.lines:
-        line.open = False
-        if line.inner:
-            _close(line.inner)
+        _leave(line)
+
+
+def _leave(line: Line) -> None:
+    """End a branch with what it rests in."""
+    line.open = False
+    for wait in line.waits.values():
+        _drop(wait)
+    if line.inner:
+        _close(line.inner)
+
+
+def _drop(wait: object) -> None:
+    """Cancel what a task waited for: only a child run goes on by itself."""
+    if isinstance(wait, PureRun) and wait.state == "running":
+        wait.state = "cancelled"
+        for line in wait.lines:
+            _leave(line)
