@@ -2,10 +2,10 @@
 PYTHON ?= python3
 RUN = @exec $(PYTHON) "$(dir $(abspath $(lastword $(MAKEFILE_LIST))))dotdo_site/bootstrap.py"
 
-.PHONY: help up down login demo backup migrate restore reset check test conformance test-e2e ci bench-quick lock
+.PHONY: help up down login demo backup migrate restore reset check test conformance test-e2e ci bench-quick bench-growth lock
 .DEFAULT_GOAL := help
 
-help up down login demo backup migrate check bench-quick lock:
+help up down login demo backup migrate check bench-quick bench-growth lock:
 	$(RUN) $@
 
 restore:

@@ -52,12 +52,13 @@ def ci(options: argparse.Namespace) -> int:
 
 
 def bench_quick(_: argparse.Namespace) -> int:
-    """Measure on a database of its own, so that nothing of an installation is touched."""
-    with _cluster(BENCH_CLUSTER) as environment:
-        migrate = processes.manage("migrate", "--no-input", "--verbosity", "0")
-        owner = prepare.owner_environment(environment)
-        subprocess.run(migrate, cwd=ROOT, env={**environment, **owner}, check=True)
-        return subprocess.call([sys.executable, "-m", "bench.quick"], cwd=ROOT, env=environment)
+    """Measure throughput and latency."""
+    return _bench("bench.quick")
+
+
+def bench_growth(_: argparse.Namespace) -> int:
+    """Measure how the cost of an item grows with their number in one run."""
+    return _bench("bench.growth")
 
 
 def lock(_: argparse.Namespace) -> int:
@@ -73,6 +74,15 @@ def lock(_: argparse.Namespace) -> int:
         except FileNotFoundError as error:
             raise LaunchError("`make lock` needs uv on the PATH: pip install uv") from error
     return 0
+
+
+def _bench(module: str) -> int:
+    """Measure on a database of its own, so that nothing of an installation is touched."""
+    with _cluster(BENCH_CLUSTER) as environment:
+        migrate = processes.manage("migrate", "--no-input", "--verbosity", "0")
+        owner = prepare.owner_environment(environment)
+        subprocess.run(migrate, cwd=ROOT, env={**environment, **owner}, check=True)
+        return subprocess.call([sys.executable, "-m", module], cwd=ROOT, env=environment)
 
 
 def _pytest(arguments: list[str]) -> int:

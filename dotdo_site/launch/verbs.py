@@ -153,5 +153,6 @@ VERBS: dict[str, Verb] = {
     "test-e2e": Verb(quality.test_e2e, "run the tests that drive a real browser", "develop"),
     "ci": Verb(quality.ci, "check, test, test-e2e", "develop"),
     "bench-quick": Verb(quality.bench_quick, "measure steps per second and first-step latency", "develop"),
+    "bench-growth": Verb(quality.bench_growth, "measure how the cost of an item grows in one run", "develop"),
     "lock": Verb(quality.lock, "write the hash-locked requirements files anew from pyproject.toml", "develop"),
 }
