@@ -42,14 +42,15 @@ _LINKS = """
 _CLOSE, _PARK = Statement(_GUARD + _LINKS), Statement(_GUARD + _FAIL + _LINKS)
 
 
-def close(held: Claimed, lessee: Lessee) -> None:
-    """Mark a held step cancelled: its run or its scope ended, and its result is dropped. Not if it was taken over."""
+def close(held: Claimed, lessee: Lessee) -> bool:
+    """Mark a held step cancelled: its run or its scope ended, and its result is dropped. False if it was taken over."""
     current: Claimed | None = held
     while current is not None:
         links = over_links(current, lessee)
         if _CLOSE.rows(_values(current, links) | {"state": "cancelled", "error": None}):
-            return
+            return True
         current = claim.reload(held.step, held.claim)
+    return False
 
 
 def park(held: Claimed, failure: Failure, lessee: Lessee) -> None:

@@ -10,16 +10,20 @@ from workflows import hooks, payloads
 from workflows.claim import Claimed
 from workflows.engine.advance import advance
 from workflows.engine.frames import place
-from workflows.engine.messages import Advance, CallFunction, Message
+from workflows.engine.messages import Advance, CallFunction, Message, PushUndo
 from workflows.engine.services import Facts
 from workflows.language.program import Program
+from workflows.lessee import Happened
 from workflows.programs import CALLS, ActionSpec, action_by_id, action_called, call_spec, is_builtin, program_of
 from workflows.services import SERVICES
 
 
 @dataclass(slots=True)
 class Job:
-    """What `worker` carries from claim to checkpoint. `cursor`, `context` and `input` are resolved values."""
+    """What `worker` carries from claim to checkpoint. `cursor`, `context` and `input` are resolved values.
+
+    `came` is what the call came to and `pushed` how it can be undone, for when it turns out to have come too late.
+    """
 
     held: Claimed
     program: Program
@@ -35,6 +39,8 @@ class Job:
     input: Any
     action: ActionSpec | None
     trace: list[str] = field(default_factory=list)
+    came: Happened | None = None
+    pushed: list[PushUndo] = field(default_factory=list)
     read_at: float = field(default_factory=time.monotonic)
 
     def now(self) -> datetime:

@@ -1,6 +1,7 @@
 """Values over 4 kB are stored once per run and referred to by digest; smaller ones stay where they are used."""
 
 import hashlib
+import json
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
@@ -62,6 +63,12 @@ class Packer:
         if (self.run, digest) not in _stored:
             self.payloads[digest] = text
         return {REFERENCE: digest}
+
+
+def store(run: uuid.UUID, packer: Packer) -> None:
+    """Write the payloads that a packer collected, in the caller's transaction."""
+    rows = [Payload(run_id=run, digest=digest, value=json.loads(text)) for digest, text in packer.payloads.items()]
+    Payload.objects.bulk_create(rows, ignore_conflicts=True)
 
 
 def _remember(memory: "OrderedDict[Any, Any]", key: Any, value: Any) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from actions.errors import Failure
-from workflows import compensating, crossing, inbox, joining, progress, recording
+from workflows import compensating, crossing, inbox, joining, progress, recording, superseding
 from workflows.engine.advance import Busy
 from workflows.engine.messages import Advance, Continue, Done, GoOn, Listening, Park, Received, Skip, Start, TimedOut
 from workflows.failures import language_error
@@ -51,6 +51,8 @@ def after_undo(job: Job, happened: Happened, lessee: Lessee) -> Job | None:
     if happened.failure is not None:
         park = Park(job.key, job.ref, job.name, language_error(happened.failure, job.ref))
         return recording.write(job, progress.parked(job, happened, park, progress.UNDO_FAILED, lessee), None, lessee)
+    if superseding.is_late(job):
+        return recording.write(job, superseding.undone(job, happened, lessee), None, lessee)
     scope, key = _scope(job)
     entry = compensating.next_entry(job, scope)
     if entry is not None:

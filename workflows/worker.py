@@ -17,7 +17,7 @@ from psycopg import errors
 
 from actions import retry
 from actions.errors import MESSAGE_LIMIT, Failure, shorten
-from workflows import claim, closing, draining, execution, progress, recording, scheduling, steps
+from workflows import claim, closing, draining, execution, progress, recording, scheduling, steps, superseding
 from workflows.claim import Claimed
 from workflows.engine.advance import Stale
 from workflows.engine.messages import Advance, CallFunction, Done, Failed
@@ -88,15 +88,16 @@ def drive(held: Claimed, me: Identity, until: float) -> None:
     """Execute a held step and those that follow it in its run, as long as the time slice lasts."""
     current = held
     lessee = me.lessee(keep=lambda: time.monotonic() < until and not draining.requested())
+    job: Job | None = None
     try:
-        job: Job | None = _loaded(held, lessee)
+        job = _loaded(held, lessee)
         while job is not None:
             current = job.held
             job = _step_until_recorded(job, lessee, me)
     except LeaseLost:
         log.info("step %s of run %s is not ours any more; this attempt is dropped", current.key, current.run)
     except Over:
-        _close(current, me)
+        _close(current, me, job)
     except AWAY:
         raise
     except ConnectionBroken:
@@ -274,15 +275,22 @@ def _record(job: Job, happened: Happened, lessee: Lessee) -> Job | None:
     if job.kind == "undo":
         return steps.after_undo(job, happened, lessee)
     if failure is None:
-        return recording.succeeded(job, happened, job.advance(Done(job.key, happened.output)), lessee)
+        result = job.advance(Done(job.key, happened.output))
+        job.came, job.pushed = happened, result.undo
+        return recording.succeeded(job, happened, result, lessee)
     error = language_error(failure, job.ref)
     return recording.failed(job, happened, job.advance(Failed(job.key, error)), lessee)
 
 
-def _close(held: Claimed, me: Identity) -> None:
+def _close(held: Claimed, me: Identity, job: Job | None) -> None:
+    """End a step that came too late; what happened outside all the same is kept, and undone if it can be."""
     again = claim.reload(held.step, held.claim)
-    if again is not None:
-        closing.close(again, me.lessee())
+    if again is None:
+        return
+    happened = job is not None and job.came is not None and not execution.transactional(job)
+    with transaction.atomic():
+        if closing.close(again, me.lessee()) and job is not None and happened:
+            superseding.keep(job, again, me.lessee())
 
 
 def _crashed_too_often(job: Job) -> bool:
