@@ -58,8 +58,8 @@ def stored(document: Mapping[str, Any]) -> dict[str, Any]:
 def workflow_versions(child: Mapping[str, Any], about: Mapping[str, Any], catalog: Catalog) -> list[str]:
     """Return the published versions of a child workflow, newest first; one may always start itself."""
     namespace, name = child.get("namespace", about.get("namespace")), child["name"]
-    own = (namespace, name) == (about.get("namespace"), about.get("name"))
-    return [*([about["version"]] if own else []), *catalog.workflow(namespace, name)]
+    own = about.get("version") if (namespace, name) == (about.get("namespace"), about.get("name")) else None
+    return [*([own] if isinstance(own, str) else []), *catalog.workflow(namespace, name)]
 
 
 def _pin(text: str, catalog: Catalog) -> str:
