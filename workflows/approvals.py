@@ -12,6 +12,11 @@ from workflows.language import durations
 
 FUNCTION = "approval:1.0.0"
 DECISIONS = ("approved", "rejected")
+NOTHING = {"type": "object", "properties": {}, "additionalProperties": False}
+
+
+class FormInvalid(ValueError):
+    """The form that a workflow asks for is no JSON Schema that can be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +48,16 @@ def may_answer(asked: Mapping[str, Any], person: Person) -> bool:
 
 
 def form(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the JSON Schema of what is to be filled in; without a form, nothing is."""
-    return schemas.normalise(asked.get("form") or {"type": "object", "properties": {}, "additionalProperties": False})
+    """Return the JSON Schema of what is to be filled in; without a form, nothing is. Raises FormInvalid."""
+    wanted = asked.get("form") or NOTHING
+    try:
+        schema = schemas.normalise(wanted)
+    except ValueError as error:
+        raise FormInvalid(f"/form {error}") from None
+    problems = schemas.check_schema(schema)
+    if problems:
+        raise FormInvalid("; ".join(f"/form{problem}" for problem in problems))
+    return schema
 
 
 def due_at(asked: Mapping[str, Any], began_at: datetime) -> datetime | None:

@@ -88,6 +88,7 @@ class RunsQuery(PageQuery):
     kind = fields.Choice(default="", choices=RUN_KINDS)
     q = fields.Text(default="", max_length=200, help_text="Part of the title, the key, or the id.")
     tag = fields.Text(default="", max_length=100)
+    parent = fields.Id(default=None, help_text="The id of the step that started them.")  # type: ignore[assignment]
     since = fields.Moment(default=None)
     until = fields.Moment(default=None)
 
@@ -115,6 +116,25 @@ class RunRow(serializers.Serializer[Any]):
     steps_failed = serializers.IntegerField()
 
 
+class Allowed(serializers.BooleanField):
+    """Whether a command is possible now: nothing speaks against it."""
+
+    def get_attribute(self, instance: Any) -> bool:
+        """Return true where there is no refusal."""
+        return super().get_attribute(instance) is None
+
+
+class Relative(serializers.Serializer[Any]):
+    """A run above another one."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.CharField(source="label")
+    step = serializers.CharField(help_text="The step that started the lower one.")
+    index = serializers.IntegerField(help_text="Which of the runs that the step started, from 0.")
+
+
 class Run(RunRow):
     """A run with its data; fields marked sensitive are masked."""
 
@@ -123,16 +143,13 @@ class Run(RunRow):
     output = serializers.JSONField()
     error = serializers.JSONField()
     context = serializers.JSONField()  # type: ignore[assignment]
-    can_retry = serializers.SerializerMethodField()
-    can_cancel = serializers.SerializerMethodField()
-
-    def get_can_retry(self, run: queries.RunDetail) -> bool:
-        """Tell whether a retry is possible now."""
-        return run.can_retry is None
-
-    def get_can_cancel(self, run: queries.RunDetail) -> bool:
-        """Tell whether the run can be cancelled now."""
-        return run.can_cancel is None
+    parent = Relative(allow_null=True, help_text="The run whose step started this one.")
+    can_retry = Allowed()
+    can_cancel = Allowed()
+    can_suspend = Allowed()
+    can_resume = Allowed()
+    can_resolve = Allowed()
+    can_undo = Allowed()
 
 
 class Step(serializers.Serializer[Any]):
@@ -146,6 +163,8 @@ class Step(serializers.Serializer[Any]):
     function = serializers.CharField()
     state = serializers.CharField()
     status = serializers.CharField(source="label")
+    caught = serializers.BooleanField(help_text="Failed, and the workflow went on.")
+    inside = serializers.ListField(child=serializers.CharField(), help_text="Loops, tries and forks around it.")
     due_at = serializers.DateTimeField(allow_null=True)
     attempt = serializers.IntegerField(help_text="Attempts that have ended.")
     failures = serializers.IntegerField()

@@ -66,6 +66,12 @@ class Moment(serializers.DateTimeField):
     )
 
 
+class Id(serializers.UUIDField):
+    """An id."""
+
+    default_error_messages = COMMON | {"invalid": "must be an id such as 01932f4c-7b1e-7c3a-9a55-0242ac120002"}
+
+
 class Items(serializers.ListField):
     """A list of so many items at most."""
 

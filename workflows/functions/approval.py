@@ -5,7 +5,6 @@ from typing import Any
 
 from django.db.models.functions import Now
 
-from actions import schemas
 from actions.errors import ActionError
 from workflows import approvals
 from workflows.functions.rest import Rest
@@ -30,10 +29,7 @@ def _due_at(job: Job) -> datetime | None:
     """Return until when an answer counts, after having checked what the schema of the arguments cannot."""
     began_at = Step.objects.values_list("created_at", flat=True).get(pk=job.held.step)
     try:
-        problems = schemas.check_schema(approvals.form(job.input))
-        due_at = approvals.due_at(job.input, began_at)
-    except (DurationError, ValueError) as error:
+        approvals.form(job.input)
+        return approvals.due_at(job.input, began_at)
+    except (DurationError, approvals.FormInvalid) as error:
         raise ActionError("invalid_input", str(error), retryable=False) from None
-    if problems:
-        raise ActionError("invalid_input", "; ".join(f"/form{problem}" for problem in problems), retryable=False)
-    return due_at

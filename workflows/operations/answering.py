@@ -74,6 +74,13 @@ def _check(asked: Any, decision: str, data: Any) -> None:
         raise AnswerInvalid("decision", [Problem("", "enum", f"must be one of {', '.join(approvals.DECISIONS)}")])
     problems = check_value(data)
     if not problems and (decision == "approved" or data):
-        problems = schemas.problems(approvals.form(asked), {} if data is None else data)
+        problems = schemas.problems(_form(asked), {} if data is None else data)
     if problems:
         raise AnswerInvalid("data", problems)
+
+
+def _form(asked: Any) -> dict[str, Any]:
+    try:
+        return approvals.form(asked)
+    except approvals.FormInvalid as error:
+        raise NotAllowed(f"What this approval asks for cannot be filled in: {error}") from None

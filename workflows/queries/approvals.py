@@ -123,7 +123,7 @@ def _row(row: tuple[Any, ...]) -> ApprovalRow:
         description=str(asked.get("description", "")),
         users=users,
         groups=groups,
-        form=approvals.form(asked),
+        form=_form(asked),
         since=since,
         due_at=_due_at(asked, since),
         run=run,
@@ -133,6 +133,13 @@ def _row(row: tuple[Any, ...]) -> ApprovalRow:
         run_state=run_state,
         asked=asked,
     )
+
+
+def _form(asked: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return approvals.form(asked)
+    except approvals.FormInvalid:
+        return approvals.NOTHING  # as below
 
 
 def _due_at(asked: dict[str, Any], since: datetime) -> datetime | None:

@@ -26,6 +26,21 @@ def test_a_run_is_suspended_and_goes_on(api: Caller) -> None:
     assert rows.state(held) == "ready"
 
 
+def test_a_run_says_what_can_be_done_with_it_and_who_started_it(api: Caller) -> None:
+    parent = rows.run("waiting", "child", title="the parent")
+    step = rows.step(parent, "sub", "waiting", "run")
+    child = rows.run("failed", "dead_letter", parent_step=step.id)
+    found = api("GET", f"runs/{child.id}").json()
+    assert found["parent"] | {"title": ""} == {
+        "id": str(parent.id), "name": "test-echo", "title": "", "status": "waiting_child", "step": "sub", "index": 0,
+    }  # fmt: skip
+    able = {name.removeprefix("can_") for name, value in found.items() if name.startswith("can_") and value}
+    assert able == {"retry", "cancel", "resolve"}
+    assert api("GET", f"runs/{parent.id}").json()["parent"] is None
+    assert [run["id"] for run in api("GET", f"runs?parent={step.id}").json()["items"]] == [str(child.id)]
+    assert api("GET", "runs?parent=x").json()["errors"][0]["message"].startswith("must be an id")
+
+
 def test_a_failed_run_is_resolved_or_undone(api: Caller) -> None:
     run = rows.run("failed", "dead_letter")
     assert api("POST", f"runs/{run.id}/undo", WHY).status_code == 409

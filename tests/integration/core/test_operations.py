@@ -332,6 +332,14 @@ def test_an_approval_fits_the_form_and_a_rejection_may_leave_it_empty() -> None:
     answer(step, decision="rejected")
 
 
+@pytest.mark.parametrize("form", [{"type": "strange"}, {"type": "object", "properties": {"a": {"pattern": "("}}}])
+def test_a_form_that_no_worker_has_looked_at_yet_breaks_nothing(form: dict[str, object]) -> None:
+    step = approval(rows.run("suspended"), form=form)
+    assert [row.step for row in queries.open_approvals(ADA).items] == [step.pk]
+    with pytest.raises(NotAllowed, match="cannot be filled in"):
+        answer(step)
+
+
 def test_what_asks_nobody_cannot_be_answered() -> None:
     run = rows.run("running")
     with pytest.raises(NotAllowed, match="does not ask a person"):

@@ -10,6 +10,7 @@ from django.test import Client
 from tests.support.documents import publish
 from tests.support.engine import start_workflow, work_until_idle
 from workflows import operations
+from workflows.models import Step
 
 Reader = Callable[..., Client]
 HOSTILE = "<img src=x onerror=alert(1)><div hx-get='/x' hx-trigger=load></div></script>\u202egnp.exe{{ 7|add:7 }}\"'&"
@@ -22,7 +23,7 @@ def check(page: str) -> None:
     assert "hx-get='/x'" not in page
 
 
-@pytest.mark.parametrize("view", ["timeline", "io", "logs", "audit"])
+@pytest.mark.parametrize("view", ["timeline", "path", "io", "logs", "audit"])
 def test_every_field_of_a_run_stays_text(reader: Reader, handlers: None, view: str) -> None:
     publish("hostile", """
 do:
@@ -63,6 +64,37 @@ def test_an_entry_and_what_is_typed_over_it_stay_text(reader: Reader, handlers: 
     path = f"/datastore/entry/?{urlencode({'namespace': 'default', 'key': HOSTILE})}"
     for page in (client.get("/datastore/"), client.get(path), client.post(path, {"value": HOSTILE, "version": "1"})):
         check(page.content.decode())
+
+
+def test_approvals_events_and_skips_stay_text(reader: Reader, handlers: None) -> None:
+    publish("ask", """
+do:
+  - ask:
+      call: approval
+      with:
+        title: "${ .h[:150] }"
+        description: "${ .h }"
+        form: '${ {type: "object", properties: {a: {type: "string", title: .h, description: .h}}} }'
+""")  # fmt: skip
+    run_id = start_workflow("ask", {"h": HOSTILE}, title=HOSTILE[:200])
+    work_until_idle()
+    client, step = reader(), Step.objects.get(run=run_id)
+    operations.deliver_event(
+        {"specversion": "1.0", "id": "1", "source": "/x", "type": HOSTILE.replace("\u202e", "."), "data": HOSTILE},
+        actor="user:test", via="api", run_id=run_id,
+    )  # fmt: skip
+    answer, event = f"/approvals/{run_id}/{step.id}/", f"/runs/{run_id}/event/"
+    for path in (
+        "/approvals/", answer, event, f"/runs/{run_id}/?view=io", f"/runs/{run_id}/?step={step.id}",
+        f"/runs/{run_id}/steps/{step.id}/skip/", f"/runs/{run_id}/suspend/", f"{event}?{urlencode({'type': HOSTILE})}",
+    ):  # fmt: skip
+        page = client.get(path)
+        assert page.status_code == 200, path
+        check(page.content.decode())
+    check(client.post(answer, {"/a": HOSTILE, "do": HOSTILE, "reason": HOSTILE}).content.decode())
+    check(client.post(event, {"id": HOSTILE, "type": HOSTILE, "data": HOSTILE, "reason": HOSTILE}).content.decode())
+    skip = f"/runs/{run_id}/steps/{step.id}/skip/"
+    check(client.post(skip, {"output": HOSTILE, "reason": HOSTILE}).content.decode())
 
 
 def test_a_form_shows_what_was_typed_as_text(reader: Reader, handlers: None) -> None:
