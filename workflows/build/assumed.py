@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from workflows.language.locking import VERSION, parse_call
@@ -36,18 +37,25 @@ class Anything:
 
 
 class Assumed:
-    """A catalog with every function, workflow and connection that a document mentions."""
+    """A catalog with every function, workflow and connection that a document mentions; it looks when it is asked."""
 
     def __init__(self, document: Any) -> None:
-        self.functions = _versions(
+        self.document = document
+
+    @cached_property
+    def functions(self) -> dict[str, tuple[str, ...]]:
+        """Return name -> versions of what is called."""
+        return _versions(
             (call.name, call.version)
-            for key, text in _texts(document)
+            for key, text in _texts(self.document)
             if key == "call" and (call := parse_call(text)) is not None
         )
-        self.children = _versions(
-            (child["name"], child.get("version")) for key, child in _objects(document) if key == "workflow"
-        )
-        self.secrets = [text for key, text in _texts(document) if key == "secrets"]
+
+    @cached_property
+    def children(self) -> dict[str, tuple[str, ...]]:
+        """Return name -> versions of what is run as a child."""
+        found = (child for key, child in _objects(self.document) if key == "workflow")
+        return _versions((child["name"], child.get("version")) for child in found)
 
     def function(self, name: str) -> Anything | None:
         """Return the function if it was mentioned."""
@@ -69,7 +77,7 @@ class Assumed:
 
     def connections(self) -> list[str]:
         """Return the secrets that the document lists."""
-        return self.secrets
+        return [text for key, text in _texts(self.document) if key == "secrets"]
 
 
 def names_used(value: Any) -> dict[str, list[str]]:

@@ -17,6 +17,14 @@ from workflows.language.templates import escape
 from workflows.language.validator import Problem, validate
 
 HEAD = {"dsl": "1.0.3", "namespace": "part", "name": "part", "version": "1.0.0"}
+NOTHING: Mapping[str, Any] = {}
+# What stands for a name of `use` that is not defined yet.
+STAND_IN: Mapping[str, Any] = {
+    "errors": {"type": "https://example.com/errors/any", "status": 500},
+    "retries": {"delay": {"seconds": 1}, "limit": {"attempt": {"count": 1}}},
+    "timeouts": {"after": {"seconds": 1}},
+    "authentications": {"bearer": {"token": "any"}},
+}
 VARIABLE = re.compile(r"\$\s*([A-Za-z_][A-Za-z0-9_]*)")
 
 
@@ -59,35 +67,45 @@ def check_task(made_by: str, name: str, definition: Mapping[str, Any]) -> None:
     document = _around([{name: definition}, *beside])
     found = [
         replace(problem, pointer=problem.pointer.removeprefix(place))
-        for problem in _problems(document, _lenient())
+        for problem in problems_of(document, Assumed(document), _lenient())
         if f"{problem.pointer}/".startswith(f"{place}/")
     ]
     if found:
         raise BuildError(made_by, found)
 
 
-def check_document(made_by: str, document: Mapping[str, Any], *, complete: bool) -> None:
-    """Check a document; one that is not complete may lack tasks and what they `use`. Raises BuildError."""
+def check_growing(made_by: str, document: Mapping[str, Any]) -> None:
+    """Check a document that may still lack tasks and what they `use`. Raises BuildError."""
     tasks = document.get("do") or [{"first": {"set": {}}}]
-    growing = {**document, **_around(tasks, document), "document": document.get("document")}
-    found = _problems(document if complete else growing, _tools[0])
+    _refuse(made_by, {**document, **_around(tasks, document), "document": document["document"]})
+
+
+def check_whole(made_by: str, document: Any) -> None:
+    """Check a document as it stands, whatever functions there are. Raises BuildError."""
+    _refuse(made_by, document)
+
+
+def problems_of(document: Any, catalog: Catalog, tools: Tools | None = None) -> list[Problem]:
+    """Return what the validator says of a document."""
+    tools = tools or _tools[0]
+    return validate(
+        document,
+        catalog,
+        compile_expression=tools.compile_expression,
+        check_schema=tools.check_schema,
+        check_cron=tools.check_cron,
+    )
+
+
+def _refuse(made_by: str, document: Any) -> None:
+    found = problems_of(document, Assumed(document))
     if found:
         raise BuildError(made_by, found)
 
 
-def problems_of(document: Mapping[str, Any], catalog: Catalog, tools: Tools | None) -> list[Problem]:
-    """Run the whole validator, with the real catalog."""
-    tools = tools or _tools[0]
-    return validate(document, catalog, compile_expression=tools.compile_expression, check_schema=tools.check_schema)
-
-
-def _problems(document: Mapping[str, Any], tools: Tools) -> list[Problem]:
-    return problems_of(document, Assumed(document), tools)
-
-
-def _around(tasks: Sequence[Mapping[str, Any]], document: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def _around(tasks: Sequence[Mapping[str, Any]], document: Mapping[str, Any] = NOTHING) -> dict[str, Any]:
     """Return a document in which these tasks may stand."""
-    given = (document or {}).get("use", {})
+    given = document.get("use", {})
     used = names_used(tasks)
     use = {**given, **{key: _filled(key, names, given.get(key)) for key, names in used.items() if names}}
     return {"document": HEAD, **({"use": use} if use else {}), "do": list(tasks)}
@@ -97,14 +115,6 @@ def _filled(key: str, names: Sequence[str], given: Any) -> Any:
     if key == "secrets":
         return [*(given or []), *(name for name in names if name not in (given or []))]
     return {**dict.fromkeys(names, STAND_IN[key]), **(given or {})}
-
-
-STAND_IN: Mapping[str, Any] = {
-    "errors": {"type": "https://example.com/errors/any", "status": 500},
-    "retries": {"delay": {"seconds": 1}, "limit": {"attempt": {"count": 1}}},
-    "timeouts": {"after": {"seconds": 1}},
-    "authentications": {"bearer": {"token": "any"}},
-}
 
 
 def _lenient() -> Tools:

@@ -24,6 +24,8 @@ def plain(made_by: str, value: Any, place: str = "") -> Any:
         return _scalar(made_by, value, place)
     if isinstance(value, timedelta):
         return from_timedelta(value)
+    if place.count("/") > strictness.DEEPEST:
+        raise refuse(made_by, f"the value is nested deeper than {strictness.DEEPEST} levels; simplify it")
     if isinstance(value, Mapping):
         return {_key(made_by, key, place): plain(made_by, item, _at(place, key)) for key, item in value.items()}
     if isinstance(value, list | tuple):

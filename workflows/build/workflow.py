@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from workflows.build.checking import BuildError, Tools, check_document, problems_of, refuse
+from workflows.build.checking import Tools, check_growing, check_whole, problems_of, refuse
 from workflows.build.notation import to_yaml
 from workflows.build.task import Task, data, task_list
 from workflows.build.values import duration, given, plain
@@ -94,7 +94,7 @@ class Workflow:
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> "Workflow":
         """Take a document. Raises BuildError when it could not be published, whatever functions there are."""
-        check_document("Workflow.from_dict", document, complete=True)
+        check_whole("Workflow.from_dict", document)
         workflow = cls.__new__(cls)
         object.__setattr__(workflow, "_document", plain("Workflow.from_dict", document))
         return workflow
@@ -113,7 +113,7 @@ class Workflow:
         """Return the document. Raises BuildError while it is not complete."""
         if "do" not in self._document:
             raise refuse(str(self), "it has no tasks; add some with .do(...)", "/do")
-        check_document(str(self), self._document, complete=True)
+        check_whole(str(self), self._document)
         copy: dict[str, Any] = plain(str(self), self._document)
         return copy
 
@@ -140,11 +140,8 @@ class Workflow:
         name = document["document"]["name"]
         label = f'Workflow("{name}"){method}'
         object.__setattr__(self, "_document", plain(label, document))
-        check_document(label, self._document, complete=False)
+        check_growing(label, self._document)
 
 
 def _definition(task: Any) -> Any:
     return task.definition if isinstance(task, Task) else task
-
-
-__all__ = ["BuildError", "Workflow"]

@@ -39,6 +39,15 @@ from workflows.build import (
     wait_until,
 )
 
+
+def deep(levels: int) -> dict[str, Any]:
+    """Return an object inside an object, and so on."""
+    value: dict[str, Any] = {}
+    for _ in range(levels):
+        value = {"in": value}
+    return value
+
+
 WORKFLOW = Workflow("tests", "any", "1.0.0")
 ONE = set_("one", a=1)
 # what makes it -> (the call that the error names, place, beginning of what it says)
@@ -116,6 +125,10 @@ REFUSED: list[tuple[Callable[[], Any], str, str, str]] = [
     (lambda: WORKFLOW.do(ONE.timeout(use="t")).to_dict(), 'Workflow("any")', "/do/0/one/timeout", "`use.timeouts`"),
     (WORKFLOW.to_dict, 'Workflow("any")', "/do", "it has no tasks"),
     (lambda: Workflow.from_dict({"do": []}), "Workflow.from_dict", "", "`document` is missing"),
+    (lambda: Workflow.from_dict([]), "Workflow.from_dict", "", "the document must be an object"),  # type: ignore[arg-type]
+    (lambda: Workflow.from_dict(deep(3_000)), "Workflow.from_dict", "", "the document is nested deeper"),
+    (lambda: call("a", "x", n=deep(3_000)), 'call("a")', "", "the value is nested deeper"),
+    (lambda: WORKFLOW.schedule(cron="0 0 31 2 *"), 'Workflow("any").schedule', "/schedule/cron", ""),
 ]  # fmt: skip
 
 
