@@ -47,6 +47,7 @@ class World:
         self._queue: list[tuple[datetime, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._runs: list[PureRun] = []
+        self._known: set[tuple[Any, Any]] = set()
 
     # --- what a test does -------------------------------------------------------------------------------------------
     def start(self, program: Program, value: Any, ended: Callable[[PureRun], None] = lambda _: None) -> PureRun:
@@ -75,7 +76,11 @@ class World:
         return True
 
     def deliver(self, event: Mapping[str, Any]) -> None:
-        """Hand an event to the run that is its subject, or to everybody who listens."""
+        """Hand an event to the run that is its subject, or to everybody who listens; once, however often it comes."""
+        number = (event.get("source"), event.get("id"))
+        if number in self._known:
+            return
+        self._known.add(number)
         for run in self._runs:
             addressed = event.get("subject") == run.id
             if addressed:
@@ -170,11 +175,12 @@ class World:
         """Give a resting listen the next event; one from the mailbox that it took is there for nobody else."""
         if not (line.listening and line.listen in line.waits and line.asked):
             return
-        event, key, before = line.asked.pop(0), line.listen, line.cursor
+        event, key, before, mailbox = line.asked.pop(0), line.listen, line.cursor, line.run.mailbox
         del line.waits[key]
+        line.run.mailbox = [other for other in mailbox if other != event]
         self._send(line, m.Received(key, event))
-        if line.cursor != before and event in line.run.mailbox:
-            line.run.mailbox.remove(event)
+        if line.cursor.get("frames") == before["frames"]:  # passed over: it stays for others
+            line.run.mailbox = mailbox
 
     def _start_run(self, line: Line, command: m.StartRun) -> None:
         def ended(child: PureRun) -> None:
