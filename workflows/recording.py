@@ -88,9 +88,7 @@ def reloaded(held: Claimed) -> Claimed:
 def _alone(job: Job, wanted: Progress, result: Advance | None) -> bool:
     """Tell whether the checkpoint concerns nothing but its own branch: the usual case, one statement."""
     held, run = job.held, wanted.run
-    if held.kind == "join" or wanted.step.caught:
-        return False
-    if result is not None and any(key != job.key for key in result.cut):
+    if _leaves(job, wanted, result):
         return False
     if held.branch_parent is not None and (wanted.rest or held.rest or wanted.closed):
         return False
@@ -100,12 +98,16 @@ def _alone(job: Job, wanted: Progress, result: Advance | None) -> bool:
     return not others and not (run.state == "failed" and job.program.on_fault == "undo")
 
 
+def _leaves(job: Job, wanted: Progress, result: Advance | None) -> bool:
+    """Tell whether the checkpoint leaves what may have branches or runs of its own."""
+    cut = result is not None and any(key != job.key for key in result.cut)
+    return cut or wanted.step.caught or job.held.kind == "join"
+
+
 def _with_others(job: Job, wanted: Progress, result: Advance | None, lessee: Lessee) -> Written:
     """Write a checkpoint with all it means for other branches and runs, in the open transaction."""
     held, actor = job.held, f"worker:{lessee.id}"
-    if held.parent_step is not None and wanted.run is not None and wanted.run.state in ENDS:
-        wake.lock(held.parent_step)  # before our own run: who ends a step's children holds the step already
-    cutting.lock(held.run)
+    _lock(job, wanted, result)
     written = _checkpoint(job, wanted)
     if result is not None:
         cutting.end_leaves(held.run, [key for key in result.cut if key != job.key], actor=actor)
@@ -122,6 +124,17 @@ def _with_others(job: Job, wanted: Progress, result: Advance | None, lessee: Les
     if wanted.run is not None and wanted.run.state in ENDS and held.parent_step is not None:
         wake.step(held.parent_step)
     return written
+
+
+def _lock(job: Job, wanted: Progress, result: Advance | None) -> None:
+    """Lock what the checkpoint will touch, from the top down. A branch that only ends or rests leaves the others be."""
+    held, ends = job.held, wanted.run is not None and wanted.run.state in ENDS
+    if held.parent_step is not None and ends:
+        wake.lock(held.parent_step)  # before our own run: who ends a step's children holds the step already
+    if ends or _leaves(job, wanted, result):
+        cutting.lock(held.run)
+    else:
+        settling.lock(held.run)
 
 
 def _checkpoint(job: Job, wanted: Progress) -> Written:
