@@ -3,6 +3,7 @@
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import MD5
 
 from actions.models import NAME, Connection
 from dotdo_site.lib.ids import uuid7
@@ -65,6 +66,10 @@ class Subscription(models.Model):
         indexes = [
             # candidates for an event
             models.Index(fields=["type", "correlate_hash"], name="subscription_by_type"),
+            # which expressions have to be evaluated for an event; digests, because expressions can be too long to index
+            models.Index(
+                F("type"), MD5("correlate_from"), name="subscription_by_expression", condition=~Q(correlate_from="")
+            ),
         ]
 
 

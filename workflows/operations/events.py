@@ -51,10 +51,20 @@ _LISTENING = Statement(
     SELECT id FROM step WHERE run_id = :run AND kind = 'listen' AND state IN ('waiting', 'ready', 'running', 'held')
     """
 )
+# A loose index scan: one probe for each expression in use, however many subscriptions use it.
 _EXPRESSIONS = Statement(
     """
-    SELECT DISTINCT correlate_from FROM subscription
-    WHERE type IN (:type, '') AND source IN (:source, '') AND correlate_from <> ''
+    WITH RECURSIVE used AS (
+        SELECT kind.type, first.digest, first.correlate_from
+        FROM (VALUES (:type::text), ('')) AS kind (type) CROSS JOIN LATERAL (
+            SELECT md5(correlate_from) AS digest, correlate_from FROM subscription
+            WHERE type = kind.type AND correlate_from <> '' ORDER BY md5(correlate_from) LIMIT 1) first
+        UNION ALL
+        SELECT used.type, next.digest, next.correlate_from FROM used CROSS JOIN LATERAL (
+            SELECT md5(correlate_from) AS digest, correlate_from FROM subscription
+            WHERE type = used.type AND correlate_from <> '' AND md5(correlate_from) > used.digest
+            ORDER BY md5(correlate_from) LIMIT 1) next)
+    SELECT DISTINCT correlate_from FROM used
     """
 )
 _CANDIDATES = Statement(
@@ -167,7 +177,9 @@ def _address(event: uuid.UUID, run: uuid.UUID) -> list[uuid.UUID]:
 def _broadcast(number: uuid.UUID, event: Mapping[str, Any], sender: uuid.UUID | None) -> list[uuid.UUID]:
     """Hand the event to each listening step and schedule for which it may be meant."""
     kind = {"type": event["type"], "source": event["source"]}
-    pinned = [(text, digest) for (text,) in _EXPRESSIONS.rows(kind) if (digest := _digest(text, event))]
+    pinned = [
+        (text, digest) for (text,) in _EXPRESSIONS.rows({"type": event["type"]}) if (digest := _digest(text, event))
+    ]
     texts, digests = ["", *(text for text, _ in pinned)], ["", *(digest for _, digest in pinned)]
     found = _CANDIDATES.rows(kind | {"expressions": texts, "hashes": digests})
     handed = _HAND_OUT.rows({"steps": sorted({step for step, _, _ in found if step}), "event": number})

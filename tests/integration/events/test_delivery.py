@@ -13,7 +13,7 @@ from actions.errors import ActionError
 from audit.models import AuditEvent
 from audit.verify import verify
 from tests.support.listening import event, listener, listeners
-from workflows import operations, wake
+from workflows import expressions, operations, wake
 from workflows.models import Event, Message, Run, Step
 
 pytestmark = pytest.mark.django_db
@@ -176,3 +176,23 @@ def test_ten_thousand_listeners_do_not_make_a_delivery_slow() -> None:
     assert delivered.runs == [steps[4711].run_id]
     assert len(queries) < 15
     assert time.perf_counter() - began < 0.25
+
+
+def test_each_expression_in_use_is_evaluated_once_and_others_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    for expression in (".data.a", ".data.b", ".data.a"):
+        listener(correlate=[expression], values=["x"])
+    anywhere = listener(kind="", correlate=[".source"], values=["/shop"])
+    listener(kind="another.kind", correlate=[".data.never"], values=["x"])
+    listener()
+    asked: list[str] = []
+    real = expressions.evaluate
+
+    def evaluate(text: str, dot: Any, variables: Any) -> Any:
+        asked.append(text)
+        return real(text, dot, variables)
+
+    monkeypatch.setattr(expressions, "evaluate", evaluate)
+    delivered = deliver(event(data={"a": "x"}))
+    assert sorted(asked) == [".data.a", ".data.b", ".source"]
+    assert anywhere.run_id in delivered.runs
+    assert len(delivered.runs) == 4
