@@ -52,6 +52,7 @@ def database(url: str) -> dict[str, Any]:
 KEYS_FILE = Path(os.environ.get("DOTDO_KEYS_FILE", VAR_DIR / "keys" / "keys.json"))
 _keys: dict[str, str] = json.loads(KEYS_FILE.read_text()) if KEYS_FILE.exists() else {}
 SECRET_KEY = os.environ.get("SECRET_KEY") or _keys.get("SECRET_KEY", "")
+SECRET_KEY_FALLBACKS = env_list("DOTDO_SECRET_KEY_FALLBACKS")  # former ones: what they signed stays valid
 API_KEY_PEPPER = os.environ.get("DOTDO_API_KEY_PEPPER") or _keys.get("API_KEY_PEPPER", "")
 # `name:base64` pairs, the first one encrypts, all decrypt: old keys stay listed until `rotate_secrets` has run.
 SECRETS_KEYS = env_list("DOTDO_SECRETS_KEYS", _keys.get("SECRETS_KEYS", ""))
