@@ -6,7 +6,7 @@ from typing import Any
 from actions.context import Context
 from actions.errors import ActionError, Failure, from_exception
 from actions.invoke import invoke
-from tests.support.answers import TABLE, given
+from tests.support.answers import TABLE, given, task_name
 from tests.support.pure_rows import PureRun
 from workflows.engine import messages as m
 from workflows.programs import call_spec
@@ -17,7 +17,7 @@ Answered = tuple[timedelta, Any, Failure | None]
 
 def from_table(command: m.CallFunction) -> Answered:
     """Answer a call of one of the table's actions."""
-    found = TABLE.next(command.name, command.input)
+    found = TABLE.next(task_name(command.key), command.input)
     takes = timedelta(seconds=found.get("takes", 0))
     try:
         return takes, given(found), None

@@ -206,7 +206,7 @@ class World:
         run = line.run
         todo = [entry for entry in reversed(run.undo) if entry.place.startswith(command.scope)]
         for entry in todo:
-            call = m.CallFunction(f"{entry.key}#undo", entry.ref, f"undo-{entry.name}", entry.function, entry.version,
+            call = m.CallFunction(f"{entry.key}#undo", entry.ref, entry.name, entry.function, entry.version,
                                   entry.input)  # fmt: skip
             _, message = self._answer(run, call)
             if isinstance(message, m.Failed):
