@@ -98,6 +98,7 @@ def test_calls_that_are_right(task: str) -> None:
         ("{set: {x: '${ $secrets.x }'}}", ['/do/0/a/set/x: the expression is wrong: $secrets is not defined (line 1, column 1); found "$secrets.x". Only the `with` of a call and an `authentication` can use `$secrets`.']),
         ("{call: send-mail, input: {from: '{x: $secrets.x}'}}", ["/do/0/a/input/from: the expression is wrong: $secrets is not defined"]),
         ("{call: map, with: {items: [], workflow: {name: invoise}}}", ["/do/0/a/with/workflow/name: there is no published workflow `invoise` in the namespace `demo`. Did you mean `invoice`?"]),
+        ("{call: map, with: {items: [], workflow: {name: invoice, verison: 2.0.0}}}", ["/do/0/a/with/workflow/verison: the argument is not a field of this function. Did you mean `version`?"]),
         ("{call: map, with: {items: 5, workflow: {}, maxConcurrency: 0, onError: ignore}}", ["/do/0/a/with/items: the argument must be of type array", "/do/0/a/with/workflow/name: the argument is required", "/do/0/a/with/maxConcurrency: the argument must be 1 or more", "/do/0/a/with/onError: the argument must be one of fail, collect"]),
         ("{call: approval, with: {titel: x}}", ["/do/0/a/with/title: the argument is required", "/do/0/a/with/titel: the argument is not a field of this function. Did you mean `title`?"]),
         ("{call: approval, with: {title: x, dueIn: P1M}}", ["/do/0/a/with/dueIn: the argument is wrong: `P1M`: years and months"]),

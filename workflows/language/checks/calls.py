@@ -170,10 +170,19 @@ def _check_arguments(
         missing = pointer.count("/") == 1 and pointer[1:] not in value
         if (missing and not complete) or any(_on_one_line(pointer, open_place) for open_place in open_places):
             continue
-        name = pointer.removeprefix("/")
-        fields = schema.get("properties", {})
-        hint = nearest(name, fields) if name in value and name not in fields else ""
-        report.add(place + pointer, f"the argument {message}", suggestion=hint)
+        report.add(place + pointer, f"the argument {message}", suggestion=_meant(schema, value, pointer))
+
+
+def _meant(schema: Any, value: Any, pointer: str) -> str:
+    """Return which field was probably meant, where one is given that the schema does not name."""
+    *way, name = (part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:] or [""])
+    for key in way:
+        listed = isinstance(value, list)
+        inside = schema.get("items") if listed else schema.get("properties", {}).get(key)
+        schema = inside if isinstance(inside, dict) else {}
+        value = value[int(key)] if listed else value.get(key) if isinstance(value, dict) else None
+    fields = schema.get("properties", {})
+    return nearest(name, fields) if isinstance(value, dict) and name in value and name not in fields else ""
 
 
 def _on_one_line(one: str, other: str) -> bool:
