@@ -18,10 +18,11 @@ from tests.support.answers import TABLE
 from tests.support.engine import start_workflow, state, work_until_idle
 from tests.support.paths import tasks_run
 from workflows import operations, queries
-from workflows.models import Run, Undo, WorkflowVersion
+from workflows.approvals import Person
+from workflows.models import Run, Step, Undo, WorkflowVersion
 from workflows.programs import workflow_program
 
-ACTOR = "user:test"
+ACTOR, PERSON = "user:test", Person("ada")
 STOPPED = ("succeeded", "failed", "cancelled")
 MOST_TIMERS = 200
 FIRE = """
@@ -82,6 +83,10 @@ def _fire() -> bool:
 def _happen(run_id: uuid.UUID, message: Mapping[str, Any]) -> None:
     if "fire" in message:
         _fire()
+        return
+    if "answer" in message:
+        key = Step.objects.values_list("key", flat=True).get(run=run_id, function="approval:1.0.0", state="waiting")
+        operations.answer_approval(run_id, key, **message["answer"], person=PERSON, actor=ACTOR)
         return
     event = {"specversion": "1.0", "source": "/tests", **message["event"]}
     if "subject" in event:

@@ -5,7 +5,8 @@ workflow   a document; its head is implied. As text it is published as it stands
 others     more workflows, published first              input      the run's input
 answers    what the tasks of a name answer, call after call: see `tests.support.answers`
 messages   what happens while the run rests, one after another: {event: {...}} (with `early: true`: before the first
-           task begins), {fire: timer}. Behind the last one, timers fire as they fall due, unless the run is to rest
+           task begins), {answer: {decision, data}} of an approval, {fire: timer}. Behind the last one, timers fire
+           as they fall due, unless the run is to rest
 output     the run succeeds with it                     error      the run fails with at least these members
 resting    the run ends up waiting for this             refused    the document is not published: all problems
 path       the tasks that ran, without those that only hold others
