@@ -116,7 +116,25 @@ def examine_workflow(source: str) -> tuple[dict[str, Any], list[validator.Proble
     if not found and document["document"]["name"] == TAKEN:
         message, hint = f"`{TAKEN}` is an address of the API", "Choose another name."
         found = [validator.Problem("/document/name", message, suggestion=hint)]
-    return document, found
+    return document, found or _never_starts(document)
+
+
+def _never_starts(document: Mapping[str, Any]) -> list[validator.Problem]:
+    """Return why a schedule by the clock could never start the workflow: it has nothing to give but `{}`."""
+    schedule, schema = document.get("schedule"), _input_schema(document)
+    if schedule is None or "on" in schedule:
+        return []
+    hint = "Make the fields optional, or start it with its input by an event (`on`) or from another workflow."
+    message = "runs that the clock starts have the input {}, which the input schema refuses"
+    return [
+        validator.Problem("/schedule", f"{message}: {problem.pointer} {problem.message}", suggestion=hint)
+        for problem in schemas.problems(schema, {})
+    ]
+
+
+def _input_schema(document: Mapping[str, Any]) -> dict[str, Any]:
+    schema: dict[str, Any] = document.get("input", {}).get("schema", {}).get("document", {})
+    return schema
 
 
 def draft_workflow(source: str, *, actor: str) -> WorkflowVersion:
@@ -141,7 +159,7 @@ def draft_workflow(source: str, *, actor: str) -> WorkflowVersion:
             return _published_already(version, digest)
         version = version or WorkflowVersion(workflow=workflow, version=about["version"])
         version.source, version.document, version.digest = source, stored, digest
-        version.input_schema = stored.get("input", {}).get("schema", {}).get("document", {})
+        version.input_schema = _input_schema(stored)
         version.save()
         _record("workflow.drafted", version, actor, "")
     return version

@@ -11,6 +11,7 @@ import pytest
 from django.db import OperationalError, connection, connections
 from django.utils import timezone
 
+from actions.problems import Problem
 from audit.models import AuditEvent
 from tests.support.documents import publish
 from workflows import operations, scheduling
@@ -98,8 +99,18 @@ def test_after_starts_at_publication_and_then_a_delay_after_the_end_of_each_run(
     assert Run.objects.count() == 2
 
 
-def test_a_start_that_was_refused_counts_as_ended_for_after() -> None:
-    publish("nightly", "schedule: {after: PT1H}\ninput: {schema: {document: {type: object, required: [n]}}}" + DO)
+@pytest.fixture
+def refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse every start, as a version that was published by older code might be."""
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise operations.InputInvalid([Problem("/n", "required", "is required")])
+
+    monkeypatch.setattr(scheduling, "start_workflow", refuse)
+
+
+def test_a_start_that_was_refused_counts_as_ended_for_after(refused: None) -> None:
+    scheduled("{after: PT1H}")
     assert scheduling.fire_due() == 1
     fire = ScheduleFire.objects.get()
     assert fire.run is None
@@ -107,17 +118,26 @@ def test_a_start_that_was_refused_counts_as_ended_for_after() -> None:
     assert Schedule.objects.get().next_at == fire.created_at + HOUR
 
 
-def test_an_input_that_does_not_fit_is_recorded_and_the_schedule_goes_on() -> None:
-    publish("nightly", "schedule: {every: PT1H}\ninput: {schema: {document: {type: object, required: [n]}}}" + DO)
-    row = Schedule.objects.get()
+def test_a_start_that_is_refused_is_recorded_and_the_schedule_goes_on(refused: None) -> None:
+    row = scheduled("{every: PT1H}")
     moment = make_due(row)
     scheduling.fire_due()
     assert not Run.objects.exists()
     (event,) = events("schedule.failed")
     assert "does not fit the schema" in event["error"]
-    assert "n" in " ".join(event["problems"])
+    assert event["problems"] == ["/n is required"]
     row.refresh_from_db()
     assert (row.state, row.next_at) == ("active", moment + HOUR)
+
+
+@pytest.mark.parametrize("text", ["{every: PT1H}", "{cron: '0 * * * *'}", "{after: PT1H}"])
+def test_a_workflow_that_needs_an_input_cannot_be_started_by_the_clock(text: str) -> None:
+    with pytest.raises(operations.DefinitionInvalid) as error:
+        publish("job", f"schedule: {text}\ninput: {{schema: {{document: {{type: object, required: [n]}}}}}}{DO}")
+    (problem,) = error.value.problems
+    assert problem.pointer == "/schedule"
+    assert "have the input {}" in problem.message
+    publish("job", "schedule: {on: {any: []}}\ninput: {schema: {document: {type: array}}}" + DO)
 
 
 def test_a_schedule_that_cannot_be_read_is_paused_and_does_not_keep_others_waiting() -> None:
