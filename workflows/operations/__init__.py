@@ -2,6 +2,7 @@
 
 from workflows.operations.answering import answer_approval
 from workflows.operations.commands import cancel, resolve, retry
+from workflows.operations.deliveries import Incoming
 from workflows.operations.endpoints import endpoint_url, save_endpoint
 from workflows.operations.entries import put_entry
 from workflows.operations.errors import (
@@ -28,7 +29,7 @@ from workflows.operations.schedules import pause_schedule, resume_schedule
 from workflows.operations.start import Started, check_input, start_action, start_workflow
 from workflows.operations.undoing import undo
 from workflows.operations.waiting import wait_for
-from workflows.operations.webhooks import Accepted, Incoming, SignatureRefused, receive_signed, receive_webhook
+from workflows.operations.webhooks import Accepted, SignatureRefused, receive_signed, receive_webhook
 
 __all__ = [
     "Accepted",

@@ -4,7 +4,6 @@ Delivery only selects candidates and wakes them; whether a filter fits is decide
 locked before its steps, several runs and several steps in the order of their ids.
 """
 
-import json
 import re
 import uuid
 from collections.abc import Mapping, Sequence
@@ -17,7 +16,7 @@ from actions.running import refuse_inside_handler
 from audit.recording import record
 from dotdo_site.lib import canonical
 from dotdo_site.lib.ids import uuid7
-from workflows import cloudevents, expressions, scheduling, states, wake
+from workflows import candidates, cloudevents, scheduling, states, wake
 from workflows.models import Run
 from workflows.operations.errors import EventInvalid
 from workflows.sql import Statement
@@ -49,31 +48,6 @@ _KEEP = Statement(
 _LISTENING = Statement(
     """
     SELECT id FROM step WHERE run_id = :run AND kind = 'listen' AND state IN ('waiting', 'ready', 'running', 'held')
-    """
-)
-# A loose index scan: one probe for each expression in use, however many subscriptions use it.
-_EXPRESSIONS = Statement(
-    """
-    WITH RECURSIVE used AS (
-        SELECT kind.type, first.digest, first.correlate_from
-        FROM (VALUES (:type::text), ('')) AS kind (type) CROSS JOIN LATERAL (
-            SELECT md5(correlate_from) AS digest, correlate_from FROM subscription
-            WHERE type = kind.type AND correlate_from <> '' ORDER BY md5(correlate_from) LIMIT 1) first
-        UNION ALL
-        SELECT used.type, next.digest, next.correlate_from FROM used CROSS JOIN LATERAL (
-            SELECT md5(correlate_from) AS digest, correlate_from FROM subscription
-            WHERE type = used.type AND correlate_from <> '' AND md5(correlate_from) > used.digest
-            ORDER BY md5(correlate_from) LIMIT 1) next)
-    SELECT DISTINCT correlate_from FROM used
-    """
-)
-_CANDIDATES = Statement(
-    """
-    SELECT step_id, schedule_id, index FROM subscription
-    WHERE type IN (:type, '') AND source IN (:source, '') AND correlate_hash = ANY(:hashes::text[])
-        AND (correlate_from = '' OR (correlate_from, correlate_hash) IN (
-            SELECT * FROM unnest(:expressions::text[], :hashes::text[])))
-    ORDER BY schedule_id, index
     """
 )
 _HAND_OUT = Statement(
@@ -176,22 +150,9 @@ def _address(event: uuid.UUID, run: uuid.UUID) -> list[uuid.UUID]:
 
 def _broadcast(number: uuid.UUID, event: Mapping[str, Any], sender: uuid.UUID | None) -> list[uuid.UUID]:
     """Hand the event to each listening step and schedule for which it may be meant."""
-    kind = {"type": event["type"], "source": event["source"]}
-    pinned = [
-        (text, digest) for (text,) in _EXPRESSIONS.rows({"type": event["type"]}) if (digest := _digest(text, event))
-    ]
-    texts, digests = ["", *(text for text, _ in pinned)], ["", *(digest for _, digest in pinned)]
-    found = _CANDIDATES.rows(kind | {"expressions": texts, "hashes": digests})
-    handed = _HAND_OUT.rows({"steps": sorted({step for step, _, _ in found if step}), "event": number})
+    listening, schedules = candidates.of(event)
+    handed = _HAND_OUT.rows({"steps": listening, "event": number})
     wake.steps(step for _, step in handed)
-    started = scheduling.on_event([schedule for _, schedule, _ in found if schedule], number, event, sender=sender)
+    started = scheduling.on_event(schedules, number, event, sender=sender)
     _NOTE_START.rows({"runs": started, "event": number})
     return sorted({run for run, _ in handed} | set(started))
-
-
-def _digest(expressions_text: str, event: Mapping[str, Any]) -> str:
-    """Return the digest of what the pinned expressions give for the event; nothing when one of them fails."""
-    try:
-        return canonical.digest([expressions.evaluate(text, event, {}) for text in json.loads(expressions_text)])
-    except expressions.ExpressionError:
-        return ""

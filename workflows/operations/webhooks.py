@@ -15,18 +15,17 @@ from django.db import transaction
 from actions import sealing, secrets
 from actions.errors import ActionError
 from audit.recording import record
-from dotdo_site.access.rates import Rate
 from dotdo_site.lib.ids import uuid7
 from dotdo_site.lib.strict_json import BadJSON
 from workflows import bodies, signatures
 from workflows.models import Delivery, Endpoint, Run
+from workflows.operations.deliveries import Incoming, log, log_stranger
 from workflows.operations.errors import OperationError, UnknownDefinition, UnknownRun
 from workflows.operations.events import Delivered, deliver_event
 from workflows.operations.start import start_workflow
 from workflows.sql import Statement
 
 HOOK_TYPE = "dev.dotdo.webhook.received.v1"
-STRANGERS = Rate(60)
 NOBODYS_SECRET = "whsec_" + "A" * 44
 _ACCEPT = Statement(
     """
@@ -51,15 +50,6 @@ class Accepted:
     replayed: bool
     run_id: uuid.UUID | None
     event_id: uuid.UUID | None
-
-
-@dataclass(frozen=True, slots=True)
-class Incoming:
-    """A request at an endpoint; `headers` has lower-case names."""
-
-    headers: Mapping[str, str]
-    body: bytes
-    at: datetime
 
 
 def receive_webhook(
@@ -91,13 +81,13 @@ def receive_signed(name: str, incoming: Incoming) -> Accepted:
     if endpoint is None:
         raise SignatureRefused
     if not verified or not endpoint.enabled:
-        _log_stranger(endpoint, incoming, verified)
+        log_stranger(endpoint, incoming, _reason(endpoint, incoming, verified))
         raise SignatureRefused
     try:
         return _take(endpoint, incoming)
     except (OperationError, BadJSON) as error:
         status = 400 if isinstance(error, BadJSON) else 404 if isinstance(error, UnknownDefinition) else 422
-        _log(endpoint, incoming, "refused", status, reason=str(error))
+        log(endpoint, incoming, "refused", status, reason=str(error))
         raise
 
 
@@ -106,6 +96,14 @@ def _verified(endpoint: Endpoint | None, incoming: Incoming) -> bool:
     style = endpoint.style if endpoint else Endpoint.Style.STANDARD
     good = signatures.verify(style, _secrets(endpoint), incoming.headers, incoming.body, incoming.at.timestamp())
     return good and endpoint is not None
+
+
+def _reason(endpoint: Endpoint, incoming: Incoming, verified: bool) -> str:
+    if verified:
+        return "The endpoint is switched off."
+    if not _secrets(endpoint):
+        return "The connection has no secret that can be read."
+    return signatures.complaint(endpoint.style, incoming.headers, incoming.at.timestamp())
 
 
 def _secrets(endpoint: Endpoint | None) -> list[str]:
@@ -157,46 +155,8 @@ def _effect(
 
 def _replay(endpoint: Endpoint, number: str, incoming: Incoming) -> Accepted:
     first = Delivery.objects.get(endpoint=endpoint, message_id=number, outcome="accepted")
-    _log(endpoint, incoming, "replayed", 200, number=number, run=first.run_id, event=first.event_id)
+    log(endpoint, incoming, "replayed", 200, number=number, run=first.run_id, event=first.event_id)
     return Accepted(True, first.run_id, first.event_id)
-
-
-def _log_stranger(endpoint: Endpoint, incoming: Incoming, verified: bool) -> None:
-    """Log what was not let in, but not for as long as anybody likes to knock."""
-    if STRANGERS.take(f"refused:{endpoint.pk.hex}") is None:
-        _log(endpoint, incoming, "refused", 401, reason=_reason(endpoint, incoming, verified))
-
-
-def _reason(endpoint: Endpoint, incoming: Incoming, verified: bool) -> str:
-    if verified:
-        return "The endpoint is switched off."
-    if not _secrets(endpoint):
-        return "The connection has no secret that can be read."
-    return signatures.complaint(endpoint.style, incoming.headers, incoming.at.timestamp())
-
-
-def _log(
-    endpoint: Endpoint,
-    incoming: Incoming,
-    outcome: str,
-    status: int,
-    *,
-    reason: str = "",
-    number: str = "",
-    run: uuid.UUID | None = None,
-    event: uuid.UUID | None = None,
-) -> None:
-    Delivery.objects.create(
-        endpoint=endpoint,
-        message_id=number,
-        outcome=outcome,
-        reason=reason[:200],
-        status=status,
-        bytes=len(incoming.body),
-        run_id=run,
-        event_id=event,
-        received_at=incoming.at,
-    )
 
 
 def _actor(endpoint: Endpoint) -> str:

@@ -5,7 +5,7 @@ from django.conf import settings
 from tests.integration.docs.blocks import code, table, text_of
 from workflows import cloudevents, signatures
 from workflows.models import Endpoint
-from workflows.operations import webhooks
+from workflows.operations import deliveries, webhooks
 from workflows.views import hooks
 
 PAGE = "docs/webhooks.md"
@@ -22,7 +22,7 @@ def test_the_limits_are_those_of_the_code() -> None:
         f"an event has up to {cloudevents.MAX_BYTES // 1024} KiB",
         f"may be {signatures.TOLERANCE_SECONDS // 60} minutes off",
         f"more than {settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 1024**2} MiB; more than {hooks.KNOCKS.limit:,} requests",
-        f"{webhooks.STRANGERS.limit} a minute for each endpoint",
+        f"{deliveries.STRANGERS.limit} a minute for each endpoint",
         f"type `{webhooks.HOOK_TYPE}`",
     ):
         assert words in text

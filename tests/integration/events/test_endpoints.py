@@ -11,12 +11,13 @@ from django.test import Client
 
 from actions.models import Connection
 from audit.models import AuditEvent
+from dotdo_site.access.rates import Rate
 from tests.support.documents import publish
 from tests.support.listening import listener
 from tests.support.webhooks import KEY, endpoint, signed
 from workflows import bodies, signatures
 from workflows.models import Delivery, Endpoint, Event, Message, Run
-from workflows.operations import webhooks
+from workflows.operations import deliveries, webhooks
 
 STYLES = ["standard", "github", "stripe"]
 ECHO = "input: {schema: {document: {type: object, required: [id]}}}\ndo:\n- keep: {set: {got: '${ . }'}}\n"
@@ -168,7 +169,7 @@ def test_what_was_accepted_is_in_the_audit_trail_with_the_connection_that_vouche
 
 def test_a_flood_of_strangers_does_not_fill_the_log(monkeypatch: pytest.MonkeyPatch, send: Send) -> None:
     endpoint()
-    monkeypatch.setattr(webhooks, "STRANGERS", type(webhooks.STRANGERS)(3))
+    monkeypatch.setattr(deliveries, "STRANGERS", Rate(3))
     for _ in range(6):
         assert send("standard-door", (b"{}", {})).status_code == 401
     assert Delivery.objects.count() == 3
