@@ -8,7 +8,7 @@ from django.db import connection
 
 from actions import ActionError
 from actions import running as handler_state
-from tests.support.engine import finished, start_action
+from tests.support.engine import finished, start_action, start_workflow
 from workflows import operations
 from workflows.models import IdempotencyKey, Run
 
@@ -76,3 +76,18 @@ def test_an_unknown_definition_names_its_neighbours() -> None:
 def test_a_handler_cannot_start_a_run() -> None:
     with handler_state.handler(handler_state.Running("test", transactional=True)), pytest.raises(ActionError):
         start_action("test-echo", {})
+
+
+def test_a_workflow_chooses_the_queue_and_the_priority_of_its_runs() -> None:
+    draft = operations.draft_workflow(
+        "document: {dsl: 1.0.3, namespace: t, name: urgent, version: 1.0.0, metadata: {dotdo: {queue: fast, "
+        "priority: 0}}}\ndo: [{a: {set: {b: 1}}}]",
+        actor="user:test",
+    )
+    operations.publish_workflow(draft.id, actor="user:test")
+    run = Run.objects.get(pk=start_workflow("urgent", {}))
+    assert (run.queue, run.priority) == ("fast", 0)
+    step = run.steps.get()
+    assert (step.queue, step.priority) == ("fast", 0)
+    other = Run.objects.get(pk=start_action("test-echo", {"value": 1}))
+    assert (other.queue, other.priority) == ("default", 2)

@@ -34,7 +34,13 @@ def test_an_unknown_icon_is_an_error_and_not_a_gap() -> None:
 
 @pytest.mark.parametrize(
     ("actor", "words"),
-    [("user:ada", "ada"), ("key:1a2b", "API key 1a2b"), ("system", "system"), ("cli:root", "command line, root")],
+    [
+        ("user:ada", "ada"),
+        ("key:1a2b", "API key 1a2b"),
+        ("system", "system"),
+        ("cli:root", "command line, root"),
+        ("schedule:nightly", "schedule of nightly"),
+    ],
 )
 def test_actors_have_names(actor: str, words: str) -> None:
     assert display.actor(actor) == words
