@@ -43,7 +43,6 @@ class World:
         self.now = EPOCH
         self.programs = dict(programs or {})
         self.services = PureServices()
-        self.emitted: list[dict[str, Any]] = []
         self._queue: list[tuple[datetime, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._runs: list[PureRun] = []
@@ -158,7 +157,6 @@ class World:
         self._wait(line, command.key, command.due_at, m.Done(command.key))
 
     def _emit(self, line: Line, command: m.EmitEvent) -> None:
-        self.emitted.append(command.event)
         self.deliver(command.event)
         self._wait(line, command.key, self.now, m.Done(command.key, command.event))
 
