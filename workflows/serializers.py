@@ -231,6 +231,15 @@ class Approval(serializers.Serializer[Any]):
     due_at = serializers.DateTimeField(allow_null=True)
 
 
+class Answer(serializers.Serializer[Any]):
+    """An answer that was taken. Who answers need not be allowed to read the run."""
+
+    run = serializers.UUIDField()
+    step = serializers.CharField()
+    decision = serializers.CharField()
+    by = serializers.CharField()
+
+
 class EntriesQuery(PageQuery):
     """Which datastore entries."""
 

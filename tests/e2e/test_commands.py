@@ -1,6 +1,7 @@
 """What people do to runs, in a browser: answer, suspend, resume, undo; every form is accessible and fits its screen."""
 
 from collections.abc import Callable
+from uuid import UUID
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -45,7 +46,7 @@ do:
 """
 
 
-def step(run: object, name: str) -> Step:
+def step(run: UUID, name: str) -> Step:
     return Step.objects.filter(run=run, name=name).latest("id")
 
 
@@ -91,7 +92,9 @@ def test_an_approval_is_found_by_its_count_filled_in_and_answered(sign_in: Open)
     work_until_idle()
     page.goto(f"/runs/{run_id}/?view=io")
     expect(page.get_by_text("approved").first).to_be_visible()
-    assert step(run_id, "ask").output["data"] == {"limit": 500, "lines": ["first"]}
+    output = step(run_id, "ask").output
+    assert output is not None
+    assert output["data"] == {"limit": 500, "lines": ["first"]}
     assert not [line for line in said if "422" not in line]
 
 

@@ -13,9 +13,8 @@ from dotdo_site.lib import rest
 from workflows import operations, queries
 from workflows.api.pages import direction, page_of, paged
 from workflows.api.problems import responses
-from workflows.api.runs import found
 from workflows.approvals import person_of
-from workflows.serializers import AnswerBody, Approval, PageQuery, Run
+from workflows.serializers import Answer, AnswerBody, Approval, PageQuery
 
 NEED = Need("workflows.answer_approval", "answer")
 EXAMPLE = OpenApiExample(
@@ -56,18 +55,18 @@ class Answers(ApiView):
         tags=["approvals"],
         request=AnswerBody,
         examples=[EXAMPLE],
-        responses=responses({200: Run}, 400, 404, 409, 413, 415, 422),
+        responses=responses({200: Answer}, 400, 404, 409, 413, 415, 422),
     )
     def post(self, request: Request, run_id: UUID) -> Response:
         """Hand the answer to the step that asks."""
-        body = rest.body(request, AnswerBody)
+        body, person = rest.body(request, AnswerBody), person_of(request.user)
         operations.answer_approval(
             run_id,
             body["step"],
             body["decision"],
             body.get("data"),
-            person=person_of(request.user),
+            person=person,
             actor=actor(request),
             reason=body["reason"],
         )
-        return Response(Run(found(run_id)).data)
+        return Response(Answer({**body, "run": run_id, "by": person.name}).data)

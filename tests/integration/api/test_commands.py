@@ -127,7 +127,8 @@ def test_an_answer_fits_the_form_and_the_first_one_counts(api: Caller) -> None:
     refused = api("POST", path, {**body, "data": {"limit": "x"}})
     assert [error["pointer"] for error in refused.json()["errors"]] == ["/data/limit"]
     assert api("POST", path, {**body, "decision": "maybe"}).status_code == 422
-    assert api("POST", path, {**body, "data": {"limit": 5}, "reason": "known"}).status_code == 200
+    taken = api("POST", path, {**body, "data": {"limit": 5}, "reason": "known"})
+    assert taken.json() == {"run": str(step.run_id), "step": step.key, "decision": "approved", "by": "admin"}
     again = api("POST", path, {**body, "data": {"limit": 6}})
     assert (again.status_code, again.json()["detail"]) == (409, "This was already answered by admin.")
 

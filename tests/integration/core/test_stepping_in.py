@@ -1,6 +1,7 @@
 """What people do to runs, through real workers: approvals, skips, pauses, timers, undo."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from tests.support.documents import publish
 from tests.support.engine import finished, shown, start_workflow, work_until_idle
 from workflows import operations, queries
 from workflows.approvals import Person
-from workflows.models import Message, Step
+from workflows.models import Message, Run, Step
 
 pytestmark = pytest.mark.usefixtures("handlers")
 WHY = {"actor": "user:ada", "reason": "because"}
@@ -210,6 +211,22 @@ do:
     deadline = Step.objects.get(run=run.id, kind="timer")
     operations.fire_timer(run.id, deadline.key, **WHY)
     assert finished(run.id).output == {"late": True}
+
+
+@pytest.mark.parametrize("whose", ["parent", "child"])
+@pytest.mark.parametrize("task", ["run: {workflow: {namespace: tests, name: child, version: latest, input: '${ . }'}}",
+                                  "call: map\n      with: {items: ['${ . }'], workflow: {name: child}}"])  # fmt: skip
+def test_a_retry_of_the_parent_or_of_the_child_that_failed_it_lets_both_go_on(
+    tmp_path: Path, whose: str, task: str
+) -> None:
+    publish("child", "do: [{out: {call: test-outside, with: {file: '${ .file }', fail: 3}}}]")
+    parent = begun(f"do:\n  - sub:\n      {task}\n", {"file": str(tmp_path / "calls")}, name="parent")
+    child = Run.objects.get(depth=1)
+    assert (parent.state, child.state, parent.steps[0].error["code"]) == ("failed", "failed", "child_failed")
+    operations.retry(parent.id if whose == "parent" else child.id, **WHY)
+    assert finished(parent.id).state == "succeeded"
+    assert shown(child.id).state == "succeeded"
+    assert verify().broken == []
 
 
 # --- undo ------------------------------------------------------------------------------------------------------------
