@@ -255,6 +255,8 @@ SPECTACULAR_SETTINGS = {
         "RunState": "workflows.serializers.RUN_STATES",
         "HandlerKind": "workflows.serializers.HANDLER_KINDS",
         "VersionState": "workflows.serializers.VERSION_STATES",
+        "ScheduleKind": "workflows.serializers.SCHEDULE_KINDS",
+        "ScheduleState": "workflows.serializers.SCHEDULE_STATES",
     },
 }
 
