@@ -6,12 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connections, transaction
+from django.db import OperationalError, connections, transaction
 from django.utils import timezone
 
 from actions.errors import ActionError
 from actions.limits import MAX_BYTES
-from workflows import datastore, operations, queries
+from tests.support.documents import publish
+from tests.support.engine import finished, start_workflow
+from workflows import checkpoint, datastore, operations, queries
 from workflows.models import Entry
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -174,3 +176,34 @@ def test_what_a_failed_transaction_wrote_is_gone() -> None:
     with pytest.raises(ActionError):
         fails()
     assert call("get", key="n") == {"namespace": "default", "key": "n", "value": 1, "version": 1}
+
+
+def test_an_increment_whose_checkpoint_was_lost_counts_once(handlers: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish("count", "do: [{a: {call: datastore.incr, with: {key: n}}}, {b: {call: datastore.incr, with: {key: n}}}]")
+    lost: list[int] = []
+    write = checkpoint.write
+
+    def sometimes(*args: Any) -> Any:
+        if len(lost) < 3 and Entry.objects.filter(key="n").exists():  # seen in the transaction of the function
+            lost.append(call("get", key="n")["value"])
+            raise OperationalError("the connection was cut")
+        return write(*args)
+
+    monkeypatch.setattr(checkpoint, "write", sometimes)
+    run = finished(start_workflow("count", {}))
+    assert lost == [1, 1, 1]
+    assert run.state == "succeeded"
+    assert run.output == {"namespace": "default", "key": "n", "value": 2, "version": 2}
+
+
+def test_a_refused_write_is_an_error_that_a_workflow_can_catch(handlers: None) -> None:
+    publish(
+        "careful",
+        "do:\n"
+        "- write: {call: datastore.set, with: {key: a, value: 1}}\n"
+        "- again:\n"
+        "    try: [{cas: {call: datastore.cas, with: {key: a, value: 2, version: 7}}}]\n"
+        "    catch: {as: e, when: '${ $e.title == \"version_conflict\" }', do: [{give: {set: '${ $e.detail }'}}]}\n",
+    )
+    run = finished(start_workflow("careful", {}))
+    assert (run.state, "is at version 1" in run.output) == ("succeeded", True)
