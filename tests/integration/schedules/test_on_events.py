@@ -49,11 +49,12 @@ def test_read_decides_what_the_run_is_given(read: str, expected: list[Any]) -> N
     assert inputs() == [expected]
 
 
-def test_the_same_event_again_starts_nothing() -> None:
+def test_the_same_event_again_starts_nothing_and_answers_as_before() -> None:
     listening("{one: {with: {type: order.paid}}}")
-    send("order.paid", 1, number="e-1")
-    send("order.paid", 1, number="e-1")
+    first = send("order.paid", 1, number="e-1")
+    again = send("order.paid", 1, number="e-1")
     assert Run.objects.count() == 1
+    assert (again.created, again.runs) == (False, first.runs)
 
 
 def test_conditions_patterns_and_correlations_narrow_down() -> None:
