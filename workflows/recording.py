@@ -6,9 +6,9 @@ from django.conf import settings
 from django.db import transaction
 
 from workflows import checkpoint, claim, compensating, crossing, cutting, progress, settling, wake
-from workflows.checkpoint import Progress, Written
+from workflows.checkpoint import Progress, RunWrite, Written
 from workflows.claim import Claimed
-from workflows.engine.messages import Advance, Complete, Park
+from workflows.engine.messages import Advance, Park
 from workflows.execution import LeaseLost
 from workflows.job import Job, follow, load
 from workflows.lessee import Happened, Lessee
@@ -94,7 +94,12 @@ def _alone(job: Job, wanted: Progress, result: Advance | None) -> bool:
         return False
     if run is None or run.state not in ENDS:
         return True
-    others = held.parent_step or held.branch_parent or progress.open_keys(job.cursor) or job.cursor.get("timer")
+    return held.parent_step is None and _nothing_else(job, run)
+
+
+def _nothing_else(job: Job, run: RunWrite) -> bool:
+    """Tell whether a run that ends or is parked has nothing open but the branch that says so."""
+    others = job.held.branch_parent or progress.open_keys(job.cursor) or job.cursor.get("timer")
     return not others and not (run.state == "failed" and job.program.on_fault == "undo")
 
 
@@ -113,25 +118,33 @@ def _with_others(job: Job, wanted: Progress, result: Advance | None, lessee: Les
         cutting.end_leaves(held.run, [key for key in result.cut if key != job.key], actor=actor)
     if wanted.step.caught or (held.kind == "join" and wanted.step.state in ("succeeded", "skipped")):
         cutting.end_step(held.run, held.step, job.kind, job.function, actor=actor)
-    if result is not None and isinstance(result.command, Complete):
-        cutting.end_others(held.run, held.branch, actor=actor)
-    elif wanted.run is not None and wanted.run.state == "failed":
-        cutting.hold_others(held.run, held.branch)
-        if job.program.on_fault == "undo" and wanted.run.reason != progress.UNDO_FAILED:
-            undoing.undo_after_fault(held.run, wanted.run.error, actor=actor)
+    run = wanted.run
+    if run is not None and run.state in ENDS and not _nothing_else(job, run):
+        _end_or_hold_others(job, run, actor)
     elif held.branch_parent is not None:
         settling.settle(held.run)
-    if wanted.run is not None and wanted.run.state in ENDS and held.parent_step is not None:
+    if run is not None and run.state in ENDS and held.parent_step is not None:
         wake.step(held.parent_step)
     return written
 
 
+def _end_or_hold_others(job: Job, run: RunWrite, actor: str) -> None:
+    held = job.held
+    if run.state == "succeeded":
+        cutting.end_others(held.run, held.branch, actor=actor)
+    elif run.state == "failed":
+        cutting.hold_others(held.run, held.branch)
+        if job.program.on_fault == "undo" and run.reason != progress.UNDO_FAILED:
+            undoing.undo_after_fault(held.run, run.error, actor=actor)
+
+
 def _lock(job: Job, wanted: Progress, result: Advance | None) -> None:
     """Lock what the checkpoint will touch, from the top down. A branch that only ends or rests leaves the others be."""
-    held, ends = job.held, wanted.run is not None and wanted.run.state in ENDS
+    held, run = job.held, wanted.run
+    ends = run is not None and run.state in ENDS
     if held.parent_step is not None and ends:
         wake.lock(held.parent_step)  # before our own run: who ends a step's children holds the step already
-    if ends or _leaves(job, wanted, result):
+    if _leaves(job, wanted, result) or (run is not None and ends and not _nothing_else(job, run)):
         cutting.lock(held.run)
     else:
         settling.lock(held.run)

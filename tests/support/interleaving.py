@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from django.db import connections
 
-from workflows import checkpoint, claim, cutting, recording, worker
+from workflows import checkpoint, claim, recording, settling, worker
 from workflows.claim import Claimed
 from workflows.identity import Identity
 from workflows.job import Job
@@ -67,7 +67,7 @@ def before_checkpoint(name: str, monkeypatch: pytest.MonkeyPatch) -> Turn:
 
 def before_lock(name: str, monkeypatch: pytest.MonkeyPatch) -> Turn:
     """Stop the step when it has locked what is above its run, and its run not yet."""
-    turn, lock = Turn(name), cutting.lock
+    turn, lock = Turn(name), settling.lock
     runs = set(Step.objects.filter(name=name).values_list("run", flat=True))
 
     def wrapped(run: uuid.UUID) -> None:
@@ -75,7 +75,7 @@ def before_lock(name: str, monkeypatch: pytest.MonkeyPatch) -> Turn:
             turn.stop()
         lock(run)
 
-    monkeypatch.setattr(cutting, "lock", wrapped)
+    monkeypatch.setattr(settling, "lock", wrapped)
     return turn
 
 
