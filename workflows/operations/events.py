@@ -16,7 +16,7 @@ from actions.running import refuse_inside_handler
 from audit.recording import record
 from dotdo_site.lib import canonical
 from dotdo_site.lib.ids import uuid7
-from workflows import candidates, cloudevents, scheduling, states, wake
+from workflows import candidates, cloudevents, reacting, states, wake
 from workflows.models import Run
 from workflows.operations.errors import EventInvalid
 from workflows.sql import Statement
@@ -153,6 +153,6 @@ def _broadcast(number: uuid.UUID, event: Mapping[str, Any], sender: uuid.UUID | 
     listening, schedules = candidates.of(event)
     handed = _HAND_OUT.rows({"steps": listening, "event": number})
     wake.steps(step for _, step in handed)
-    started = scheduling.on_event(schedules, number, event, sender=sender)
+    started = reacting.on_event(schedules, number, event, sender=sender)
     _NOTE_START.rows({"runs": started, "event": number})
     return sorted({run for run, _ in handed} | set(started))

@@ -14,7 +14,7 @@ from django.utils import timezone
 from actions.problems import Problem
 from audit.models import AuditEvent
 from tests.support.documents import publish
-from workflows import operations, scheduling
+from workflows import operations, scheduling, starter
 from workflows.models import Run, Schedule, ScheduleFire
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -106,7 +106,7 @@ def refused(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any, **__: Any) -> None:
         raise operations.InputInvalid([Problem("/n", "required", "is required")])
 
-    monkeypatch.setattr(scheduling, "start_workflow", refuse)
+    monkeypatch.setattr(starter, "start_workflow", refuse)
 
 
 def test_a_start_that_was_refused_counts_as_ended_for_after(refused: None) -> None:

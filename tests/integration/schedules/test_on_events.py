@@ -9,7 +9,7 @@ from django.db import connections
 
 from audit.models import AuditEvent
 from tests.support.documents import publish
-from workflows import operations, scheduling
+from workflows import operations, reacting
 from workflows.models import Run, Schedule, Subscription
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -145,7 +145,7 @@ def test_runs_that_start_each_other_by_events_come_to_an_end() -> None:
     sender = Run.objects.get()
     for number in range(40):
         event = {"specversion": "1.0", "id": str(number), "source": "/self", "type": "again"}
-        started = scheduling.on_event([row.pk], uuid.uuid4(), event, sender=sender.pk)
+        started = reacting.on_event([row.pk], uuid.uuid4(), event, sender=sender.pk)
         if not started:
             break
         sender = Run.objects.get(pk=started[0])

@@ -1,0 +1,80 @@
+"""Workflows that start by events: what schedules of the kind `on` make of an event that was taken."""
+
+import uuid
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.db.models import QuerySet
+
+from workflows.engine import events
+from workflows.engine.faults import Fault
+from workflows.language import templates
+from workflows.language.program import EventFilter, Strategy
+from workflows.models import Run, Schedule
+from workflows.services import SERVICES
+from workflows.starter import Starter, rule_of, start
+
+
+def on_event(
+    schedules: Iterable[uuid.UUID], event_id: uuid.UUID, event: Mapping[str, Any], *, sender: uuid.UUID | None = None
+) -> list[uuid.UUID]:
+    """Start the workflows whose schedules want the event, in the transaction that takes it; return the new runs.
+
+    `schedules` are candidates, `sender` is the run that emitted the event: what it starts is one deeper.
+    """
+    wanted = list(_listening(schedules))
+    if not wanted:
+        return []
+    depth = 0 if sender is None else Run.objects.values_list("depth", flat=True).get(pk=sender) + 1
+    started = [_react(row, event_id, event, depth) for row in wanted]
+    return [run for run in started if run is not None]
+
+
+def _listening(schedules: Iterable[uuid.UUID]) -> QuerySet[Schedule]:
+    rows = Schedule.objects.filter(pk__in=set(schedules), state="active", kind="on")
+    return rows.select_related("workflow", "version").order_by("pk")
+
+
+def _react(row: Schedule, event_id: uuid.UUID, event: Mapping[str, Any], depth: int) -> uuid.UUID | None:
+    rule = rule_of(row.version_id)
+    assert rule.strategy is not None  # noqa: S101 - the kind is `on`
+    items = _items(row, rule.strategy, event, events.read(event, rule.read))
+    if items is None:
+        return None
+    taken = Starter(row.pk, row.workflow_id, row.workflow.name, row.version_id, row.version.version)
+    return start(taken, items, "event", f"schedule:{row.pk}:{event_id}", depth=depth)
+
+
+def _items(row: Schedule, strategy: Strategy, event: Mapping[str, Any], item: Any) -> list[Any] | None:
+    """Return the input of a run that starts now, or None; an `all` collects until each filter has had its event."""
+    if strategy.mode != "all":
+        fits = not strategy.filters or any(_takes(wanted, event) for wanted in strategy.filters)
+        return [item] if fits else None
+    locked = _listening([row.pk]).select_for_update(no_key=True, of=("self",)).first()
+    if locked is None or locked.version_id != row.version_id:
+        return None
+    had = locked.pending.get("items", [])
+    open_filters = [index for index in range(len(strategy.filters)) if index not in {index for index, _ in had}]
+    taker = next((index for index in open_filters if _takes(strategy.filters[index], event)), None)
+    if taker is None:
+        return None
+    had = [*had, [taker, item]]
+    complete = len(had) == len(strategy.filters)
+    Schedule.objects.filter(pk=row.pk).update(pending={} if complete else {"items": had})
+    return [each for _, each in had] if complete else None
+
+
+def _takes(wanted: EventFilter, event: Mapping[str, Any]) -> bool:
+    """Tell whether a filter fits; a condition that fails does not."""
+    try:
+        return events.matches(wanted, event, _evaluate) and all(
+            rule.expect is not None
+            and _evaluate(rule.from_, event) == templates.resolve(rule.expect, lambda text: _evaluate(text, None))
+            for rule in wanted.correlate.values()
+        )
+    except Fault:
+        return False
+
+
+def _evaluate(text: str, dot: Any) -> Any:
+    return SERVICES.evaluate(text, dot, {})
