@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Max, Q
+from django.db.models.functions import Now
 
 from workflows.job import Job
 from workflows.models import Message
@@ -30,6 +31,14 @@ def given_by_hand(job: Job) -> tuple[int, Any] | None:
     rows = Message.objects.filter(step=job.held.step, kind="answer", consumed_at__isnull=True, data__skip=True)
     row = rows.order_by("id").first()
     return None if row is None else (row.id, (row.data or {})["output"])
+
+
+def ended_by_hand(job: Job) -> bool:
+    """Tell whether a person ends the wait of the held step, in whose transaction that is noted as done."""
+    if not job.held.wake:
+        return False
+    rows = Message.objects.filter(step=job.held.step, kind="answer", consumed_at__isnull=True, data__fire=True)
+    return bool(rows.update(consumed_at=Now()))
 
 
 def delivered(job: Job, frame: dict[str, Any]) -> Iterator[Delivered]:

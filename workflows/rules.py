@@ -77,8 +77,8 @@ def fire_refusal(run_state: str, kind: str, state: str, *, function: str, in_fut
         return f"The run is {run_state}: go on with it first."
     if state != "ready" or not in_future:
         return "This step does not wait for a time."
-    if kind not in TIMED and function.startswith(("approval:", "wait-until:")):
-        return "This step looks at the clock by itself: answer it, or skip it."
+    if kind not in TIMED and function.startswith("approval:"):
+        return "This step waits for a person: answer it, or skip it."
     return None
 
 

@@ -3,15 +3,18 @@
 from datetime import datetime
 
 from actions.errors import ActionError
+from workflows import inbox
 from workflows.functions.rest import Rest
 from workflows.job import Job
 from workflows.language.durations import LONGEST_WAIT
 
 
 def wait_until(job: Job) -> Rest | None:
-    """Rest until the moment `at`. Raises ActionError `invalid_input` for what is no moment, or too far away."""
+    """Rest until the moment `at`, or until a person ends the wait. Raises ActionError `invalid_input` for what is no
+    moment, or too far away.
+    """
     at, now = _moment(job.input["at"]), job.now()
-    if at <= now:
+    if at <= now or inbox.ended_by_hand(job):
         return None
     if at - now > LONGEST_WAIT:
         message = f"at: {at.isoformat()} is more than {LONGEST_WAIT.days} days away"

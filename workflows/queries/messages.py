@@ -60,6 +60,8 @@ def _row(message: Message) -> MessageRow:
     event, data = message.event, message.data or {}
     if event is not None:
         title, by, shown = event.type, event.source, event.envelope.get("data")
+    elif data.get("fire"):
+        title, by, shown = "wait ended early", str(data.get("by", "")), None
     elif data.get("skip"):
         title, by, shown = "output given by hand", str(data.get("by", "")), data.get("output")
     else:

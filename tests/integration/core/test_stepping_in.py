@@ -1,10 +1,12 @@
 """What people do to runs, through real workers: approvals, skips, pauses, timers, undo."""
 
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from audit.verify import verify
 from tests.support.documents import publish
@@ -199,6 +201,15 @@ def test_a_wait_is_over_when_a_person_says_so() -> None:
     run = begun("do: [{nap: {wait: {hours: 1}}}, {after: {set: {done: true}}}]")
     operations.fire_timer(run.id, key(run, "nap"), **WHY)
     assert finished(run.id).output == {"done": True}
+
+
+def test_a_wait_for_a_moment_is_over_when_a_person_says_so() -> None:
+    body = 'do: [{nap: {call: wait-until, with: {at: "${ .at }"}}}, {after: {set: {done: true}}}]'
+    run = begun(body, {"at": (timezone.now() + timedelta(days=1)).isoformat()})
+    assert run.state == "waiting"
+    operations.fire_timer(run.id, key(run, "nap"), **WHY)
+    assert finished(run.id).output == {"done": True}
+    assert Message.objects.get().consumed_at is not None
 
 
 def test_a_deadline_that_a_person_fires_times_the_task_out() -> None:
