@@ -88,6 +88,8 @@ _SENTENCES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "step.failed": lambda data: f"{data.get('name')} failed for good: {data.get('code', 'fault')}",
     "run.waiting": lambda data: f"Waiting in {data.get('name')}",
     "connection.used": lambda data: f"The secret of {data.get('name')} was given to {data.get('step')}{_to(data)}",
+    "event.received": lambda data: f"The event {data.get('type')} came in from {data.get('source')}",
+    "webhook.accepted": lambda data: f"The endpoint {data.get('endpoint')} accepted the message {data.get('message')}",
     "run.blocked": lambda data: f"No worker knows the handler of {data.get('function')}",
 }
 

@@ -27,7 +27,14 @@ STEP_LABELS = {
     "crashed": ("Crashed", "failed"),
     "superseded": ("Superseded", "cancelled"),
 }
-ACTORS = {"user": "", "key": "API key ", "cli": "command line, ", "system": "system", "schedule": "schedule of "}
+ACTORS = {
+    "user": "",
+    "key": "API key ",
+    "cli": "command line, ",
+    "system": "system",
+    "schedule": "schedule of ",
+    "endpoint": "endpoint ",
+}
 SHORT = ("worker", "run")
 TRIGGERS = {"api": "API", "page": "page", "cli": "command line", "schedule": "schedule", "event": "event"}
 

@@ -15,7 +15,7 @@ from dotdo_site.access.rates import Rate
 from tests.support.documents import publish
 from tests.support.listening import listener
 from tests.support.webhooks import KEY, endpoint, signed
-from workflows import bodies, signatures
+from workflows import bodies, queries, signatures
 from workflows.models import Delivery, Endpoint, Event, Message, Run
 from workflows.operations import deliveries, webhooks
 
@@ -164,6 +164,9 @@ def test_what_was_accepted_is_in_the_audit_trail_with_the_connection_that_vouche
     link = AuditEvent.objects.get(kind="webhook.accepted")
     assert json.loads(link.data) == {"endpoint": door.name, "connection": "standard-secret", "message": "msg_1"}
     assert link.chain == Delivery.objects.get().pk
+    trail = queries.events(Run.objects.get().pk)
+    assert trail is not None
+    assert "The endpoint standard-door accepted the message msg_1" in [event.sentence for event in trail.items]
     assert KEY not in "".join(AuditEvent.objects.values_list("data", flat=True))
 
 
