@@ -114,7 +114,8 @@ class World:
     def _keep(self, line: Line, message: m.Message, result: m.Advance) -> None:
         """Record what the advance brings beside its command: path, timers, cancelled leaves, compensations."""
         run = line.run
-        if isinstance(message, m.Done) and not isinstance(result.command, m.Park):
+        told = isinstance(result.command, m.Park) or getattr(message, "key", "") in result.trace
+        if isinstance(message, m.Done) and not told:
             run.path.append(message.key)
         run.path += result.trace
         again = {entry.place for entry in result.undo}  # what a retried try completed once more

@@ -16,7 +16,7 @@ from workflows.engine.messages import (
     StartRun,
     Undo,
 )
-from workflows.language.program import Call, Emit, Fork, Raise, RunWorkflow, Set, Switch, Wait
+from workflows.language.program import Call, Emit, Fork, Raise, RunWorkflow, Set, Switch, Task, Wait
 
 if TYPE_CHECKING:
     from workflows.engine.machine import Machine
@@ -60,7 +60,7 @@ def call(machine: "Machine", task: Call, frame: Frame, scope: Scope) -> Command:
     """Call a function of the catalog."""
     value = machine.data.resolve(task.with_, frame["in"], scope, task.ref)
     effect = _effect(machine, task, frame, scope)
-    if task.function == COMPENSATE:
+    if compensates(task):
         frame["scope"] = _enclosing_saga(machine)
         return Undo(frame["key"], task.ref, task.name, frame["scope"])
     if task.function == "http":
@@ -105,6 +105,11 @@ def fork(machine: "Machine", task: Fork, frame: Frame, scope: Scope) -> Command 
         cursor = {"branch": begin} | ({"vars": variables} if variables else {})
         starts.append(BranchStart(f"{key}/{inside.index}", inside.index, inside.name, inside.ref, cursor))
     return OpenFork(frame["key"], task.ref, task.name, task.compete, tuple(starts))
+
+
+def compensates(task: Task) -> bool:
+    """Tell whether a task undoes: then there is no step of its own, only those of what is undone."""
+    return isinstance(task, Call) and task.function == COMPENSATE
 
 
 def undo_arguments(fields: Iterable[str], output: Any, given: Any) -> dict[str, Any]:

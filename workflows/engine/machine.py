@@ -167,7 +167,7 @@ class Machine:
         self.data.context = exported
         self.undo += undo
         self.frames.pop()
-        if task.kind not in QUIET:
+        if task.kind not in QUIET or leaves.compensates(task):
             self.trace.append(key)
         self._follow(frame.get("then", task.then), output)
 
