@@ -14,7 +14,8 @@ from workflows import operations, queries
 from workflows.api.pages import direction, page_of, paged
 from workflows.api.problems import responses
 from workflows.approvals import person_of
-from workflows.serializers import Answer, AnswerBody, Approval, PageQuery
+from workflows.command_serializers import Answer, AnswerBody, Approval
+from workflows.serializers import PageQuery
 
 NEED = Need("workflows.answer_approval", "answer")
 EXAMPLE = OpenApiExample(

@@ -15,7 +15,8 @@ from dotdo_site.lib import rest
 from workflows import operations
 from workflows.api.problems import responses
 from workflows.api.runs import found
-from workflows.serializers import FireBody, ReasonBody, Run, SkipBody
+from workflows.command_serializers import FireBody, SkipBody
+from workflows.serializers import ReasonBody, Run
 
 PROBLEMS = (400, 404, 409, 413, 415, 422)
 
