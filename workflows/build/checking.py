@@ -18,6 +18,7 @@ from workflows.language.validator import Problem, validate
 
 HEAD = {"dsl": "1.0.3", "namespace": "part", "name": "part", "version": "1.0.0"}
 NOTHING: Mapping[str, Any] = {}
+NIGHTLY = {"cron": "0 0 * * *"}
 # What stands for a name of `use` that is not defined yet.
 STAND_IN: Mapping[str, Any] = {
     "errors": {"type": "https://example.com/errors/any", "status": 500},
@@ -75,9 +76,9 @@ def check_task(made_by: str, name: str, definition: Mapping[str, Any]) -> None:
 
 
 def check_growing(made_by: str, document: Mapping[str, Any]) -> None:
-    """Check a document that may still lack tasks and what they `use`. Raises BuildError."""
+    """Check a document that may still lack tasks, what they `use`, and its schedule. Raises BuildError."""
     tasks = document.get("do") or [{"first": {"set": {}}}]
-    _refuse(made_by, {**document, **_around(tasks, document), "document": document["document"]})
+    _refuse(made_by, {"schedule": NIGHTLY, **document, **_around(tasks, document), "document": document["document"]})
 
 
 def check_whole(made_by: str, document: Any) -> None:

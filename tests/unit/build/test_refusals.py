@@ -123,6 +123,7 @@ REFUSED: list[tuple[Callable[[], Any], str, str, str]] = [
     (lambda: WORKFLOW.do(ONE.if_("$secrets.a")), 'Workflow("any").do', "/do/0/one/if", "the expression is wrong"),
     (lambda: WORKFLOW.do(raise_("a", "none")).to_dict(), 'Workflow("any")', "/do/0/a/raise/error", "`use.errors`"),
     (lambda: WORKFLOW.do(ONE.timeout(use="t")).to_dict(), 'Workflow("any")', "/do/0/one/timeout", "`use.timeouts`"),
+    (Workflow("t", "any", "1.0.0", missed="all").do(ONE).to_dict, 'Workflow("any")', "/document/metadata", "`missed`"),
     (WORKFLOW.to_dict, 'Workflow("any")', "/do", "it has no tasks"),
     (lambda: Workflow.from_dict({"do": []}), "Workflow.from_dict", "", "`document` is missing"),
     (lambda: Workflow.from_dict([]), "Workflow.from_dict", "", "the document must be an object"),  # type: ignore[arg-type]
@@ -166,6 +167,11 @@ def test_what_only_the_rest_of_a_document_can_say_is_assumed_until_it_is_there()
         workflow.to_dict()
     assert [part.name for part in workflow.use(secrets=["crm"]).tasks] == ["loop", "last"]
     assert workflow.use(secrets=["crm"]).to_dict()["use"]["secrets"] == ["crm"]
+
+
+def test_settings_of_a_schedule_may_come_before_it() -> None:
+    workflow = Workflow("tests", "any", "1.0.0", missed="all", timezone="Europe/Berlin").schedule(cron="0 2 * * *")
+    assert workflow.do(ONE).to_dict()["schedule"] == {"cron": "0 2 * * *"}
 
 
 def test_the_real_catalog_says_which_functions_there_are() -> None:
