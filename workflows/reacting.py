@@ -12,7 +12,7 @@ from workflows.language import templates
 from workflows.language.program import EventFilter, Strategy
 from workflows.models import Run, Schedule
 from workflows.services import SERVICES
-from workflows.starter import Starter, rule_of, start
+from workflows.starter import Starter, pausing, rule_of, start
 
 
 def on_event(
@@ -26,7 +26,10 @@ def on_event(
     if not wanted:
         return []
     depth = 0 if sender is None else Run.objects.values_list("depth", flat=True).get(pk=sender) + 1
-    started = [_react(row, event_id, event, depth) for row in wanted]
+    started = []
+    for row in wanted:
+        with pausing(row.pk, row.workflow_id, row.workflow.name):
+            started.append(_react(row, event_id, event, depth))
     return [run for run in started if run is not None]
 
 

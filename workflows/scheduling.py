@@ -4,23 +4,18 @@ Any worker may look. The row of the schedule is locked while a moment is started
 next moment are written in one transaction.
 """
 
-import logging
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-import psycopg
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import transaction
 
 from audit.recording import record
 from workflows import occurrences
 from workflows.models import Schedule, ScheduleFire
-from workflows.operations.schedules import set_paused
 from workflows.sql import Statement
-from workflows.starter import SYSTEM, Starter, rule_of, start
+from workflows.starter import SYSTEM, Starter, pausing, rule_of, start
 
-log = logging.getLogger(__name__)
 BATCH = 20
-AWAY = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError)
 # When the last run of an `after` has ended; a start that was refused, or whose run is gone, ended as it was made.
 _LAST = """
     CROSS JOIN LATERAL (
@@ -92,15 +87,8 @@ def _fire_next() -> bool:
             return False
         *schedule, next_at, now = rows[0]
         taken = Starter(*schedule)
-        try:
-            with transaction.atomic():
-                _fire(taken, next_at, now)
-        except AWAY:
-            raise
-        except Exception as error:
-            # It must not keep the others waiting; a person looks at it and resumes it.
-            log.exception("the schedule of %s cannot be read and is paused", taken.name)
-            set_paused(taken.id, taken.workflow, actor=SYSTEM, reason=f"it cannot be read: {error}")
+        with pausing(taken.id, taken.workflow, taken.name):
+            _fire(taken, next_at, now)
     return True
 
 

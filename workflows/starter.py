@@ -2,19 +2,25 @@
 
 import logging
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import transaction
+import psycopg
+from django.db import InterfaceError, OperationalError, transaction
 
 from audit.recording import record
 from workflows import programs
 from workflows.language.program import Schedule as Rule
 from workflows.operations.errors import OperationError
+from workflows.operations.schedules import set_paused
 from workflows.operations.start import Origin, start_workflow
 
 log = logging.getLogger(__name__)
 SYSTEM = "system"
+LONGEST_REASON = 1_000
+AWAY = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +32,19 @@ class Starter:
     name: str
     version_id: uuid.UUID
     version: str
+
+
+@contextmanager
+def pausing(schedule: uuid.UUID, workflow: uuid.UUID, name: str) -> Iterator[None]:
+    """Undo the block and pause the schedule when it cannot be read: it must not keep others waiting; a person looks."""
+    try:
+        with transaction.atomic():
+            yield
+    except AWAY:
+        raise
+    except Exception as error:
+        log.exception("the schedule of %s cannot be read and is paused", name)
+        set_paused(schedule, workflow, actor=SYSTEM, reason=f"it cannot be read: {error}"[:LONGEST_REASON])
 
 
 def start(taken: Starter, value: Any, trigger: str, key: str, title: str = "", depth: int = 0) -> uuid.UUID | None:

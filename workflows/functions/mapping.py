@@ -17,7 +17,7 @@ from workflows.engine.faults import STATUS, TYPES
 from workflows.functions.children import CANCELLED, Error, ItemInvalid, Parent, failure, parent, pinned
 from workflows.functions.rest import Rest
 from workflows.job import Job
-from workflows.models import Payload, Run
+from workflows.models import Payload, Run, WorkflowVersion
 from workflows.operations import family
 from workflows.sql import Statement
 
@@ -82,7 +82,12 @@ def _settle_failed(job: Job, *, collects: bool) -> None:
 
 def _parent(job: Job) -> Parent:
     workflow = job.input["workflow"]
-    return parent(job, workflow["name"], pinned(job, workflow))
+    found = parent(job, workflow["name"], pinned(job, workflow))
+    namespace = workflow.get("namespace", job.program.namespace)
+    if not WorkflowVersion.objects.filter(pk=found.definition.id, document__document__namespace=namespace).exists():
+        message = f"There is no published workflow called {workflow['name']} in the namespace {namespace}."
+        raise ActionError("not_started", message, retryable=False)
+    return found
 
 
 def _check_all(starter: Parent, items: Sequence[Any]) -> None:

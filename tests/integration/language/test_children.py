@@ -201,6 +201,15 @@ def test_an_item_that_does_not_fit_is_found_before_anything_has_begun() -> None:
     assert children(detail.id) == []
 
 
+def test_a_workflow_named_at_run_time_is_looked_for_in_its_namespace() -> None:
+    publish("child", CHILD)
+    workflow = "{name: '${ .name }', namespace: '${ .space }'}"
+    body = f"do: [{{each: {{call: map, with: {{items: [{{n: 1}}], workflow: {workflow}}}}}}}]"
+    assert run(body, {"name": "child", "space": "tests"}).output == [{"doubled": 2}]
+    assert "in the namespace other" in run(body, {"name": "child", "space": "other"}).error["detail"]
+    assert "called nobody" in run(body, {"name": "nobody", "space": "tests"}).error["detail"]
+
+
 def test_outputs_that_are_too_large_together_are_refused_with_what_to_do() -> None:
     publish("child", "do: [{big: {set: {text: '${ [range(30000)] | map(\"0123456789\") | add }'}}}]")
     detail = run(mapped(), {"items": [{}] * 4})

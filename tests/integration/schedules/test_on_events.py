@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
 
 from audit.models import AuditEvent
 from tests.support.documents import publish
@@ -151,3 +151,16 @@ def test_runs_that_start_each_other_by_events_come_to_an_end() -> None:
         sender = Run.objects.get(pk=started[0])
     assert sender.depth == 32
     assert "32 are allowed" in AuditEvent.objects.get(kind="schedule.failed").data
+
+
+def test_a_schedule_that_cannot_be_read_is_paused_and_the_event_is_taken_by_the_others() -> None:
+    listening("{one: {with: {type: paid}}}", "broken")
+    listening("{one: {with: {type: paid}}}", "fine")
+    publish("none", DO.strip())
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE schedule SET version_id = (SELECT v.id FROM workflow_version v JOIN workflow w "
+                       "ON w.id = v.workflow_id WHERE w.name = 'none') WHERE workflow_id = "
+                       "(SELECT id FROM workflow WHERE name = 'broken')")  # fmt: skip
+    assert len(send("paid").runs) == 1
+    assert Run.objects.get().name == "fine"
+    assert list(Schedule.objects.order_by("workflow__name").values_list("state", flat=True)) == ["paused", "active"]
