@@ -31,7 +31,7 @@ def test_two_clusters_start_each_moment_once_and_on_time(tmp_path: Path) -> None
     started = [fire for fire in fires if not fire.skipped]
     assert len({fire.run_id for fire in started}) == len(started) == Run.objects.filter(name="tick").count()
     late = sorted((fire.created_at - fire.nominal_at).total_seconds() for fire in started)
-    assert late[len(late) // 2] < 1.0
+    assert late[len(late) // 2] < 2.0
 
 
 def test_a_workflow_that_starts_another_waits_without_a_worker_and_goes_on(tmp_path: Path) -> None:
