@@ -1,6 +1,7 @@
 """What people do to runs and steps: whole families, under lock, each with a reason and an audit event."""
 
 import uuid
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -352,7 +353,7 @@ def test_what_asks_nobody_cannot_be_answered() -> None:
 @pytest.mark.parametrize("verb", ["retry", "cancel", "suspend", "resume", "resolve", "undo"])
 def test_no_verb_gets_past_the_rules_whatever_the_state(verb: str) -> None:
     operation = getattr(operations, verb)
-    refusals = {
+    refusals: dict[str, Callable[[str], str | None]] = {
         "retry": lambda state: rules.retry_refusal(state, None),
         "cancel": rules.cancel_refusal,
         "suspend": rules.suspend_refusal,
