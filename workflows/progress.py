@@ -196,7 +196,7 @@ def moved_on(
     command = result.command
     if left is not None:
         found.lead, found.rest = None, ""
-        found.over += open_keys(job.cursor, result.cursor)
+        found.over += [key for key in open_keys(job.cursor, result.cursor) if key != job.key]
     lead = found.lead
     way = trail.begun_data(lead, job.trace + result.trace, before=len(job.trace))
     events: list[trail.Event] = [(kind, {**data, **way})]
@@ -227,11 +227,14 @@ def moved_on(
 
 
 def open_keys(*cursors: Mapping[str, Any]) -> list[str]:
-    """Return the keys of timers and listens that are open in cursors, for a branch that is left."""
+    """Return the keys of timers and of steps in which tasks rest: what is open in a branch with these cursors."""
     keys: list[str] = []
-    for frame in (frame for cursor in cursors for frame in cursor.get("frames", ())):
-        keys += frame.get("timers", ())
-        keys += [frame["key"]] if "pins" in frame and "out" not in frame else []
+    for cursor in cursors:
+        frames = cursor.get("frames", ())
+        for place, frame in enumerate(frames, 1):
+            keys += frame.get("timers", ())
+            if "task" in frame and "out" not in frame and ("pins" in frame or place == len(frames)):
+                keys.append(frame.get("rest", frame["key"]))
     return list(dict.fromkeys(keys))
 
 
@@ -376,7 +379,7 @@ def _pause_state(job: Job) -> str:
 
 
 def _adopt(job: Job, step: NextStep, result: Advance) -> None:
-    job.action = action_of(result.command) if isinstance(result.command, CallFunction) else None
+    job.action = action_at(step.action_version, step.function)
     job.key, job.ref, job.name, job.kind = step.key, step.ref, step.name, step.kind
     job.function, job.input = step.function, step.input
 

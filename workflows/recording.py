@@ -8,7 +8,7 @@ from django.db import transaction
 from workflows import checkpoint, claim, compensating, crossing, cutting, progress, settling, wake
 from workflows.checkpoint import Progress, RunWrite, Written
 from workflows.claim import Claimed
-from workflows.engine.messages import Advance, Park
+from workflows.engine.messages import Advance, Continue, Park
 from workflows.execution import LeaseLost
 from workflows.job import Job, follow, load
 from workflows.lessee import Happened, Lessee
@@ -71,9 +71,13 @@ def write(job: Job, wanted: Progress, result: Advance | None, lessee: Lessee) ->
 def refresh(job: Job) -> None:
     """Read the moved branch again; the step itself is still ours. A first call keeps the cursor that led to it."""
     again = reloaded(job.held)
+    fresh = load(again)
     if job.held.kind != "start":
-        fresh = load(again)
-        job.cursor, job.context, job.stored_context = fresh.cursor, fresh.context, fresh.stored_context
+        job.cursor, job.context = fresh.cursor, fresh.context
+    elif job.held.branch_parent is not None and not again.over:  # another branch may have exported meanwhile
+        first = fresh.advance(Continue())
+        job.context = first.context if getattr(first.command, "key", "") == job.key else fresh.context
+    job.stored_context = fresh.stored_context
     job.held, job.read_at = again, time.monotonic()
 
 
@@ -94,19 +98,21 @@ def _alone(job: Job, wanted: Progress, result: Advance | None) -> bool:
         return False
     if run is None or run.state not in ENDS:
         return True
-    return held.parent_step is None and _nothing_else(job, run)
+    return held.parent_step is None and _nothing_else(job, wanted, run)
 
 
-def _nothing_else(job: Job, run: RunWrite) -> bool:
+def _nothing_else(job: Job, wanted: Progress, run: RunWrite) -> bool:
     """Tell whether a run that ends or is parked has nothing open but the branch that says so."""
-    others = job.held.branch_parent or progress.open_keys(job.cursor) or job.cursor.get("timer")
-    return not others and not (run.state == "failed" and job.program.on_fault == "undo")
+    cursors = (job.cursor, wanted.cursor)  # what begins on the way to a fault is open as well
+    others = set(progress.open_keys(*cursors)) - {job.key} or any(cursor.get("timer") for cursor in cursors)
+    return not (job.held.branch_parent or others or (run.state == "failed" and job.program.on_fault == "undo"))
 
 
 def _leaves(job: Job, wanted: Progress, result: Advance | None) -> bool:
     """Tell whether the checkpoint leaves what may have branches or runs of its own."""
     cut = result is not None and any(key != job.key for key in result.cut)
-    return cut or wanted.step.caught or job.held.kind == "join"
+    given_up = wanted.closed is not None and wanted.closed.error is not None and len(wanted.over) > 0
+    return cut or given_up or wanted.step.caught or job.held.kind == "join"
 
 
 def _with_others(job: Job, wanted: Progress, result: Advance | None, lessee: Lessee) -> Written:
@@ -115,11 +121,12 @@ def _with_others(job: Job, wanted: Progress, result: Advance | None, lessee: Les
     _lock(job, wanted, result)
     written = _checkpoint(job, wanted)
     if result is not None:
-        cutting.end_leaves(held.run, [key for key in result.cut if key != job.key], actor=actor)
+        given_up = wanted.over if wanted.closed is not None else ()
+        cutting.end_leaves(held.run, [key for key in [*result.cut, *given_up] if key != job.key], actor=actor)
     if wanted.step.caught or (held.kind == "join" and wanted.step.state in ("succeeded", "skipped")):
         cutting.end_step(held.run, held.step, job.kind, job.function, actor=actor)
     run = wanted.run
-    if run is not None and run.state in ENDS and not _nothing_else(job, run):
+    if run is not None and run.state in ENDS and not _nothing_else(job, wanted, run):
         _end_or_hold_others(job, run, actor)
     elif held.branch_parent is not None:
         settling.settle(held.run)
@@ -144,7 +151,7 @@ def _lock(job: Job, wanted: Progress, result: Advance | None) -> None:
     ends = run is not None and run.state in ENDS
     if held.parent_step is not None and ends:
         wake.lock(held.parent_step)  # before our own run: who ends a step's children holds the step already
-    if _leaves(job, wanted, result) or (run is not None and ends and not _nothing_else(job, run)):
+    if _leaves(job, wanted, result) or (run is not None and ends and not _nothing_else(job, wanted, run)):
         cutting.lock(held.run)
     else:
         settling.lock(held.run)

@@ -5,15 +5,17 @@ from datetime import datetime
 SKIPPABLE = ("call", "wait", "listen", "run", "emit", "task", "undo")
 TIMED = ("wait", "timer")
 OPEN = ("ready", "running", "waiting", "held")
-UNDOING = "undoing"
+UNDOING, UNDONE = "undoing", "undone"
 
 
-def retry_refusal(state: str, resolved_at: datetime | None) -> str | None:
+def retry_refusal(state: str, resolved_at: datetime | None, reason: str = "") -> str | None:
     """Return why a run in this state cannot be retried."""
     if state != "failed":
         return f"Only a failed run can be retried; this one is {state}."
     if resolved_at is not None:
         return "This run was marked as resolved."
+    if reason == UNDONE:
+        return "What this run had done is undone, and nothing of it is left to retry: start a new run."
     return None
 
 

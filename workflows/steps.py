@@ -40,7 +40,11 @@ def skip(job: Job, lessee: Lessee) -> Job | None:
     if job.kind == "undo":
         return after_undo(job, Happened(output=output), lessee)
     given = Skip(output) if job.kind == "task" else Done(job.key, output)
-    result = compensating.settled(job, job.advance(given))
+    try:
+        result = compensating.settled(job, job.advance(given))
+    except Busy:  # a listen is passed over when the body that runs is through: that wakes it
+        state = "held" if job.held.stopped else "waiting"
+        return recording.write(job, progress.postponed(job, state, 0.0), None, lessee)
     left = crossing.left(job, result.command.error) if isinstance(result.command, Park) else None
     return recording.write(job, progress.skipped(job, output, [message], result, lessee, left=left), result, lessee)
 
@@ -78,8 +82,9 @@ def _go_on(job: Job, lessee: Lessee) -> Job | None:
     if isinstance(result.command, GoOn) and result.command.key == job.key:  # the run was stopped just before its end
         state = "held" if job.held.stopped else "ready"
         return recording.write(job, progress.postponed(job, state, 0.0), None, lessee)
-    if isinstance(result.command, Park) and result.command.key == job.key and crossing.left(job, {}) is None:
-        return recording.write(job, progress.faulted_again(job, result.command, lessee), result, lessee)
+    park = result.command
+    if isinstance(park, Park) and park.key == job.key and crossing.left(job, park.error) is None:
+        return recording.write(job, progress.faulted_again(job, park, lessee), result, lessee)
     return recording.succeeded(job, Happened(), result, lessee)
 
 
@@ -88,7 +93,8 @@ def _timer(job: Job, lessee: Lessee) -> Job | None:
     try:
         result = job.advance(TimedOut(job.key))
     except Busy:
-        return recording.write(job, progress.postponed(job, "ready", BUSY_SECONDS), None, lessee)
+        state = "held" if job.held.stopped else "ready"
+        return recording.write(job, progress.postponed(job, state, BUSY_SECONDS), None, lessee)
     if not isinstance(result.command, Park):
         return recording.succeeded(job, Happened(), result, lessee)
     message = f"{job.name} took longer than it may"
@@ -138,7 +144,8 @@ def _listened(job: Job, result: Advance | None, consumed: list[int], lessee: Les
         return recording.write(job, progress.listening(job, rest, consumed, lessee), rest, lessee)
     result = compensating.settled(job, result)
     frame = next((f for f in result.cursor["frames"] if f.get("key") == job.key and "out" not in f), None)
-    if frame is not None:
+    given_up = isinstance(result.command, Park) and crossing.left(job, result.command.error) is not None
+    if frame is not None and not given_up:
         return recording.write(job, progress.listening(job, result, consumed, lessee), result, lessee)
     return recording.listened(job, result, consumed, lessee)
 

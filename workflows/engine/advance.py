@@ -21,7 +21,7 @@ from workflows.engine.messages import (
     TimedOut,
 )
 from workflows.engine.services import Facts, Services
-from workflows.language.program import Listen, Program, RunWorkflow, Try, Wait
+from workflows.language.program import Call, Listen, Program, RunWorkflow, Try, Wait
 
 MAX_STEPS = 100_000
 Step = Callable[[], Command | None]
@@ -89,7 +89,7 @@ def _first(machine: Machine, message: Message, facts: Facts) -> Step:
         return lambda: _raise(Fault(message.error))
     if isinstance(message, Received):
         return _receive(machine, message)
-    return _skip(machine, message) if isinstance(message, Skip) else _continue(machine, facts)
+    return _skip(machine, message, facts) if isinstance(message, Skip) else _continue(machine, facts)
 
 
 def _continue(machine: Machine, facts: Facts) -> Step:
@@ -110,8 +110,10 @@ def _finish_leaf(machine: Machine, frame: Frame, output: Any) -> Command | None:
     return None
 
 
-def _skip(machine: Machine, message: Skip) -> Step:
+def _skip(machine: Machine, message: Skip, facts: Facts) -> Step:
     top = machine.frames.top if machine.frames.stack else {}
+    if not top and machine.frames.branch is None:
+        return lambda: machine.begin_with(message.output, facts.input)
     if not top or ("task" in top and "out" not in top):
         raise Stale("no task that can be left stands here")
     return lambda: machine.skip(message.output)
@@ -140,7 +142,7 @@ def _timed_out(machine: Machine, key: str) -> tuple[Park | None, Step]:
     at = next((at for at, frame in enumerate(stack) if key in frame.get("timers", ())), None)
     if at is None:
         raise Stale(f"the timer {key} is over")
-    if any(frame.get("block") == "undo" and "out" not in frame for frame in stack[at:]):
+    if any(_undoing(frame, about) for frame in stack[at:]):
         raise Busy("what was done is being undone")
     task = about.task_at(stack[at]["task"])
     error = fault("timeout", "timed out", f"{task.name} took longer than it may", instance=task.ref)
@@ -151,6 +153,13 @@ def _timed_out(machine: Machine, key: str) -> tuple[Park | None, Step]:
         return Park(key, task.ref, task.name, {"instance": task.ref} | uncaught.error), lambda: None
 
 
+def _undoing(frame: Frame, about: Program) -> bool:
+    """Tell whether a task rests while something is undone: a `try` for a fault, or a call of `saga.compensate`."""
+    if "scope" not in frame or "out" in frame:
+        return False
+    return frame.get("block") == "undo" or isinstance(about.task_at(frame["task"]), Call)
+
+
 def _park(machine: Machine, error: Fault) -> Park:
     task, key = machine.position()
     name, ref = (task.name, task.ref) if task else (machine.program.name, "")
@@ -159,6 +168,8 @@ def _park(machine: Machine, error: Fault) -> Park:
 
 def _expect(machine: Machine, key: str) -> Frame:
     frame = machine.frames.resting(key)
+    if frame is None and any(f.get("key") == key and "pins" in f and "out" not in f for f in machine.frames.stack):
+        raise Busy("the body of an event is under way")
     if frame is None:
         raise Stale(f"no task waits under {key}")
     return frame

@@ -43,8 +43,12 @@ class Machine:
         """Put the root list on the empty stack. Raises Fault when the input breaks its schema or transformation."""
         data, scope = self.program.input, self.data.workflow_scope()
         self.data.check(data.schema, raw, "input", "")
-        first = self.data.transform(data.from_, raw, scope)
+        self.begin_with(self.data.transform(data.from_, raw, scope), raw)
+
+    def begin_with(self, first: Any, raw: Any) -> None:
+        """Put the root list on the empty stack, with the input of its first task; the workflow's timeout begins."""
         if self.program.timeout is not None and not self.frames.timer:
+            scope = self.data.workflow_scope()
             due = self.data.now + self.data.duration(self.program.timeout, raw, scope, "/timeout")
             self.frames.timer = "#timeout"
             self.frames.armed.append(ArmTimer("#timeout", "/timeout", self.program.name, due))
@@ -74,7 +78,8 @@ class Machine:
             return self.program.task_at(top["task"]), top["key"] + ("#leave" if "out" in top else "")
         tasks = self.program.list_at(top["list"])
         if top["i"] >= top.get("end", len(tasks)):
-            return None, top["key"] + "#end"
+            branch = f"/{top['end'] - 1}" if "end" in top else ""  # the branches of a fork have their list in common
+            return None, f"{top['key']}{branch}#end"
         return tasks[top["i"]], self._key(top, tasks[top["i"]]) + "#enter"
 
     def _run(self) -> Command:

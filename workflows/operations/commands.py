@@ -22,7 +22,7 @@ def retry(run_id: uuid.UUID, *, actor: str, reason: str) -> None:
     refuse_inside_handler("retry a run")
     line = lock_line(run_id, above=True)
     run = line.head.run
-    refuse(rules.retry_refusal(run.state, run.resolved_at))
+    refuse(rules.retry_refusal(run.state, run.resolved_at, run.reason))
     notes = [(member, "run.retried", {"steps": _retry(member)}) for member in _to_retry(line)]
     record(notes + unpark(line), actor, reason)
     wake.workers()
@@ -77,7 +77,8 @@ def _to_retry(line: Line) -> Iterator[Locked]:
     parked: set[uuid.UUID] = set()
     for member in line.family:
         run = member.run
-        if member is line.head or (run.parent_step in parked and not rules.retry_refusal(run.state, run.resolved_at)):
+        refusal = rules.retry_refusal(run.state, run.resolved_at, run.reason)
+        if member is line.head or (run.parent_step in parked and not refusal):
             parked |= {step.id for step in uncaught(run)}
             yield member
 

@@ -71,7 +71,7 @@ def _allowed(found: Run) -> dict[str, Any]:
     recorded = 0 if over else Undo.objects.filter(run=found, state__in=("recorded", "running")).count()
     begun = not over and Step.objects.filter(run=found, key=UNDO_KEY).exists()
     return {
-        "can_retry": rules.retry_refusal(found.state, found.resolved_at),
+        "can_retry": rules.retry_refusal(found.state, found.resolved_at, found.reason),
         "can_cancel": rules.cancel_refusal(found.state),
         "can_suspend": rules.suspend_refusal(found.state),
         "can_resume": rules.resume_refusal(found.state),
