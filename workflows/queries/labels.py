@@ -36,14 +36,14 @@ CONDITIONS: dict[str, Q] = {
     "retrying": Q(state="waiting", reason="back_off"),
     "blocked": Q(state="waiting", reason="blocked"),
     "suspended": Q(state="suspended"),
-    "dead_letter": _UNRESOLVED & ~Q(reason__in=["timed_out", "poisoned", "undo_failed"]),
+    "dead_letter": _UNRESOLVED & ~Q(reason__in=["timed_out", "poisoned", "undo_failed", "undone"]),
     "timed_out": _UNRESOLVED & Q(reason="timed_out"),
     "poisoned": _UNRESOLVED & Q(reason="poisoned"),
     "undo_failed": _UNRESOLVED & Q(reason="undo_failed"),
     "resolved": Q(state="failed", resolved_at__isnull=False),
     "succeeded": Q(state="succeeded"),
     "cancelled": Q(state="cancelled") & ~Q(reason="undone"),
-    "undone": Q(state="cancelled", reason="undone"),
+    "undone": Q(state="cancelled", reason="undone") | (_UNRESOLVED & Q(reason="undone")),
 }
 _REASONS = {
     ("waiting", "back_off"): "retrying",
@@ -54,6 +54,7 @@ _REASONS = {
     ("running", "undoing"): "undoing",
     ("failed", "undo_failed"): "undo_failed",
     ("cancelled", "undone"): "undone",
+    ("failed", "undone"): "undone",
     ("failed", "timed_out"): "timed_out",
     ("failed", "poisoned"): "poisoned",
 }

@@ -21,7 +21,8 @@ WAITS: Mapping[str, str] = {
 def now_sentence(run: Run, step: Step | None) -> str:
     """Return what the run does, or why it rests."""
     if run.state == "failed":
-        return f"{_name(step) if step else run.name} failed: {_error(run.error)}"
+        after = " (what it had done is undone)" if run.reason == "undone" else ""
+        return f"{_name(step) if step else run.name} failed: {_error(run.error)}{after}"
     if run.state in ("succeeded", "cancelled"):
         return "everything that it had done is undone" if run.reason == "undone" else ""
     if run.state == "suspended":

@@ -25,6 +25,8 @@ def explain(run: Any) -> Explanation | None:
         return _blocked(run)
     if run.state != "failed" or run.label == "resolved":
         return None
+    if run.label == "undone":
+        return Explanation(run.now, "Nothing of it is left, so there is nothing to retry: start it again if need be.")
     sentences = _undo_failed(step) if run.label == "undo_failed" else _failed(run, step)
     return Explanation(run.now, " ".join(sentences), step)
 

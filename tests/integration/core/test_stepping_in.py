@@ -286,6 +286,20 @@ def test_a_suspended_run_is_undone_too_and_an_undo_that_failed_is_retried_or_ski
     assert verify().broken == []
 
 
+def test_a_run_that_undoes_itself_after_a_fault_is_no_dead_letter() -> None:
+    head = "document: {dsl: 1.0.3, namespace: tests, name: trip, version: 1.0.0, metadata: {dotdo: {onFault: undo}}}\n"
+    draft = operations.draft_workflow(
+        head + TRIP % "pay: {call: test-refuses, with: {code: declined}}", actor="user:test"
+    )
+    operations.publish_workflow(draft.id, actor="user:test")
+    run = finished(start_workflow("trip", {}))
+    assert (run.state, run.label) == ("failed", "undone")
+    assert "what it had done is undone" in run.now
+    assert run.can_retry is not None
+    assert [found.id for found in queries.runs(queries.RunFilter(label="undone")).items] == [run.id]
+    assert queries.runs(queries.RunFilter(label="dead_letter")).items == []
+
+
 # --- path ------------------------------------------------------------------------------------------------------------
 def test_the_path_of_a_run_tells_cases_iterations_and_what_was_caught() -> None:
     run = begun(

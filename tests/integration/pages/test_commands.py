@@ -89,6 +89,7 @@ def test_the_form_of_an_undo_lists_what_it_undoes_the_last_one_first(reader: Rea
         ("suspended", "", "Suspended"),
         ("failed", "undo_failed", "Undo failed"),
         ("cancelled", "undone", "Undone"),
+        ("failed", "undone", "Undone"),
         ("running", "undoing", "Undoing"),
     ],
 )
