@@ -103,7 +103,7 @@ def load(held: Claimed) -> Job:
         kind=held.kind,
         function=function,
         input=payloads.resolve(held.input, found),
-        action=_action(held.action_version, function),
+        action=action_at(held.action_version, function),
     )
 
 
@@ -123,7 +123,7 @@ def follow(job: Job, held: Claimed, step_input: Any, result: Advance | None) -> 
         kind=held.kind,
         function=held.function,
         input=step_input,
-        action=_action(held.action_version, held.function),
+        action=action_at(held.action_version, held.function),
     )
 
 
@@ -136,7 +136,8 @@ def action_of(command: CallFunction) -> ActionSpec | None:
     return action_called(command.function, command.version)
 
 
-def _action(version: uuid.UUID | None, function: str) -> ActionSpec | None:
+def action_at(version: uuid.UUID | None, function: str) -> ActionSpec | None:
+    """Return what a step calls, as its row names it; None for the built-in functions and for what is no call."""
     if version is not None:
         return action_by_id(version)
     name = function.rpartition(":")[0]

@@ -8,11 +8,11 @@ from actions.errors import Failure
 from dotdo_site.lib import canonical
 from workflows import compensating, following, trail
 from workflows.checkpoint import UNCHANGED, AttemptWrite, Closed, NextStep, Progress, RunWrite, StepWrite
-from workflows.engine.messages import Advance, BranchDone, CallFunction, Complete, Park
+from workflows.engine.messages import Advance, BranchDone, Complete, Park
 from workflows.failures import fault_error, language_error
 from workflows.following import Following
 from workflows.functions.rest import Rest
-from workflows.job import Job, action_of
+from workflows.job import Job, action_at
 from workflows.lessee import Happened, Lessee
 
 BACK_OFF, BLOCKED, UNDOING = "back_off", "blocked", "undoing"
@@ -63,7 +63,7 @@ def begun(job: Job, result: Advance, lessee: Lessee, *, left: Left | None = None
     if lead is None:
         step = step_write(job, "succeeded", attempt=job.held.attempt + 1)
         return moved_on(job, step, "step.succeeded", trail.step_data(job), result, lessee, found=found, left=left)
-    _adopt(job, lead, result)
+    _adopt(job, lead)
     state = "failed" if lead.error else "ready" if lead.worker else lead.state
     step = step_write(job, state, error=lead.error, attempt=job.held.attempt + bool(lead.error))
     step.due_at, step.queue, step.generation = lead.due_at, lead.queue, lead.generation
@@ -378,7 +378,7 @@ def _pause_state(job: Job) -> str:
     return "held" if job.held.stopped else "ready"
 
 
-def _adopt(job: Job, step: NextStep, result: Advance) -> None:
+def _adopt(job: Job, step: NextStep) -> None:
     job.action = action_at(step.action_version, step.function)
     job.key, job.ref, job.name, job.kind = step.key, step.ref, step.name, step.kind
     job.function, job.input = step.function, step.input
