@@ -9,7 +9,6 @@ from workflows import claim
 from workflows.claim import Claimed
 from workflows.failures import language_error
 from workflows.lessee import Lessee
-from workflows.progress import POISONED
 from workflows.sql import Statement
 from workflows.trail import over_links, poisoned_links
 
@@ -53,15 +52,15 @@ def close(held: Claimed, lessee: Lessee) -> bool:
     return False
 
 
-def park(held: Claimed, failure: Failure, lessee: Lessee) -> None:
+def park(held: Claimed, failure: Failure, reason: str, lessee: Lessee) -> None:
     """Fail a held step and its run, cursor and context as they were. Nothing happens when the branch moved."""
     errors = {
         "state": "failed",
         "error": canonical.dumps(failure.as_dict()),
-        "reason": POISONED,
+        "reason": reason,
         "run_error": canonical.dumps(language_error(failure, held.ref)),
     }
-    _PARK.rows(_values(held, poisoned_links(held, failure, POISONED, lessee)) | errors)
+    _PARK.rows(_values(held, poisoned_links(held, failure, reason, lessee)) | errors)
 
 
 def _values(held: Claimed, links: list[Link]) -> dict[str, Any]:

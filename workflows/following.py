@@ -180,7 +180,8 @@ def _fork(job: Job, command: OpenFork, found: Following) -> None:
             at=now,
             data={"fork": command.key, "branch": start.name, "index": start.index},
         )
-        cursor = {"steps": job.cursor.get("steps", 0), **start.cursor}
+        steps = job.cursor.get("steps", 0)
+        cursor = {**start.cursor, "steps": steps, "branch": {**start.cursor["branch"], "from": steps}}
         found.branches.append(
             BranchWrite(
                 id=branch,

@@ -18,6 +18,7 @@ from psycopg import errors
 from actions import retry
 from actions.errors import MESSAGE_LIMIT, Failure, shorten
 from workflows import claim, closing, draining, execution, progress, recording, scheduling, steps, superseding
+from workflows.checkpoint import CursorTooLarge
 from workflows.claim import Claimed
 from workflows.engine.advance import Stale
 from workflows.engine.messages import Advance, CallFunction, Done, Failed
@@ -122,7 +123,7 @@ def _loaded(held: Claimed, lessee: Lessee) -> Job | None:
         raise Over
     if held.crashes <= settings.MAX_CRASHES:
         return load(held)
-    closing.park(held, _poison(held.crashes), lessee)
+    closing.park(held, _poison(held.crashes), progress.POISONED, lessee)
     return None
 
 
@@ -139,6 +140,10 @@ def _step_until_recorded(job: Job, lessee: Lessee, me: Identity) -> Job | None:
             job = load(recording.reloaded(job.held))
         except Stale:
             raise Over from None
+        except CursorTooLarge as error:
+            failure = Failure("too_much_to_remember", str(error), retryable=False)
+            closing.park(job.held, failure, progress.DEAD_LETTER, lessee)
+            return None
 
 
 def _step(job: Job, lessee: Lessee, me: Identity) -> Job | None:

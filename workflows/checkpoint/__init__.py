@@ -13,12 +13,14 @@ from workflows.checkpoint.progress import (
     UndoWrite,
 )
 from workflows.checkpoint.statement import Written, held_after, write
+from workflows.checkpoint.values import CursorTooLarge
 
 __all__ = [
     "UNCHANGED",
     "AttemptWrite",
     "BranchWrite",
     "Closed",
+    "CursorTooLarge",
     "NextStep",
     "Progress",
     "RunWrite",

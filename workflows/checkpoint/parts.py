@@ -52,7 +52,9 @@ tried AS (
     FROM g)"""
 _CLOSED = """,
 joined AS (
-    UPDATE branch p SET open = p.open - 1, revision = p.revision + 1 FROM g WHERE p.id = g.parent),
+    UPDATE branch p SET open = p.open - 1, revision = p.revision + 1,
+        cursor = jsonb_set(p.cursor, '{steps}', to_jsonb((p.cursor ->> 'steps')::int + :branch_steps::int))
+    FROM g WHERE p.id = g.parent),
 behind AS (
     UPDATE step j SET wake = j.wake + 1, due_at = clock_timestamp(),
         state = CASE WHEN j.state <> 'waiting' THEN j.state WHEN :stopped::bool THEN 'held' ELSE 'ready' END

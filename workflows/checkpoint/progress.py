@@ -109,10 +109,12 @@ class Closed:
     """The held step's branch of a fork ends, with an output or an error; the step behind the fork looks at it.
 
     `last` wakes that step only when all branches have ended. `not_last`: nothing is written if this is the last one.
+    `steps` are those that the branch has had: they count for the run.
     """
 
     output: Any = None
     error: dict[str, Any] | None = None
+    steps: int = 0
     last: bool = True
     not_last: bool = False
 

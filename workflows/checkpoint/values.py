@@ -55,6 +55,7 @@ def values_of(held: Claimed, progress: Progress, packer: Packer, lease_seconds: 
         "stopped": held.stopped,
         "join_step": held.join_step,
         "join_last": closed is not None and closed.last,
+        "branch_steps": closed.steps if closed else 0,
         "over": list(progress.over),
         "woken": progress.woken,
         "messages": list(progress.messages),
