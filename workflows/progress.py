@@ -379,7 +379,7 @@ def _pause_state(job: Job) -> str:
 
 
 def _adopt(job: Job, step: NextStep) -> None:
-    job.action = action_at(step.action_version, step.function)
+    job.action = action_of(result.command) if isinstance(result.command, CallFunction) else None
     job.key, job.ref, job.name, job.kind = step.key, step.ref, step.name, step.kind
     job.function, job.input = step.function, step.input
 
