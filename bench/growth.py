@@ -24,11 +24,17 @@ def main() -> int:
     harness.prepare()
     print(f"{date.today()}, {platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}")  # noqa: DTZ011
     print(f"{'shape':<34} {'items':>7} {'seconds':>8} {'first tenth':>12} {'last tenth':>12} {'ratio':>6}")
-    wanted = sys.argv[1:] or [*shapes.SHAPES, *CHECKS]
-    with harness.cluster(WORKERS):
-        held = [_measure(shapes.SHAPES[name]) for name in wanted if name in shapes.SHAPES]
+    wanted = sys.argv[1:] or ["loop", "fork", "map", *CHECKS]
+    held = _shapes([shapes.SHAPES[name] for name in wanted if name in shapes.SHAPES])
     held += [CHECKS[name]() for name in wanted if name in CHECKS]
     return 0 if all(held) else 1
+
+
+def _shapes(wanted: list[Shape]) -> list[bool]:
+    if not wanted:
+        return []
+    with harness.cluster(WORKERS):
+        return [_measure(shape) for shape in wanted]
 
 
 def _measure(shape: Shape) -> bool:
