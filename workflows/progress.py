@@ -203,6 +203,7 @@ def moved_on(
     closed = left.closed if left else Closed(output=command.output) if isinstance(command, BranchDone) else None
     if closed is not None:
         closed.last = closed.last and not _competes(job)
+        closed.steps = result.cursor["steps"] - job.cursor["branch"]["from"]
         events.append(("branch.closed", {"failed": closed.error is not None}))
     run = _run_after(job, result, found, named or lead, events, left)
     return Progress(
@@ -379,7 +380,7 @@ def _pause_state(job: Job) -> str:
 
 
 def _adopt(job: Job, step: NextStep) -> None:
-    job.action = action_of(result.command) if isinstance(result.command, CallFunction) else None
+    job.action = action_at(step.action_version, step.function)
     job.key, job.ref, job.name, job.kind = step.key, step.ref, step.name, step.kind
     job.function, job.input = step.function, step.input
 
