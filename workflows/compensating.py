@@ -1,8 +1,9 @@
 """What is to be undone next: recorded compensations of a scope, the last one first (`models/undo.py`)."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Q
@@ -11,6 +12,7 @@ from workflows import payloads
 from workflows.checkpoint import UndoWrite
 from workflows.engine.messages import Advance, Done, PushUndo, Undo
 from workflows.job import Job
+from workflows.models import Step
 from workflows.models import Undo as Recorded
 from workflows.programs import action_called, is_builtin
 
@@ -19,7 +21,10 @@ ENDED = ("succeeded", "cancelled", "skipped")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A compensation that is due. `id` is None while it is recorded by the very checkpoint that begins it."""
+    """A compensation that is due. `id` is None while it is recorded by the very checkpoint that begins it.
+
+    `begun` counts the steps that were to undo the same and were cut off: the next one is the same effect.
+    """
 
     id: int | None
     place: str
@@ -29,12 +34,13 @@ class Entry:
     function: str
     action_version: uuid.UUID | None
     input: Any
+    begun: int = 0
 
 
 def settled(job: Job, result: Advance) -> Advance:
     """Go on behind an Undo that has nothing, or nothing more, to do."""
     while isinstance(result.command, Undo) and next_entry(job, result.command.scope, result.undo) is None:
-        done = Done(result.command.key, {"undone": undone(job, result.command.scope)})
+        done = Done(result.command.key, {"undone": undone(job, result.command.scope, result.cursor)})
         result = merged(result, job.advance(done, result))
     return result
 
@@ -51,12 +57,17 @@ def next_entry(job: Job, scope: str, pending: Sequence[PushUndo] = ()) -> Entry 
     if row is None:
         return None
     value = payloads.resolve(row.input, payloads.load(job.held.run, [row.input]))
-    return Entry(row.id, row.place, row.key, row.ref, row.name, row.function, row.action_version_id, value)
+    begun = 0
+    if row.state == "running":
+        begun = Step.objects.filter(run=job.held.run, kind="undo", key__startswith=f"{row.key}#").count()
+    return Entry(row.id, row.place, row.key, row.ref, row.name, row.function, row.action_version_id, value, begun)
 
 
-def undone(job: Job, scope: str) -> int:
-    """Return how many compensations of a scope are done."""
-    return Recorded.objects.filter(_where(scope), run=job.held.run, state="done").count()
+def undone(job: Job, scope: str, cursor: Mapping[str, Any]) -> int:
+    """Return how many compensations of a scope were done since the task was entered that undoes: not those before."""
+    entered = datetime.fromisoformat(cursor["frames"][-1]["at"])
+    done = Recorded.objects.filter(_where(scope), run=job.held.run, state="done", step__created_at__gte=entered)
+    return done.count()
 
 
 def record(push: PushUndo, step: uuid.UUID | None = None) -> UndoWrite:

@@ -63,7 +63,7 @@ def after_undo(job: Job, happened: Happened, lessee: Lessee) -> Job | None:
         return recording.write(job, progress.undone(job, happened, entry, lessee), None, lessee)
     if ending is not None:
         return recording.write(job, progress.ended(job, happened, ending, lessee), None, lessee)
-    result = job.advance(Done(key, {"undone": compensating.undone(job, scope) + 1}))
+    result = job.advance(Done(key, {"undone": compensating.undone(job, scope, job.cursor) + 1}))
     return recording.succeeded(job, happened, result, lessee)
 
 
