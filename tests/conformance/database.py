@@ -1,6 +1,6 @@
 """Run a case through the real worker and the real database, in the test's own process.
 
-Nothing is waited for: when a run rests, the timer that would fall due first is made due in its row.
+Nothing is waited for: when a run rests, time jumps in its rows to where the next timer falls due.
 """
 
 import json
@@ -25,11 +25,11 @@ from workflows.programs import workflow_program
 ACTOR, PERSON = "user:test", Person("ada")
 STOPPED = ("succeeded", "failed", "cancelled")
 MOST_TIMERS = 200
-FIRE = """
-    UPDATE step SET due_at = now() WHERE id = (
-        SELECT s.id FROM step s JOIN run r ON r.id = s.run_id
-        WHERE s.state = 'ready' AND s.due_at > now() AND r.state NOT IN ('succeeded', 'failed', 'cancelled')
-        ORDER BY s.due_at, s.id LIMIT 1)
+JUMP = """
+    WITH open AS (
+        SELECT s.id, s.due_at - now() AS ahead FROM step s JOIN run r ON r.id = s.run_id
+        WHERE s.state = 'ready' AND s.due_at > now() AND r.state NOT IN ('succeeded', 'failed', 'cancelled'))
+    UPDATE step SET due_at = step.due_at - (SELECT min(ahead) FROM open) FROM open WHERE open.id = step.id
 """
 
 
@@ -74,9 +74,9 @@ def _work() -> None:
 
 
 def _fire() -> bool:
-    """Make the timer due that would be the next one; tell whether there was one."""
+    """Jump to when the next timer is due, the others that much nearer; tell whether there was one."""
     with connection.cursor() as cursor:
-        cursor.execute(FIRE)
+        cursor.execute(JUMP)
         return bool(cursor.rowcount)
 
 
