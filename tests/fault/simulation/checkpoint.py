@@ -25,6 +25,14 @@ from workflows.states import RUN_FINAL
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A fault that leaves its branch: something around the fork takes it, or others race on (`not_last`)."""
+
+    error: Any
+    not_last: bool
+
+
 @dataclass(slots=True)
 class Write:
     """One checkpoint. Without `result` the cursor stays as it was."""
@@ -37,6 +45,7 @@ class Write:
     caught: bool = False
     effects: list[str] = field(default_factory=list)
     consumed: tuple[int, ...] = ()
+    left: Left | None = None
 
 
 def now(db: Database) -> datetime:
@@ -59,6 +68,11 @@ def write(db: Database, held: Held, wanted: Write, keep: str) -> tuple[bool, Hel
         return True, None
     branch.cursor = json.dumps(wanted.result.cursor)
     db.run.context = json.dumps(wanted.result.context)
+    if step.kind == "join":
+        _close_branches(db, step)
+    if wanted.left is not None:
+        _end_branch(db, branch, None, wanted.left)
+        return True, None
     following = _apply(db, branch, step, wanted.result, held, keep)
     return True, read(db, following) if following is not None and following.holder == keep else None
 
@@ -69,6 +83,7 @@ def _fits(db: Database, step: Step, branch: Branch, held: Held, wanted: Write) -
         db.run.state not in RUN_FINAL
         and ours(db, step, held)
         and (branch.revision == held.revision or "no-revision" in db.bugs)
+        and (wanted.left is None or not wanted.left.not_last or _around(db, branch)[0].open > 1)
         and (not begins_listen or db.run.mail_seq == held.mail_seq or "racy-start" in db.bugs)
     )
 
@@ -145,15 +160,23 @@ def _open_fork(db: Database, branch: Branch, command: OpenFork) -> None:
         _insert(db, db.branches[number], begin.frame + "#begin", "task")
 
 
-def _end_branch(db: Database, branch: Branch, output: Any) -> None:
-    assert branch.parent is not None
-    assert branch.join is not None
-    branch.state, branch.output, branch.done = "closed", output, True
-    parent, join = db.branches[branch.parent], db.steps[branch.join]
+def _end_branch(db: Database, branch: Branch, output: Any, left: Left | None = None) -> None:
+    parent, join = _around(db, branch)
+    branch.state, branch.output, branch.done = "closed", output, left is None
+    branch.error = left.error if left else None
+    for step in [s for s in db.open.values() if s.branch == branch.id]:
+        _cut(db, step)
     if "double-join" not in db.bugs:
         parent.open -= 1
-    if parent.open == 0 or join.function == "compete":
+    decides = not left.not_last if left else join.function == "compete"
+    if parent.open == 0 or decides:
         wake(db, join)
+
+
+def _around(db: Database, branch: Branch) -> tuple[Branch, Step]:
+    assert branch.parent is not None
+    assert branch.join is not None
+    return db.branches[branch.parent], db.steps[branch.join]
 
 
 def join_apart(db: Database, held: Held, wanted: Write) -> None:
@@ -202,7 +225,11 @@ def _cut(db: Database, step: Step) -> None:
     """Cancel a step whose task was left; one that runs finds out when it reports. A fork's branches end with it."""
     if step.state in RESTING:
         db.move(step, "cancelled")
-    for branch in [b for b in db.branches.values() if b.join == step.id and b.state == "open"]:
+    _close_branches(db, step)
+
+
+def _close_branches(db: Database, join: Step) -> None:
+    for branch in [b for b in db.branches.values() if b.join == join.id and b.state == "open"]:
         branch.state, branch.revision = "closed", branch.revision + 1
         for inside in [s for s in db.open.values() if s.branch == branch.id]:
             _cut(db, inside)

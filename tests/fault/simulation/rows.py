@@ -54,6 +54,7 @@ class Branch:
     state: str = "open"
     open: int = 0
     output: Any = None
+    error: Any = None
     done: bool = False
     links: list[tuple[int, str, int, int]] = field(default_factory=list)
 

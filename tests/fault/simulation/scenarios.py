@@ -125,6 +125,26 @@ do:
           - quick: {call: outside, with: {won: quick}}
   - last: {call: ledger, with: {won: "${ .won }"}}
 """
+FAULT = """
+do:
+  - guarded:
+      try:
+        - both:
+            fork:
+              branches:
+                - left: {do: [{book: {call: ledger, with: {n: 1}}}, {no: {call: declines, with: {n: 2}}}]}
+                - right: {do: [{send: {call: outside, with: {n: 3}}}, {note: {call: ledger, with: {n: 4}}}]}
+      catch: {errors: {with: {status: 402}}, do: [{late: {call: ledger, with: {how: caught}}}]}
+  - last: {call: ledger, with: {how: "${ .how }"}}
+"""
+END = """
+do:
+  - both:
+      fork:
+        branches:
+          - left: {do: [{book: {call: ledger, with: {n: 1}}}, {stop: {set: ended, then: end}}]}
+          - right: {do: [{pause: {wait: {seconds: 15}}}, {stop: {set: ended, then: end}}]}
+"""
 LISTEN = """
 do:
   - begin: {call: ledger, with: {n: 1}}
@@ -185,6 +205,8 @@ SCENARIOS = (
     Scenario("retry", RETRY, _one_of({"n": 3})),
     Scenario("fork", FORK, _one_of([{"n": 2}, {"n": 3}, [{"n": 4}, {"n": 5}]])),
     Scenario("race", RACE, _one_of({"won": "slow"}, {"won": "quick"})),
+    Scenario("fault", FAULT, _one_of({"how": "caught"})),
+    Scenario("end", END, _one_of("ended")),
     Scenario("listen", LISTEN, _paid_and_sent, None, (_event(1, "paid", 1), _event(2, "other"), _event(3, "sent", 2))),
     Scenario("callback", CALLBACK, _one_of([1]), None, (_event(1, "paid", 1),)),
     Scenario("stream", STREAM, _items_until_end, None, (*(_event(n, "item", n) for n in (1, 2, 3)), _event(4, "end"))),

@@ -8,9 +8,9 @@ from collections.abc import Generator
 from typing import Any
 
 from tests.fault.simulation import checkpoint, claims
-from tests.fault.simulation.checkpoint import Write
+from tests.fault.simulation.checkpoint import Left, Write
 from tests.fault.simulation.claims import Held
-from tests.fault.simulation.rows import Branch, Database, Unsure
+from tests.fault.simulation.rows import Database, Unsure
 from tests.fault.simulation.scenarios import SERVICES, Scenario
 from workflows.engine.advance import Busy, Stale, advance
 from workflows.engine.frames import place
@@ -155,12 +155,30 @@ class Worker:
             return self._listen(held)
         if outcome is not None and outcome[0] == "again":
             return Write("step.retrying", "ready", delay=self.db.random.uniform(0, 30))
-        if held.kind == "join" and not self._ended(held):
+        if held.kind == "join" and self._fork_message(held) is None:
             return Write("step.resting", "waiting")
-        result = self._advance(held, self._message(held, outcome))
-        if outcome is not None and outcome[0] == "declined":
-            return Write("step.failed", "failed", result, caught=not isinstance(result.command, Park))
-        return Write("step.succeeded", "succeeded", result, held.input, effects=effects)
+        message = self._message(held, outcome)
+        result = self._advance(held, message)
+        left = self._left(held.branch, result.command.error) if isinstance(result.command, Park) else None
+        if isinstance(message, Failed):
+            caught = left is not None or not isinstance(result.command, Park)
+            return Write("step.failed", "failed", result, caught=caught, left=left)
+        return Write("step.succeeded", "succeeded", result, held.input, effects=effects, left=left)
+
+    def _left(self, branch_id: int, error: Any) -> Left | None:
+        """Ask what is around the fork whether it takes a fault of this branch; None: the run is parked on it."""
+        branch = self.db.branches[branch_id]
+        if branch.parent is None or branch.join is None:
+            return None
+        parent, join = self.db.branches[branch.parent], self.db.steps[branch.join]
+        if join.function == "compete" and parent.open > 1:
+            return Left(error, not_last=True)
+        try:
+            result = self._apply(parent.cursor, self.db.run.context, Failed(join.key, error))
+        except Stale:
+            return None
+        taken = not isinstance(result.command, Park) or self._left(parent.id, error) is not None
+        return Left(error, not_last=False) if taken else None
 
     def _message(self, held: Held, outcome: tuple[str, Any] | None) -> Message:
         if outcome is not None:
@@ -171,17 +189,21 @@ class Worker:
             return TimedOut(held.key)
         if held.kind == "task":
             return Continue()
-        return Done(held.key, self._joined(held) if held.kind == "join" else None)
+        return (self._fork_message(held) if held.kind == "join" else None) or Done(held.key)
 
-    def _ended(self, held: Held) -> bool:
-        return held.open == 0 or (held.function == "compete" and any(b.done for b in self._branches(held)))
-
-    def _joined(self, held: Held) -> Any:
-        outputs = [branch.output for branch in self._branches(held) if branch.done]
-        return outputs[0] if held.function == "compete" else outputs
-
-    def _branches(self, held: Held) -> list[Branch]:
-        return sorted((b for b in self.db.branches.values() if b.join == held.step), key=lambda b: b.index)
+    def _fork_message(self, held: Held) -> Message | None:
+        """Return what became of the fork that a join waits for; None while it is open."""
+        branches = [b for b in self.db.branches.values() if b.join == held.step]
+        failed = [b for b in branches if b.error is not None]
+        if held.function == "compete":
+            winner = next((b for b in branches if b.done), None)
+            if winner is not None:
+                return Done(held.key, winner.output)
+            return Failed(held.key, failed[-1].error) if len(failed) == len(branches) else None
+        if failed:
+            return Failed(held.key, failed[0].error)
+        outputs = [b.output for b in sorted(branches, key=lambda b: b.index)]
+        return Done(held.key, outputs) if held.open == 0 else None
 
     def _listen(self, held: Held) -> Write:
         """Give the listen the first event of the mailbox that it takes; it looks again as long as it rests."""
@@ -197,11 +219,14 @@ class Worker:
         return Write("step.resting", "waiting")
 
     def _advance(self, held: Held, message: Message) -> Advance:
+        return self._apply(held.cursor, held.context, message)
+
+    def _apply(self, cursor: str, context: str, message: Message) -> Advance:
         return advance(
             self.scenario.program,
-            json.loads(held.cursor),
+            json.loads(cursor),
             message,
-            context=json.loads(held.context),
+            context=json.loads(context),
             facts=self.scenario.facts,
             services=SERVICES,
             now=checkpoint.now(self.db),
