@@ -12,11 +12,11 @@ from workflows import payloads
 from workflows.checkpoint import UndoWrite
 from workflows.engine.messages import Advance, Done, PushUndo, Undo
 from workflows.job import Job
-from workflows.models import Step
+from workflows.models import Branch, Step
 from workflows.models import Undo as Recorded
 from workflows.programs import action_called, is_builtin
 
-ENDED = ("succeeded", "cancelled", "skipped")
+LATE = "#late"  # the step of a compensation that no scope waits for (`superseding`)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,8 @@ def next_entry(job: Job, scope: str, pending: Sequence[PushUndo] = ()) -> Entry 
             return _pending(push)
     replaced = [push.place for push in pending]
     rows = Recorded.objects.filter(_where(scope), run=job.held.run).exclude(place__in=replaced)
-    left = Q(state="recorded") | Q(state="running", step__state__in=("cancelled",))
-    row = rows.filter(left).order_by("-id").first()
+    cut = Q(state="running") & (Q(step__state="cancelled") | _below(job))
+    row = rows.filter(Q(state="recorded") | cut).order_by("-id").first()
     if row is None:
         return None
     value = payloads.resolve(row.input, payloads.load(job.held.run, [row.input]))
@@ -102,6 +102,12 @@ def merged(before: Advance, after: Advance) -> Advance:
 def _pending(push: PushUndo) -> Entry:
     row = record(push)
     return Entry(None, row.place, row.key, row.ref, row.name, row.function, row.action_version, row.input)
+
+
+def _below(job: Job) -> Q:
+    """Return what is being undone in branches of this branch's fork: it is left, so the undoing is taken up again."""
+    frame = Branch.objects.values_list("frame", flat=True).get(pk=job.held.branch)
+    return Q(step__branch__frame__startswith=f"{frame}/") if frame else Q(step__branch__parent__isnull=False)
 
 
 def _inside(place: str, scope: str) -> bool:

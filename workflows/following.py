@@ -211,7 +211,8 @@ def _undo(job: Job, command: Undo, found: Following) -> None:
 def begin_undo(job: Job, found: Following, entry: compensating.Entry) -> None:
     """Make the step of a compensation."""
     step = found.lead or NextStep(id=uuid7(), key="", ref="", name="", kind="undo")
-    step.key, step.ref, step.name, step.kind = f"{entry.key}#undo", entry.ref, entry.name, "undo"
+    again = f"[{entry.begun}]" if entry.begun else ""
+    step.key, step.ref, step.name, step.kind = f"{entry.key}#undo{again}", entry.ref, entry.name, "undo"
     step.function, step.action_version, step.input = entry.function, entry.action_version, entry.input
     step.priority, step.queue = job.held.run_priority, job.held.run_queue
     if entry.id is not None:

@@ -1,5 +1,6 @@
 """A held step in the worker's memory: its data resolved, its place in the program, its clock."""
 
+import re
 import time
 import uuid
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from workflows.language.program import Program
 from workflows.lessee import Happened
 from workflows.programs import CALLS, ActionSpec, action_by_id, action_called, call_spec, is_builtin, program_of
 from workflows.services import SERVICES
+
+TAKEN_UP = re.compile(r"(?<=#undo)\[\d+\]$")  # a compensation that was cut off and begins again is the same effect
 
 
 @dataclass(slots=True)
@@ -82,7 +85,7 @@ class Job:
         own = frame.get("effect") if frame.get("key") == self.key else None
         if own:
             return f"{own}:{self.held.generation}" if self.held.generation else str(own)
-        return f"{self.held.run}:{place(self.key)}:{self.held.generation}"
+        return f"{self.held.run}:{TAKEN_UP.sub('', place(self.key))}:{self.held.generation}"
 
 
 def load(held: Claimed) -> Job:

@@ -104,7 +104,7 @@ unsubscribed AS (DELETE FROM subscription u USING g WHERE u.step_id = g.step)"""
 _UNDOING = """,
 undoing AS (
     UPDATE undo u SET state = 'running', step_id = :undoing_step::uuid FROM g
-    WHERE u.id = :undoing_id AND u.run_id = g.run AND u.state = 'recorded')"""
+    WHERE u.id = :undoing_id AND u.run_id = g.run AND u.state IN ('recorded', 'running'))"""
 _UNDONE = """,
 undone AS (UPDATE undo d SET state = 'done' FROM g WHERE d.step_id = g.step AND d.run_id = g.run)"""
 OPTIONAL = {
