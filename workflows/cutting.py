@@ -69,11 +69,12 @@ def _close(run: uuid.UUID, branches: list[uuid.UUID], actor: str) -> None:
 
 
 def _cancel(run: uuid.UUID, steps: QuerySet[Step], actor: str) -> None:
-    idle = list(steps.filter(state__in=IDLE).order_by("id").values_list("id", "kind", "function"))
-    Step.objects.filter(pk__in=[step for step, _, _ in idle], state__in=IDLE).update(
+    """Cancel the steps that nobody executes. What a running one has begun ends too; its worker closes the step."""
+    found = list(steps.filter(state__in=(*IDLE, "running")).order_by("id").values_list("id", "kind", "function"))
+    Step.objects.filter(pk__in=[step for step, _, _ in found], state__in=IDLE).update(
         state="cancelled", finished_at=Now()
     )
-    _end_what_they_began(run, idle, actor)
+    _end_what_they_began(run, found, actor)
 
 
 def _branches(run: uuid.UUID) -> QuerySet[Branch]:

@@ -92,6 +92,8 @@ def drive(held: Claimed, me: Identity, until: float) -> None:
     job: Job | None = None
     try:
         job = _loaded(held, lessee)
+        if job is not None and held.stopped:  # back from a worker that died, or claimed while the run was stopped
+            job = recording.write(job, progress.postponed(job, "held", 0.0), None, lessee)
         while job is not None:
             current = job.held
             job = _step_until_recorded(job, lessee, me)

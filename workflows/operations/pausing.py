@@ -44,7 +44,8 @@ def resume(run_id: uuid.UUID, *, actor: str, reason: str) -> None:
     for step in free([member.run for member in suspended]):
         freed[step.run].append(step)
     for member in suspended:
-        state, why = _rest(freed[member.run.id])
+        busy = Step.objects.filter(run=member.run, state="running").exists()
+        state, why = ("running", "") if busy else _rest(freed[member.run.id])
         Run.objects.filter(pk=member.run.pk).update(state=state, reason=why, stopped_at=None)
     record([(member, "run.resumed", {"held": len(freed[member.run.id])}) for member in suspended], actor, reason)
     wake.workers()
