@@ -22,7 +22,7 @@ from workflows.language.program import TaskList
 Frame = dict[str, Any]
 ATTEMPT = re.compile(r"@\d+/try/")
 # What a frame holds of the user's data; the rest is the engine's own.
-DATA_CELLS = frozenset({"raw", "in", "out", "items", "cur", "error", "got", "seen", "busy"})
+DATA_CELLS = frozenset({"raw", "in", "out", "items", "cur", "error", "got", "seen", "busy", "pins", "arguments"})
 
 
 class Frames:

@@ -145,7 +145,8 @@ def _accepts(
         found = _correlated(wanted, offset + index, pins, event, evaluate)
         if found is not None:
             pins |= found
-            met.append(index)
+            if strategy.mode == "all":  # the others end with one event, or by `until`
+                met.append(index)
             return True
     return False
 
