@@ -301,6 +301,55 @@ def test_a_branch_that_ends_while_another_one_parks_the_run_is_recorded(monkeypa
     assert (finish(run_id).output, ledger()) == ([{"by": "hand"}, "right"], ["right"])
 
 
+def test_the_last_step_of_a_run_that_is_suspended_while_it_runs_ends_the_run_when_it_is_resumed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run_id = begin("do: [{one: {call: test-ledger, with: {name: one}, output: {as: .name}}}]")
+    turn = before_checkpoint("one", monkeypatch)
+    one = work_on("one")
+    turn.reached()
+    operations.suspend(run_id, actor="user:test", reason="a test")
+    turn.go()
+    one.done()
+    assert (state(run_id), ledger()) == ("suspended", ["one"])
+    operations.resume(run_id, actor="user:test", reason="a test")
+    assert (finish(run_id).output, ledger()) == ("one", ["one"])
+
+
+def test_a_run_that_is_suspended_again_while_it_is_about_to_end_ends_when_it_is_resumed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run_id = begin("do: [{one: {call: test-ledger, with: {name: one}, output: {as: .name}}}]")
+    for name in ("one", "story", "story"):  # the step, then the end that is left to do
+        turn = before_checkpoint(name, monkeypatch)
+        one = work_on(name)
+        turn.reached()
+        operations.suspend(run_id, actor="user:test", reason="a test")
+        turn.go()
+        one.done()
+        assert (state(run_id), ledger()) == ("suspended", ["one"])
+        operations.resume(run_id, actor="user:test", reason="a test")
+    assert (finish(run_id).output, ledger()) == ("one", ["one"])
+
+
+def test_a_branch_that_ends_a_run_which_another_one_has_parked_waits_for_a_person(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    right_ends = "{right: {call: test-ledger, with: {name: right}, then: end}}"
+    text = f"do: [{{both: {{fork: {{branches: [{{left: {{call: test-refuses}}}}, {right_ends}]}}}}}}]"
+    run_id = opened(text)
+    turn = before_checkpoint("right", monkeypatch)
+    right = work_on("right")
+    turn.reached()
+    work_on("left").done()
+    turn.go()
+    right.done()
+    assert (state(run_id), ledger()) == ("failed", ["right"])
+    failed = Step.objects.get(run=run_id, name="left", state="failed")
+    operations.skip(run_id, failed.key, {}, actor="user:test", reason="a test")
+    assert (finish(run_id).state, ledger()) == ("succeeded", ["right"])
+
+
 # --- children ---------------------------------------------------------------------------------------------------------
 def mapped() -> Any:
     """Begin a map over two items, both children there."""

@@ -1,9 +1,9 @@
 """The programs that are simulated: real documents, small enough to be played twenty thousand times."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from workflows.engine.faults import fault
@@ -51,10 +51,16 @@ class Scenario:
     right: Callable[[list[Event]], list[Any]]
     input: Any = None
     events: tuple[Event, ...] = ()
-    facts: Facts = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "facts", Facts("run-1", self.input, datetime(2026, 1, 1, tzinfo=UTC)))
+    @cached_property
+    def facts(self) -> Facts:
+        """Return what the engine is told of a run that goes on."""
+        return Facts("run-1", self.input, datetime(2026, 1, 1, tzinfo=UTC))
+
+    @cached_property
+    def stopped(self) -> Facts:
+        """Return what the engine is told of a run that is parked or suspended."""
+        return replace(self.facts, stopped=True)
 
     @property
     def program(self) -> Program:

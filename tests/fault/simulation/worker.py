@@ -10,7 +10,7 @@ from typing import Any
 from tests.fault.simulation import checkpoint, claims
 from tests.fault.simulation.checkpoint import Left, Write
 from tests.fault.simulation.claims import Held
-from tests.fault.simulation.rows import Database, Unsure
+from tests.fault.simulation.rows import STOPPED, Database, Unsure
 from tests.fault.simulation.scenarios import SERVICES, Scenario
 from workflows.engine.advance import Busy, Stale, advance
 from workflows.engine.frames import place
@@ -19,12 +19,14 @@ from workflows.engine.messages import (
     Continue,
     Done,
     Failed,
+    GoOn,
     Message,
     Park,
     Received,
     Start,
     TimedOut,
 )
+from workflows.engine.services import Facts
 from workflows.states import RUN_FINAL
 
 Turns = Generator[None, None, Any]
@@ -159,6 +161,8 @@ class Worker:
             return Write("step.resting", "waiting")
         message = self._message(held, outcome)
         result = self._advance(held, message)
+        if isinstance(result.command, GoOn) and result.command.key == held.key:  # stopped just before its end
+            return Write("step.postponed", "ready")
         left = self._left(held.branch, result.command.error) if isinstance(result.command, Park) else None
         if isinstance(message, Failed):
             caught = left is not None or not isinstance(result.command, Park)
@@ -174,7 +178,7 @@ class Worker:
         if join.function == "compete" and parent.open > 1:
             return Left(error, not_last=True)
         try:
-            result = self._apply(parent.cursor, self.db.run.context, Failed(join.key, error))
+            result = self._apply(parent.cursor, self.db.run.context, Failed(join.key, error), self.scenario.facts)
         except Stale:
             return None
         taken = not isinstance(result.command, Park) or self._left(parent.id, error) is not None
@@ -219,15 +223,16 @@ class Worker:
         return Write("step.resting", "waiting")
 
     def _advance(self, held: Held, message: Message) -> Advance:
-        return self._apply(held.cursor, held.context, message)
+        facts = self.scenario.stopped if held.run_state in STOPPED else self.scenario.facts
+        return self._apply(held.cursor, held.context, message, facts)
 
-    def _apply(self, cursor: str, context: str, message: Message) -> Advance:
+    def _apply(self, cursor: str, context: str, message: Message, facts: Facts) -> Advance:
         return advance(
             self.scenario.program,
             json.loads(cursor),
             message,
             context=json.loads(context),
-            facts=self.scenario.facts,
+            facts=facts,
             services=SERVICES,
             now=checkpoint.now(self.db),
         )
