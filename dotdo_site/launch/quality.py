@@ -28,8 +28,8 @@ def check(_: argparse.Namespace) -> int:
 
 
 def test(options: argparse.Namespace) -> int:
-    """Run the unit, integration and conformance tests, or what ARGS names."""
-    return _pytest(shlex.split(options.args) or ["tests/unit", "tests/integration", "tests/conformance"])
+    """Run all tests but those in a browser, or what ARGS names."""
+    return _pytest(shlex.split(options.args) or ["tests/unit", "tests/integration", "tests/conformance", "tests/fault"])
 
 
 def conformance(options: argparse.Namespace) -> int:
