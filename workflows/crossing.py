@@ -58,8 +58,7 @@ def _taken(job: Job, around: _Around, error: dict[str, Any]) -> bool:
         )
     except Stale:
         return False
-    caught = result.cursor["frames"] != cursor["frames"]  # and perhaps faulted again behind that
-    if caught or not isinstance(result.command, Park):
+    if not isinstance(result.command, Park):
         return True
     if branch.parent_id is None or branch.join_step is None:
         return False
