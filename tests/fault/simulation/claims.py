@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.fault.simulation.rows import Database, Step
+from workflows.states import RUN_FINAL
 
 LEASE, SILENT = 10.0, 35.0
 
@@ -14,6 +15,7 @@ class Held:
 
     step: int
     branch: int
+    branch_state: str
     key: str
     kind: str
     function: str
@@ -28,6 +30,11 @@ class Held:
     context: str
     mail_seq: int
     mail: tuple[tuple[int, Any], ...]
+
+    @property
+    def over(self) -> bool:
+        """Tell whether nothing more can come of this step: its run has ended, or its branch was left."""
+        return self.run_state in RUN_FINAL or self.branch_state == "closed"
 
 
 def claim(db: Database, me: str) -> Held | None:
@@ -51,7 +58,7 @@ def read(db: Database, step: Step) -> Held:
     branch, run = db.branches[step.branch], db.run
     mail = tuple((m.id, m.event) for m in db.messages if not m.consumed)
     return Held(
-        *(step.id, step.branch, step.key, step.kind, step.function, step.input, step.claim, step.wake),
+        *(step.id, step.branch, branch.state, step.key, step.kind, step.function, step.input, step.claim, step.wake),
         *(branch.revision, branch.cursor, len(branch.links), branch.open, run.state, run.context, run.mail_seq, mail),
     )
 

@@ -27,7 +27,6 @@ from workflows.engine.messages import (
     TimedOut,
 )
 from workflows.engine.services import Facts
-from workflows.states import RUN_FINAL
 
 Turns = Generator[None, None, Any]
 TRANSACTIONAL = "ledger"
@@ -70,7 +69,7 @@ class Worker:
                 claims.unlock(self.db, self.me)
 
     def _step(self, held: Held) -> Turns:
-        if held.run_state in RUN_FINAL:
+        if held.over:
             self._close(held)
             return None
         if held.kind != "call":
@@ -106,7 +105,7 @@ class Worker:
             if written:
                 return following
             current = self._reloaded(db, current)
-            if current.run_state in RUN_FINAL:
+            if current.over:
                 raise LeaseLost
 
     def _answer(self, held: Held) -> tuple[str, Any]:
@@ -129,7 +128,7 @@ class Worker:
             if written:
                 return following
             held = self._reloaded(self.db, held)
-            if held.run_state in RUN_FINAL:
+            if held.over:
                 self._close(held)
                 return None
 
