@@ -52,15 +52,15 @@ def close(held: Claimed, lessee: Lessee) -> bool:
     return False
 
 
-def park(held: Claimed, failure: Failure, reason: str, lessee: Lessee) -> None:
-    """Fail a held step and its run, cursor and context as they were. Nothing happens when the branch moved."""
+def park(held: Claimed, failure: Failure, reason: str, lessee: Lessee) -> bool:
+    """Fail a held step and its run, cursor and context as they were; False, and nothing is done, if it moved."""
     errors = {
         "state": "failed",
         "error": canonical.dumps(failure.as_dict()),
         "reason": reason,
         "run_error": canonical.dumps(language_error(failure, held.ref)),
     }
-    _PARK.rows(_values(held, poisoned_links(held, failure, reason, lessee)) | errors)
+    return bool(_PARK.rows(_values(held, poisoned_links(held, failure, reason, lessee)) | errors))
 
 
 def _values(held: Claimed, links: list[Link]) -> dict[str, Any]:

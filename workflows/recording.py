@@ -5,7 +5,8 @@ import time
 from django.conf import settings
 from django.db import transaction
 
-from workflows import checkpoint, claim, compensating, crossing, cutting, progress, settling, wake
+from actions.errors import Failure
+from workflows import checkpoint, claim, closing, compensating, crossing, cutting, progress, settling, wake
 from workflows.checkpoint import Progress, RunWrite, Written
 from workflows.claim import Claimed
 from workflows.engine.messages import Advance, Continue, Park
@@ -66,6 +67,18 @@ def write(job: Job, wanted: Progress, result: Advance | None, lessee: Lessee) ->
     if following is None:
         return None
     return follow(job, checkpoint.held_after(job.held, wanted, following, written), following.input, result)
+
+
+def park(held: Claimed, failure: Failure, reason: str, lessee: Lessee) -> None:
+    """Park the run on a held step whose data cannot be read or written: by its row alone."""
+    with transaction.atomic():
+        if held.parent_step is not None:
+            wake.lock(held.parent_step)
+        cutting.lock(held.run)
+        if closing.park(held, failure, reason, lessee):
+            cutting.hold_others(held.run, held.branch)
+            if held.parent_step is not None:
+                wake.step(held.parent_step)
 
 
 def refresh(job: Job) -> None:

@@ -125,7 +125,7 @@ def _loaded(held: Claimed, lessee: Lessee) -> Job | None:
         raise Over
     if held.crashes <= settings.MAX_CRASHES:
         return load(held)
-    closing.park(held, _poison(held.crashes), progress.POISONED, lessee)
+    recording.park(held, _poison(held.crashes), progress.POISONED, lessee)
     return None
 
 
@@ -144,7 +144,7 @@ def _step_until_recorded(job: Job, lessee: Lessee, me: Identity) -> Job | None:
             raise Over from None
         except CursorTooLarge as error:
             failure = Failure("too_much_to_remember", str(error), retryable=False)
-            closing.park(job.held, failure, progress.DEAD_LETTER, lessee)
+            recording.park(job.held, failure, progress.DEAD_LETTER, lessee)
             return None
 
 

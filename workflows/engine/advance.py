@@ -94,7 +94,12 @@ def _first(machine: Machine, message: Message, facts: Facts) -> Step:
 
 def _continue(machine: Machine, facts: Facts) -> Step:
     if machine.frames.stack:
-        if "task" in machine.frames.top and "out" not in machine.frames.top:
+        top = machine.frames.top
+        if catching.stands_between_attempts(top):
+            task = machine.program.task_at(top["task"])
+            assert isinstance(task, Try)  # noqa: S101 - for mypy
+            return lambda: catching.resumed(machine, task, top)
+        if "task" in top and "out" not in top:
             raise Stale("the branch rests in a task")
         return lambda: None
     branch = machine.frames.branch
@@ -114,7 +119,7 @@ def _skip(machine: Machine, message: Skip, facts: Facts) -> Step:
     top = machine.frames.top if machine.frames.stack else {}
     if not top and machine.frames.branch is None:
         return lambda: machine.begin_with(message.output, facts.input)
-    if not top or ("task" in top and "out" not in top):
+    if not top or ("task" in top and "out" not in top and not catching.stands_between_attempts(top)):
         raise Stale("no task that can be left stands here")
     return lambda: machine.skip(message.output)
 

@@ -55,6 +55,11 @@ def resumed(machine: "Machine", task: Try, frame: Frame) -> Command | None:
     return None
 
 
+def stands_between_attempts(frame: Frame) -> bool:
+    """Tell whether a `try` is about to run its tasks again."""
+    return frame.get("block") == RETRY and "out" not in frame
+
+
 def _taken(machine: "Machine", task: Try, at: int, found: Fault) -> Step | None:
     error, frame, catch = found.error, machine.frames.stack[at], task.catch
     error = {"instance": task.ref} | error
@@ -131,10 +136,11 @@ def _retry(machine: "Machine", task: Try, at: int, error: Mapping[str, Any], pau
     machine.trace.append(
         f"{frame['key']} caught {short_type(dict(error))}, retry {number} in {pause.total_seconds():g} s"
     )
+    frame["block"] = RETRY  # so that an attempt which cannot begin is not caught by its own `try`
     if pause <= timedelta(0):
         machine.frames.stack.append(blocks.attempt(machine, task, frame, number + 1))
         return None
-    frame |= {"block": RETRY, "rest": f"{frame['key']}@{number}/retry"}
+    frame["rest"] = f"{frame['key']}@{number}/retry"
     return SetTimer(frame["rest"], task.ref, task.name, machine.data.now + pause)
 
 

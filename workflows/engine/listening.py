@@ -68,10 +68,13 @@ def after_body(machine: "Machine", task: Listen, frame: Frame, output: Any) -> C
     """The body of an event is through."""
     body = machine.frames.stack.pop()
     try:
-        return _collect(machine, task, frame, dict(frame), output)
+        command = _collect(machine, task, frame, dict(frame), output)
     except Exception:
         machine.frames.stack.append(body)
         raise
+    if "out" in frame:
+        machine.frames.cut.append(str(frame["key"]))  # it hears no more
+    return command
 
 
 def _collect(machine: "Machine", task: Listen, frame: Frame, state: Frame, output: Any) -> Command | None:

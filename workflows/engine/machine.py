@@ -75,7 +75,8 @@ class Machine:
             return None, "#begin"
         top = self.frames.top
         if "task" in top:
-            return self.program.task_at(top["task"]), top["key"] + ("#leave" if "out" in top else "")
+            key = f"{top['key']}@{top['attempt']}/again" if catching.stands_between_attempts(top) else top["key"]
+            return self.program.task_at(top["task"]), key + ("#leave" if "out" in top else "")
         tasks = self.program.list_at(top["list"])
         if top["i"] >= top.get("end", len(tasks)):
             branch = f"/{top['end'] - 1}" if "end" in top else ""  # the branches of a fork have their list in common
