@@ -40,7 +40,7 @@ _STEPS = "SELECT finished_at FROM step WHERE run_id = %s AND kind = 'call' AND n
 _CHILDREN = "SELECT finished_at FROM run WHERE root = %s AND depth = 1 ORDER BY finished_at"
 SHAPES = {
     "loop": Shape("loop, an action each", "bench-loop", LOOP, 10_000, _STEPS),
-    "fork": Shape("fork, an action each", "bench-fork", _fork(999, "{call: bench-noop}"), 999, _STEPS),
+    "fork": Shape("fork, an action each", "bench-fork", _fork(1_000, "{call: bench-noop}"), 1_000, _STEPS),
     "map": Shape("map, a child run each", "bench-map", MAP, 10_000, _CHILDREN),
     "wide": Shape("fork of naps", "bench-wide", _fork(100, "{call: bench-nap}"), 100, _STEPS),
 }

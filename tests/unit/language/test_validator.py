@@ -363,8 +363,8 @@ def test_a_document_may_not_be_endless() -> None:
     for _ in range(5_000):
         deep = {"a": deep}
     assert "nested deeper than 64 levels" in problems(deep)[0].message
-    many = document("- a: {set: {}}") | {"do": [{f"t{number}": {"set": {}}} for number in range(1_001)]}
-    assert problems(many)[0].message == "the document has 1001 tasks; the limit is 1000"
+    many = document("- a: {set: {}}") | {"do": [{f"t{number}": {"set": {}}} for number in range(2_001)]}
+    assert problems(many)[0].message == "the document has 2001 tasks; the limit is 2000"
     assert problems(many | {"do": many["do"][:-1]}) == []
 
 

@@ -25,7 +25,7 @@ from workflows.language.tasks import DIRECTIVES
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 LONGEST_NAME = 100
 LONGEST_PLACE = 500  # the column of a step that holds its place in the document
-MAX_TASKS = 1_000
+MAX_TASKS = 2_000  # so that a fork can have its 1,000 branches
 MAX_NESTING = 16
 COMMON = ("if", "input", "output", "export", "timeout", "then", "metadata")
 EXPECTED = "one of " + ", ".join(sorted(KINDS))
