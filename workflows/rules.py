@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-SKIPPABLE = ("call", "wait", "listen", "run", "emit", "task", "undo")
+SKIPPABLE = ("call", "wait", "listen", "run", "emit", "task", "undo", "join")
 TIMED = ("wait", "timer")
 OPEN = ("ready", "running", "waiting", "held")
 UNDOING, UNDONE = "undoing", "undone"
@@ -62,6 +62,8 @@ def skip_refusal(run_state: str, kind: str, state: str, *, caught: bool) -> str 
     """Return why a step cannot be passed over with an output given by hand."""
     if over := _over(run_state):
         return over
+    if kind == "join" and state in OPEN:
+        return "This fork is not decided: skip the steps in its branches, or wait for them."
     if kind not in SKIPPABLE:
         return f"A step of the kind {kind} has no output that could be given by hand."
     if state == "running":

@@ -1,5 +1,7 @@
 """What could go wrong where branches, blocks, undoing and people meet, each brought about once."""
 
+import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -528,3 +530,54 @@ def test_an_attempt_that_cannot_begin_again_parks_the_run_and_can_be_retried(pau
     work_until_idle()
     assert state(run_id) == "failed"
     assert not Step.objects.filter(run=run_id, crashes__gt=0).exists()
+
+
+def parked_join() -> Any:
+    """Park a run behind a fork: its fault was to be tried again, and then there was no time left for that."""
+    run_id = begun("""
+do:
+  - guarded:
+      try:
+        - both:
+            fork:
+              branches:
+                - bad: {raise: {error: {type: "urn:x", status: 500}}}
+                - ask: {call: approval, with: {title: "Ok?"}}
+                - sub: {run: {workflow: {namespace: tests, name: child, version: 1.0.0}}}
+      catch: {retry: {delay: {hours: 1}, limit: {duration: {seconds: 1}}}}
+  - last: {set: {got: "${ . }"}}
+""")
+    for name in ("guarded", "ask", "sub", "bad"):
+        work_on(name).done()
+    time.sleep(1.0)
+    work_until_idle()
+    join = Step.objects.get(run=run_id, kind="join")
+    assert (state(run_id), join.state) == ("failed", "failed")
+    return run_id
+
+
+def test_a_fork_whose_fault_nobody_takes_any_more_can_be_passed_over() -> None:
+    publish("child", "do: [{rest: {wait: {hours: 1}}}]")
+    run_id = parked_join()
+    operations.retry(run_id, **WHY)
+    work_until_idle()
+    assert state(run_id) == "failed"
+    join = Step.objects.get(run=run_id, kind="join")
+    operations.skip(run_id, join.key, ["by hand"], **WHY)
+    assert not Step.objects.filter(run=run_id, name__in=("ask", "sub"), state__in=("ready", "held")).exists()
+    done = finished(run_id)
+    assert (done.state, done.output) == ("succeeded", {"got": ["by hand"]})
+    assert Run.objects.get(parent_step__isnull=False).state == "cancelled"
+    assert_sound(run_id)
+
+
+def test_a_fork_that_is_passed_over_is_not_asked_for_what_failed_in_its_branches() -> None:
+    publish("child", "do: [{rest: {wait: {hours: 1}}}]")
+    run_id = parked_join()
+    Step.objects.filter(run=run_id, name="ask").update(state="ready")
+    Step.objects.filter(run=run_id, name="ask").update(state="running", leased_by=uuid.uuid4(), lease_expires_at=Now())
+    Step.objects.filter(run=run_id, name="ask").update(state="failed", leased_by=None, lease_expires_at=None)
+    join = Step.objects.get(run=run_id, kind="join")
+    operations.skip(run_id, join.key, [], **WHY)
+    assert finished(run_id).state == "succeeded"
+    assert_sound(run_id)

@@ -11,7 +11,7 @@ from actions import schemas
 from actions.limits import check_value
 from actions.running import refuse_inside_handler
 from dotdo_site.lib import canonical
-from workflows import rules, wake
+from workflows import cutting, rules, wake
 from workflows.models import Message, Run, Step, Subscription
 from workflows.operations.commands import end
 from workflows.operations.errors import AnswerInvalid, NotAllowed, UnknownStep, refuse
@@ -35,6 +35,8 @@ def skip(run_id: uuid.UUID, key: str, output: Any, *, actor: str, reason: str) -
     Message.objects.create(run_id=run_id, step=step, kind="answer", data=data, created_at=Now())
     Subscription.objects.filter(step=step).delete()
     end(_below(line, step), actor, reason)
+    if step.kind == "join":
+        _leave_branches(step, actor)
     failed = step.state == "failed"
     notes = _repaired(line, step) if failed else []
     if not failed:
@@ -99,6 +101,13 @@ def _below(line: Line, step: Step) -> list[Any]:
             found.append(member)
             steps |= set(Step.objects.filter(run=member.run).values_list("pk", flat=True))
     return found
+
+
+def _leave_branches(join: Step, actor: str) -> None:
+    """Close the branches of a fork that is passed over, before what is held in them could begin."""
+    inside = Step.objects.filter(run=join.run_id, branch__frame__startswith=f"{join.key}/fork/branches/")
+    inside.filter(state="failed", caught=False).update(state="cancelled", finished_at=Now())
+    cutting.end_step(join.run_id, join.pk, join.kind, join.function, actor=actor)
 
 
 def _repaired(line: Line, step: Step) -> list[Any]:
