@@ -1,11 +1,12 @@
 """What an approval asks, of whom, and until when: read from the input of its step."""
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Group, User
 
 from actions import schemas
 from workflows.language import durations
@@ -40,6 +41,24 @@ def assignees(asked: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     return list(named.get("users") or ()), list(named.get("groups") or ())
 
 
+def known(kind: str) -> Iterable[str]:
+    """Return the names of the groups, or of the users who can sign in."""
+    if kind == "groups":
+        return Group.objects.values_list("name", flat=True)
+    return User.objects.filter(is_active=True).values_list("username", flat=True)
+
+
+def strangers(asked: Mapping[str, Any]) -> list[str]:
+    """Return, one sentence each, who is asked but does not exist, with the names that are near."""
+    return [
+        f"/assignees/{kind} there is no {kind[:-1]} {name!r} here{_near(name, there)}"
+        for kind, named in zip(("users", "groups"), assignees(asked), strict=True)
+        if not set(named) <= (there := set(known(kind)))
+        for name in dict.fromkeys(named)
+        if name not in there
+    ]
+
+
 def may_answer(asked: Mapping[str, Any], person: Person) -> bool:
     """Tell whether the approval is for this person."""
     users, groups = assignees(asked)
@@ -64,3 +83,8 @@ def due_at(asked: Mapping[str, Any], began_at: datetime) -> datetime | None:
     """Return until when an answer counts, None without an end. Raises DurationError."""
     limit = asked.get("dueIn")
     return None if limit is None else began_at + durations.parse(limit)
+
+
+def _near(name: str, there: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, sorted(there), 3)
+    return f" (did you mean {' or '.join(near)}?)" if near else ""

@@ -64,6 +64,12 @@ class TableCatalog:
     def connections(self) -> Iterable[str]:
         return CONNECTIONS
 
+    def users(self) -> Iterable[str]:
+        return ("ada",)
+
+    def groups(self) -> Iterable[str]:
+        return ("Operator",)
+
     def add(self, program: Program) -> None:
         """Let later documents start a workflow; the newest version comes first."""
         self.published.setdefault((program.namespace, program.name), []).insert(0, program.version)

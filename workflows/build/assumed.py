@@ -79,6 +79,14 @@ class Assumed:
         """Return the secrets that the document lists."""
         return [text for key, text in _texts(self.document) if key == "secrets"]
 
+    def users(self) -> list[str]:
+        """Return everybody who is named."""
+        return [text for key, text in _texts(self.document) if key == "users"]
+
+    def groups(self) -> list[str]:
+        """Return the groups that are named."""
+        return [text for key, text in _texts(self.document) if key == "groups"]
+
 
 def names_used(value: Any) -> dict[str, list[str]]:
     """Return what these tasks name of each part of `use`."""

@@ -14,7 +14,10 @@ from workflows.models import Message, Step
 
 
 def approval(job: Job) -> Any:
-    """Return the answer of a person, or Rest until there is one. Raises ActionError `timeout` past the due moment."""
+    """Return the answer of a person, or Rest until there is one.
+
+    Raises ActionError `timeout` past the due moment, `invalid_input` when somebody is asked who does not exist.
+    """
     answer = Message.objects.filter(step=job.held.step, kind="answer", consumed_at__isnull=True).order_by("id").first()
     if answer is not None:
         Message.objects.filter(pk=answer.pk).update(consumed_at=Now())
@@ -22,7 +25,15 @@ def approval(job: Job) -> Any:
     due_at = _due_at(job)
     if due_at is not None and due_at <= job.now():
         raise ActionError("timeout", f"Nobody answered {job.input['title']!r} in time.", retryable=False)
+    _refuse_strangers(job)
     return Rest("person", due_at)
+
+
+def _refuse_strangers(job: Job) -> None:
+    """Fail where a name is misspelt: the question would wait for ever, or for the others alone."""
+    unknown = approvals.strangers(job.input)
+    if unknown:
+        raise ActionError("invalid_input", "; ".join(unknown), retryable=False)
 
 
 def _due_at(job: Job) -> datetime | None:

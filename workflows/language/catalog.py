@@ -37,7 +37,7 @@ class FunctionInfo(Protocol):
 
 
 class Catalog(Protocol):
-    """What exists here beside the built-in functions: actions, workflows and connections."""
+    """What exists here beside the built-in functions: actions, workflows, connections and people."""
 
     def function(self, name: str) -> FunctionInfo | None:
         """Return the function, or None if there is none of this name."""
@@ -57,6 +57,14 @@ class Catalog(Protocol):
 
     def connections(self) -> Iterable[str]:
         """Return the names of the connections: the secrets that a document may use."""
+        ...
+
+    def users(self) -> Iterable[str]:
+        """Return the names of the people who can be asked."""
+        ...
+
+    def groups(self) -> Iterable[str]:
+        """Return the names of the groups of people."""
         ...
 
 

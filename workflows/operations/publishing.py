@@ -15,7 +15,7 @@ from actions.problems import Problem
 from actions.running import refuse_inside_handler
 from audit.recording import record
 from dotdo_site.lib import canonical
-from workflows import expressions, occurrences
+from workflows import approvals, expressions, occurrences
 from workflows.language import loader, locking, validator
 from workflows.models import Workflow, WorkflowVersion
 from workflows.operations import schedules
@@ -87,6 +87,14 @@ class PublishedActions:
     def connections(self) -> Iterable[str]:
         """Return the names of all connections."""
         return Connection.objects.values_list("name", flat=True)
+
+    def users(self) -> Iterable[str]:
+        """Return the names of all people who can sign in."""
+        return approvals.known("users")
+
+    def groups(self) -> Iterable[str]:
+        """Return the names of all groups."""
+        return approvals.known("groups")
 
 
 def _published_workflows(namespace: str) -> QuerySet[WorkflowVersion]:

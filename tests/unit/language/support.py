@@ -64,6 +64,12 @@ class Actions:
     def connections(self) -> list[str]:
         return ["crm-password"]
 
+    def users(self) -> list[str]:
+        return ["ada"]
+
+    def groups(self) -> list[str]:
+        return ["Admin", "Operator"]
+
 
 def problems(document: Any) -> list[Problem]:
     return validate(

@@ -7,11 +7,12 @@ from typing import Any
 from workflows.language import templates
 from workflows.language.catalog import FunctionInfo, all_names, find
 from workflows.language.checks import http
+from workflows.language.checks.approval import check_approval
 from workflows.language.checks.children import check_child
 from workflows.language.checks.metadata import check_task_metadata
 from workflows.language.checks.refused import CALLS
 from workflows.language.checks.report import Report, at, check_object, nearest
-from workflows.language.checks.values import CALL, NOTHING, Names, check_json_schema, check_template
+from workflows.language.checks.values import CALL, NOTHING, Names, check_template
 from workflows.language.functions import PROTOCOLS, Merged, merged
 from workflows.language.locking import VERSION, FunctionName, mapped_workflow, parse_call
 
@@ -160,9 +161,8 @@ def _check_arguments(
     schema = info.input_schema(version)
     for child in mapped_workflow(call):
         check_child(report, child, at(place, "workflow"))
-    form = value.get("form")
-    if call.text.partition(":")[0] == "approval" and isinstance(form, dict) and templates.is_constant(form):
-        check_json_schema(report, form, at(place, "form"))
+    if call.text.partition(":")[0] == "approval":
+        check_approval(report, value, place)
     if open_places and _mentions(schema, CONDITIONAL):
         return
     known = templates.resolve(template, lambda _: None)
