@@ -18,11 +18,10 @@ from workflows.queries import relatives
 from workflows.queries.labels import step_label
 from workflows.queries.places import inside, title
 from workflows.queries.rows import AttemptView, AuditView, RunDetail, StepView
-from workflows.queries.runs import row_fields, summarise
+from workflows.queries.runs import UNDO_KEY, row_fields, summarise
 from workflows.queries.sentences import audit_sentence
 
 STEP_LIMIT = 1_000
-UNDO_KEY = "#undo"
 
 
 class Opener:
@@ -59,7 +58,7 @@ def run(run_id: uuid.UUID, *, reveal: bool = False) -> RunDetail | None:
         context=opener.open(found.context),
         tags=list(found.tags),
         steps=_step_views(found, steps, attempts, opener),
-        steps_total=summary.done + summary.open + summary.failed,
+        steps_total=summary.done + summary.undone + summary.open + summary.failed,
         audit_seq=_audit_seq(found.id),
         definition_id=definition.id,
     )

@@ -15,6 +15,7 @@ from audit.models import AuditEvent
 from workflows.models import Step
 from workflows.queries.labels import step_label
 from workflows.queries.places import inside, name_of, title
+from workflows.queries.runs import UNDO_KEY
 
 LIMIT = 500
 DEEPEST = 6
@@ -59,7 +60,7 @@ def _lines(event: AuditEvent, data: Mapping[str, Any], steps: Mapping[str, Step]
     told, before = data.get("path", ()), data.get("before", 0)
     for text in told[:before]:
         yield _noted(event.at, text)
-    if event.kind in ENDS and step is not None and step.kind not in NOT_SHOWN:
+    if event.kind in ENDS and step is not None and step.kind not in NOT_SHOWN and step.key != UNDO_KEY:
         yield _step(event, step)
     for text in told[before:]:
         yield _noted(event.at, text)

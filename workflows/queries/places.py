@@ -31,7 +31,9 @@ def name_of(key: str) -> str:
 
 def title(kind: str, name: str, function: str) -> str:
     """Return what people call a step: a compensation has the name of the step that it undoes."""
-    return f"undo of {name}" if kind == "undo" and function else name
+    if kind != "undo":
+        return name
+    return f"undo of {name}" if function else "start of the undo"
 
 
 def _marked(name: str, mark: str, block: str) -> str:

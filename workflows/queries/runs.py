@@ -19,6 +19,7 @@ COUNT_LIMIT = 10_000
 OPEN = ("ready", "running", "waiting", "held")
 # Deadlines, and what goes on behind a fork, are not what people call steps.
 UNCOUNTED = ("timer", "join")
+UNDO_KEY = "#undo"  # the step with which the undo of a run begins: it does nothing itself
 
 
 @dataclass(slots=True)
@@ -26,6 +27,7 @@ class StepSummary:
     """The steps of one run, as far as a list shows them."""
 
     done: int = 0
+    undone: int = 0
     open: int = 0
     failed: int = 0
     current: Step | None = None
@@ -107,15 +109,17 @@ def summarise(listed: list[Run]) -> dict[uuid.UUID, StepSummary]:
     """Count the steps of runs by what became of them, and find the one that each run is at; errors become readable."""
     ids = [run.id for run in listed]
     found: dict[uuid.UUID, StepSummary] = defaultdict(StepSummary)
-    counted = Step.objects.filter(run__in=ids).exclude(kind__in=UNCOUNTED)
-    for run_id, state, caught, count in (
-        counted.values_list("run", "state", "caught").annotate(n=Count("id")).order_by()
+    counted = Step.objects.filter(run__in=ids).exclude(kind__in=UNCOUNTED).exclude(key=UNDO_KEY, state="succeeded")
+    for run_id, state, caught, kind, count in (
+        counted.values_list("run", "state", "caught", "kind").annotate(n=Count("id")).order_by()
     ):
         summary = found[run_id]
         if state in OPEN:
             summary.open += count
         elif state == "failed" and not caught:
             summary.failed += count
+        elif kind == "undo" and state != "cancelled":
+            summary.undone += count
         elif state != "cancelled":
             summary.done += count
     at = Step.objects.filter(run__in=ids, state__in=[*OPEN, "failed"], caught=False).defer("input", "output")

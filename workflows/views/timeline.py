@@ -146,7 +146,7 @@ def build(run: Any, now: datetime, *, fold: bool = True) -> Timeline:
     if run.state == "failed":  # it rests until a person comes, maybe for days: that is not part of the picture
         now = max([run.created_at, *filter(None, (step.finished_at for step in run.steps))])
     end = ((run.finished_at or now) - run.created_at).total_seconds()
-    told = [step for step in run.steps if step.kind not in QUIET or step.state not in DONE]
+    told = [step for step in run.steps if step.state not in DONE or not _quiet(step)]
     steps = [step for index, step in enumerate(told) if index < MAX_ROWS or step.state not in DONE]
     bars = {step.id: list(_bars(step, run.created_at, now)) for step in steps}
     latest = max([end, 0.05, *(bar.end for row in bars.values() for bar in row)])
@@ -154,12 +154,17 @@ def build(run: Any, now: datetime, *, fold: bool = True) -> Timeline:
     scale = Scale(latest, busy, fold)
     return Timeline(
         rows=[_row(step, bars[step.id], scale) for step in steps],
-        left_out=run.steps_total - sum(step.kind not in QUIET for step in steps),
+        left_out=run.steps_total - sum(not _quiet(step) for step in steps),
         ticks=_ticks(scale),
         folds=[_fold(scale, *span) for span in scale.folds],
         seconds=latest,
         kinds=frozenset(bar.kind if bar.kind != "attempt" else bar.tone for row in bars.values() for bar in row),
     )
+
+
+def _quiet(step: Any) -> bool:
+    """Tell whether a step is worth a row only while it is open; an undo without a function only begins the undo."""
+    return step.kind in QUIET or (step.kind == "undo" and not step.function)
 
 
 def _bars(step: Any, origin: datetime, now: datetime) -> Iterable[Bar]:

@@ -39,7 +39,7 @@ def test_a_key_says_the_name_of_its_task(key: str, name: str) -> None:
 
 def test_a_compensation_is_told_from_the_step_that_it_undoes() -> None:
     assert title("undo", "flight", "cancel-flight:1.0.0") == "undo of flight"
-    assert title("undo", "undo", "") == "undo"
+    assert title("undo", "undo", "") == "start of the undo"
     assert title("call", "flight", "book-flight:1.0.0") == "flight"
 
 
