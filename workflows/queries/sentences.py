@@ -51,7 +51,7 @@ def audit_sentence(kind: str, data: Mapping[str, Any]) -> str:
 
 def _retrying(data: Mapping[str, Any]) -> str:
     return (
-        f"{data.get('name')} failed with {data.get('code')} (attempt {data.get('attempt')}); "
+        f"{_subject(data)} failed with {data.get('code')} (attempt {data.get('attempt')}); "
         f"next attempt in {data.get('retry_in')} s"
     )
 
@@ -59,8 +59,37 @@ def _retrying(data: Mapping[str, Any]) -> str:
 def _succeeded(data: Mapping[str, Any]) -> str:
     if data.get("kind") == "wait":
         return f"The timer {data.get('name')} was due"
+    if data.get("kind") == "undo" and not data.get("function"):
+        return "The undo began"
     attempt = data.get("attempt", 1)
-    return f"{data.get('name')} succeeded" + (f" at attempt {attempt}" if attempt > 1 else "")
+    return f"{_subject(data)} succeeded" + (f" at attempt {attempt}" if attempt > 1 else "")
+
+
+def _subject(data: Mapping[str, Any]) -> str:
+    """Return what the event is about: a compensation carries the name of the step that it undoes."""
+    return f"the undo of {data.get('name')}" if data.get("kind") == "undo" else str(data.get("name"))
+
+
+def _failed(data: Mapping[str, Any]) -> str:
+    if data.get("reason") == "undone":
+        return "Ended as failed: what it had done is undone"
+    if not data.get("step"):
+        return "Parked as a dead letter"
+    return f"Parked as a dead letter at {data['step']}: {data.get('code', data.get('error', 'fault'))}"
+
+
+def _cancelled(data: Mapping[str, Any]) -> str:
+    return "Ended: what it had done is undone" if data.get("reason") == "undone" else KINDS["run.cancelled"]
+
+
+def _undo_requested(data: Mapping[str, Any]) -> str:
+    count = data.get("recorded", 0)
+    return f"The undo of {count} step{'' if count == 1 else 's'} was requested"
+
+
+def _retried(data: Mapping[str, Any]) -> str:
+    steps = data.get("steps")
+    return f"Retried from {', '.join(steps)}" if steps else KINDS["run.retried"]
 
 
 def _started(data: Mapping[str, Any]) -> str:
@@ -77,16 +106,17 @@ def _answered(data: Mapping[str, Any]) -> str:
 
 _SENTENCES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "run.started": _started,
-    "run.failed": lambda data: f"Parked as a dead letter at {data.get('step')}: {data.get('code', data.get('error'))}",
+    "run.failed": _failed,
+    "run.cancelled": _cancelled,
     "run.unparked": lambda data: f"Goes on with {data.get('step')}: the run below it was repaired",
-    "run.undo_requested": lambda data: f"The undo of {data.get('recorded')} steps was requested",
+    "run.undo_requested": _undo_requested,
     "step.skipped": _skipped,
     "timer.fired": lambda data: f"{data.get('name')} was ended early; it would have waited until {data.get('due_at')}",
     "approval.answered": _answered,
-    "run.retried": lambda data: f"Retried from {', '.join(data.get('steps', []))}",
+    "run.retried": _retried,
     "step.succeeded": _succeeded,
     "step.retrying": _retrying,
-    "step.failed": lambda data: f"{data.get('name')} failed for good: {data.get('code', 'fault')}",
+    "step.failed": lambda data: f"{_subject(data)} failed for good: {data.get('code', 'fault')}",
     "run.waiting": lambda data: f"Waiting in {data.get('name')}",
     "connection.used": lambda data: f"The secret of {data.get('name')} was given to {data.get('step')}{_to(data)}",
     "event.received": lambda data: f"The event {data.get('type')} came in from {data.get('source')}",

@@ -3,9 +3,13 @@
 from typing import Any
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 
 from tests.support.engine import finished, start_workflow
+from tests.support.pages import person
 from workflows import operations, queries
+from workflows.queries.sentences import audit_sentence
 from workflows.views import timeline
 
 pytestmark = pytest.mark.usefixtures("handlers")
@@ -28,6 +32,24 @@ def undone(last: str) -> queries.RunDetail:
     return finished(start_workflow("of", {}))
 
 
+def sentences(run: queries.RunDetail) -> list[str]:
+    return [event.sentence for event in queries.audit(run.id)]
+
+
+@pytest.mark.parametrize("last", [RAISES, REFUSED])
+def test_the_audit_trail_of_an_undone_run_says_what_was_undone_and_nothing_of_none(last: str) -> None:
+    run = undone(last)
+    assert (run.state, run.reason, run.label) == ("failed", "undone", "undone")
+    told = sentences(run)
+    assert not [text for text in told if "None" in text]
+    assert told[-4:] == [
+        "The undo of 1 step was requested",
+        "The undo began",
+        "the undo of write succeeded",
+        "Ended as failed: what it had done is undone",
+    ]
+
+
 @pytest.mark.parametrize("last", [RAISES, REFUSED])
 def test_undos_are_not_counted_as_steps_that_are_done(last: str) -> None:
     run = undone(last)
@@ -35,3 +57,20 @@ def test_undos_are_not_counted_as_steps_that_are_done(last: str) -> None:
     assert [line.name for line in queries.path(run.id).lines if line.sign == "undone"] == ["undo of write"]
     drawn: Any = timeline.build(run, run.created_at)
     assert [row.step.title for row in drawn.rows if row.step.kind == "undo"] == ["undo of write"]
+
+
+def test_the_page_of_an_undone_run_offers_no_retry_and_promises_none() -> None:
+    run = undone(RAISES)
+    client = Client(headers={"host": "localhost"})
+    client.force_login(person("Operator"))
+    page = client.get(reverse("run", args=[run.id])).content.decode()
+    assert "what it had done is undone" in page
+    assert "will not be repeated" not in page
+    assert 'data-dialog="dialog-retry"' not in page
+    assert "Needs attention" not in client.get(reverse("overview")).content.decode()
+
+
+def test_a_retry_without_failed_steps_and_a_requested_undo_are_told_in_whole_sentences() -> None:
+    assert audit_sentence("run.retried", {"steps": []}) == "The run was retried from the failed step."
+    assert audit_sentence("run.undo_requested", {"recorded": 2}) == "The undo of 2 steps was requested"
+    assert audit_sentence("run.cancelled", {"reason": "undone"}) == "Ended: what it had done is undone"
