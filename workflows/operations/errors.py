@@ -52,8 +52,13 @@ class DefinitionInvalid(OperationError):
     """The document has problems and cannot be saved or published."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__(f"The document has {len(problems)} problem{'s' if len(problems) > 1 else ''}.")
         self.problems = list(problems)
+        super().__init__(f"{self.message} {'; '.join(map(str, problems))}")
+
+    @property
+    def message(self) -> str:
+        """Return how many there are, for those who show the list itself."""
+        return f"The document has {len(self.problems)} problem{'s' if len(self.problems) > 1 else ''}."
 
 
 class TooDeep(OperationError):

@@ -90,7 +90,7 @@ def test_every_make_target_that_is_named_exists() -> None:
 def test_every_management_command_that_is_named_exists_and_takes_these_arguments() -> None:
     for block in blocks("bash"):
         for line in re.findall(r"manage\.py ((?:.|\\\n)*?)\)?$", block.text.replace("\\\n", " "), re.MULTILINE):
-            name, *arguments = shlex.split(line)
+            name, *arguments = shlex.split(line.partition(" <")[0])
             parser = load_command_class(get_commands()[name], name).create_parser("manage.py", name)
             try:
                 parser.parse_args(arguments)
