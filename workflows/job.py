@@ -110,9 +110,8 @@ def load(held: Claimed) -> Job:
     )
 
 
-def follow(job: Job, held: Claimed, step_input: Any, result: Advance | None) -> Job:
+def follow(job: Job, held: Claimed, step_input: Any, result: Advance | None, context: Any) -> Job:
     """Return the job of the next step of the same run, which the checkpoint leased to this worker."""
-    context = job.context if result is None else result.context
     return Job(
         held=held,
         program=job.program,

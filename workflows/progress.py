@@ -302,7 +302,7 @@ def _parked(
         cursor=job.cursor,
         links=trail.links(job, lessee, [step_event] if already else [step_event, run_event]),
         attempt=attempt,
-        run=_context_write(job, context) if already else run,
+        run=_context_write(context) if already else run,
         rest=following.PARKED,
     )
 
@@ -319,7 +319,7 @@ def _rested(
     context = _changed_context(job, job.context)
     links = trail.links(job, lessee, events)
     alone = job.held.branch_parent is None and not job.held.stopped
-    run = _run_write(job, "waiting", reason, context) if alone else _context_write(job, context)
+    run = _run_write(job, "waiting", reason, context) if alone else _context_write(context)
     return Progress(step=step, cursor=job.cursor, links=links, attempt=attempt, run=run, rest=reason)
 
 
@@ -342,7 +342,7 @@ def _run_after(
         events.append(("run.failed", {"reason": DEAD_LETTER, "step": lead.key if lead else "", "error": error["code"]}))
         return RunWrite(state="failed", reason=DEAD_LETTER, error=told, context=context)
     if job.held.stopped or job.held.branch_parent is not None:
-        return _context_write(job, context)
+        return _context_write(context)
     if found.rest and found.rest not in (following.FORK, following.PARKED):
         return _run_write(job, "waiting", found.rest, context)
     undoing = found.lead is not None and found.lead.kind == "undo"
@@ -356,11 +356,9 @@ def _run_write(job: Job, state: str, reason: str, context: Any) -> RunWrite | No
     return RunWrite(state=state, reason=reason, context=context)
 
 
-def _context_write(job: Job, context: Any) -> RunWrite | None:
-    """Write nothing but an export; made from a context that another branch changed meanwhile, it is made again."""
-    if context is UNCHANGED:
-        return None
-    return RunWrite(keep=True, context=context, seen_context=job.stored_context)
+def _context_write(context: Any) -> RunWrite | None:
+    """Write nothing but an export."""
+    return None if context is UNCHANGED else RunWrite(keep=True, context=context)
 
 
 def _changed_context(job: Job, context: Any) -> Any:

@@ -1,13 +1,14 @@
 """Record the end of a step: what the engine said, what it means for other branches and runs, in one commit."""
 
 import time
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 
 from actions.errors import Failure
-from workflows import checkpoint, claim, closing, compensating, crossing, cutting, progress, settling, wake
-from workflows.checkpoint import Progress, RunWrite, Written
+from workflows import checkpoint, claim, closing, compensating, crossing, cutting, payloads, progress, settling, wake
+from workflows.checkpoint import UNCHANGED, Progress, RunWrite, Written
 from workflows.claim import Claimed
 from workflows.engine.messages import Advance, Continue, Park
 from workflows.execution import LeaseLost
@@ -56,6 +57,7 @@ def failed(job: Job, happened: Happened, result: Advance, lessee: Lessee) -> Job
 
 def write(job: Job, wanted: Progress, result: Advance | None, lessee: Lessee) -> Job | None:
     """Write a checkpoint and return the job that follows it under the same lease. Raises Moved, LeaseLost, Over."""
+    _note_what_was_seen(job, wanted.run)
     if _alone(job, wanted, result):
         written = _checkpoint(job, wanted)
     else:
@@ -66,7 +68,8 @@ def write(job: Job, wanted: Progress, result: Advance | None, lessee: Lessee) ->
     following = next((step for step in wanted.next if step.worker is not None), None)
     if following is None:
         return None
-    return follow(job, checkpoint.held_after(job.held, wanted, following, written), following.input, result)
+    held = checkpoint.held_after(job.held, wanted, following, written)
+    return follow(job, held, following.input, result, _context(job, wanted, result, written))
 
 
 def park(held: Claimed, failure: Failure, reason: str, lessee: Lessee) -> None:
@@ -100,6 +103,25 @@ def reloaded(held: Claimed) -> Claimed:
     if again is None:
         raise LeaseLost
     return again
+
+
+def _note_what_was_seen(job: Job, run: RunWrite | None) -> None:
+    """An export is made again if another branch changed meanwhile what it was made from.
+
+    The branch around a fork moves on while others are open by a deadline, or behind the one that decided.
+    """
+    beside = job.held.branch_parent is not None or job.held.kind in ("timer", "join")
+    if run is not None and run.context is not UNCHANGED and beside:
+        run.seen_context = job.stored_context
+
+
+def _context(job: Job, wanted: Progress, result: Advance | None, written: Written) -> Any:
+    """Return the context for the next step: what another branch exported meanwhile is seen by it."""
+    own = job.context if result is None else result.context
+    exported = wanted.run is not None and wanted.run.context is not UNCHANGED
+    if exported or written.context is UNCHANGED or written.context == job.held.context:
+        return own
+    return payloads.resolve(written.context, payloads.load(job.held.run, [written.context]))
 
 
 def _alone(job: Job, wanted: Progress, result: Advance | None) -> bool:

@@ -581,3 +581,90 @@ def test_a_fork_that_is_passed_over_is_not_asked_for_what_failed_in_its_branches
     operations.skip(run_id, join.key, [], **WHY)
     assert finished(run_id).state == "succeeded"
     assert_sound(run_id)
+
+
+DEADLINE = """
+do:
+  - guarded:
+      try:
+        - block:
+            timeout: {after: {hours: 1}}
+            do:
+              - both:
+                  fork:
+                    branches:
+                      - left: {call: approval, with: {title: "Ok?"}}
+                      - right:
+                          do:
+                            - say: {call: test-echo, with: {value: 2}, export: {as: "${ $context + {right: 2} }"}}
+                            - ask: {call: approval, with: {title: "Ok?"}}
+      catch: {do: [{late: {set: {v: 1}, export: {as: "${ $context + {late: true} }"}, then: %s}}]}
+  - rest: {call: approval, with: {title: "Ok?"}}
+"""
+
+
+@pytest.mark.parametrize("then", ["continue", "end"])
+def test_a_deadline_around_a_fork_keeps_what_a_branch_exports_at_that_moment(
+    then: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = begun(DEADLINE % then)
+    work_on("guarded").done()
+    turn = before_checkpoint("block", monkeypatch)
+    timer = work_on("block")
+    turn.reached()
+    work_on("right").done()
+    turn.go()
+    timer.done()
+    assert Run.objects.get(pk=run_id).context == {"right": 2, "late": True}
+
+
+def test_a_branch_that_is_parked_keeps_what_another_exports_at_that_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    run_id = begun("""
+do:
+  - both:
+      fork:
+        branches:
+          - left:
+              do:
+                - say: {set: {v: 1}, export: {as: "${ $context + {left: 1} }"}}
+                - bad: {raise: {error: {type: "urn:x", status: 500}}}
+          - right: {call: test-echo, with: {value: 2}, export: {as: "${ $context + {right: 2} }"}}
+""")
+    work_on("both").done()
+    turn = before_checkpoint("left", monkeypatch)
+    left = work_on("left")
+    turn.reached()
+    work_on("right").done()
+    turn.go()
+    left.done()
+    assert state(run_id) == "failed"
+    assert Run.objects.get(pk=run_id).context == {"left": 1, "right": 2}
+
+
+def test_the_next_step_of_a_branch_sees_what_another_exported_also_under_the_same_lease(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run_id = begun("""
+do:
+  - both:
+      fork:
+        branches:
+          - left:
+              do:
+                - one: {call: test-echo, with: {value: 1}}
+                - two: {call: test-echo, with: {value: 2}}
+                - three: {call: test-echo, with: {value: "${ $context }"}}
+          - right: {call: test-echo, with: {value: 1}, export: {as: '${ $context + {right: ("x" * 5000)} }'}}
+""")
+    work_on("both").done()
+    turn = before_checkpoint("left", monkeypatch)
+    left = work_on("left")
+    turn.reached()
+    work_on("right").done()
+    turn.go()
+    left.done()
+    three = Step.objects.get(run=run_id, name="three")
+    assert (three.state, three.claim) == ("succeeded", 1)
+    done = finished(run_id)
+    assert done.state == "succeeded"
+    assert done.output[0] == {"right": "x" * 5000}

@@ -157,10 +157,11 @@ def guard(shape: "Shape") -> str:
     """Return the guard with the step and the branch, which every checkpoint writes."""
     text = _GUARD
     locks = ["r"] if shape.run or shape.listens else []
-    columns, joins, conditions = "", "", ""
+    columns, joins, conditions = ", r.context AS run_context" if shape.shared else "", "", ""
     if shape.closed:
         locks.append("p")
-        columns, joins = ", p.id AS parent, p.open AS parent_open", " JOIN branch p ON p.id = b.parent_id"
+        columns += ", p.id AS parent, p.open AS parent_open"
+        joins = " JOIN branch p ON p.id = b.parent_id"
     if shape.not_last:
         conditions += " AND p.open > 1"
     if shape.listens:

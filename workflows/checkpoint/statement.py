@@ -5,10 +5,11 @@ or the run ended, and then nothing at all is written. No CTE may omit `g`; no ro
 Locks are taken in the order run, parent branch, branch, step; the run only where it is written.
 """
 
+import json
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import transaction
 
@@ -21,10 +22,14 @@ from workflows.sql import Statement
 
 
 class Written(NamedTuple):
-    """The database's time of a checkpoint, and the run's state as other branches had left it."""
+    """The database's time of a checkpoint, and the run's state as other branches had left it.
+
+    `context` is the run's as stored, where another branch may have exported: UNCHANGED in a run's only branch.
+    """
 
     now: datetime
     run_state: str
+    context: Any = parts.UNCHANGED
 
 
 class Shape(NamedTuple):
@@ -32,6 +37,7 @@ class Shape(NamedTuple):
 
     run: bool
     context: bool
+    shared: bool
     listens: bool
     closed: bool
     not_last: bool
@@ -54,12 +60,14 @@ def write(held: Claimed, progress: Progress, lease_seconds: float) -> Written | 
     """Record `progress` for the held step; None when nothing was written. Raises CursorTooLarge."""
     packer = Packer(held.run)
     values = values_of(held, progress, packer, lease_seconds)
-    rows = _statement(_shape(progress, len(packer.payloads))).rows(values)
+    shape = _shape(held, progress, len(packer.payloads))
+    rows = _statement(shape).rows(values)
     if not rows:
         return None
     if packer.payloads:
         transaction.on_commit(packer.kept)
-    return Written(*rows[0])
+    now, run_state, *shared = rows[0]
+    return Written(now, run_state, json.loads(shared[0]) if shared else parts.UNCHANGED)
 
 
 def held_after(held: Claimed, progress: Progress, following: NextStep, written: Written) -> Claimed:
@@ -88,17 +96,19 @@ def held_after(held: Claimed, progress: Progress, following: NextStep, written: 
         cursor=progress.cursor,
         audit_seq=last.seq,
         audit_head=last.hash,
+        context=parts.UNCHANGED if run and run.context is not parts.UNCHANGED else written.context,
         run_state=run.state if run else written.run_state,
         run_reason=run.reason if run else held.run_reason,
         now=written.now,
     )
 
 
-def _shape(progress: Progress, payloads: int) -> Shape:
+def _shape(held: Claimed, progress: Progress, payloads: int) -> Shape:
     run, closed = progress.run, progress.closed
     return Shape(
         run=run is not None,
         context=run is not None and run.seen_context is not parts.UNCHANGED,
+        shared=held.branch_parent is not None and any(step.worker is not None for step in progress.next),
         listens=progress.listens,
         closed=closed is not None,
         not_last=closed is not None and closed.not_last,
@@ -129,4 +139,5 @@ def _statement(shape: Shape) -> Statement:
         (shape.payloads, parts.PAYLOAD),
     ):
         text += [part.replace("{i}", str(i)) for i in range(count)]
-    return Statement("".join(text) + "\nSELECT clock_timestamp(), g.run_state FROM g")
+    shared = ", g.run_context" if shape.shared else ""
+    return Statement("".join(text) + f"\nSELECT clock_timestamp(), g.run_state{shared} FROM g")
