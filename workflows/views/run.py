@@ -12,11 +12,13 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from workflows import queries
+from workflows.approvals import person_of
 from workflows.queries import RunDetail
 from workflows.views import live, timeline, wording
 from workflows.views.commands import COMMANDS, Command
 from workflows.views.guard import needs
 from workflows.views.permissions import may
+from workflows.views.rests import rests
 from workflows.views.runs import is_fragment
 
 TABS = {"timeline": "Timeline", "path": "Path", "io": "Input and output", "logs": "Logs", "audit": "Audit"}
@@ -85,6 +87,7 @@ def _build(request: HttpRequest, found: RunDetail) -> live.Live:
         "raw": {part: reverse("run-raw", args=[found.id, part]) for part in RAW},
         "offered": _offered(request, found),
         "start_again": reverse(f"{found.kind}-start", args=[found.name]) + f"?from={found.id}",
+        **_rests(request, found),
         **_contents(request, found, view),
         **_about(found, step),
     }
@@ -107,6 +110,13 @@ def _contents(request: HttpRequest, found: RunDetail, view: str) -> dict[str, An
     if view == "logs":
         return {"logs": [(step, each) for step in found.steps for each in step.attempts if each.log]}
     return {}
+
+
+def _rests(request: HttpRequest, found: RunDetail) -> dict[str, Any]:
+    """Return the questions and events that the run waits for; `told`: they say what its own sentence would say."""
+    person = person_of(request.user) if may(request, "workflows.answer_approval") else None
+    shown = rests(found, person)
+    return {"rests": shown, "told": bool(shown) and found.reason in ("person", "event")}
 
 
 def _permitted(request: HttpRequest) -> list[Command]:

@@ -18,6 +18,7 @@ from workflows.operations import EventInvalid
 from workflows.views.answers import see_other
 from workflows.views.guard import needs
 from workflows.views.permissions import actor
+from workflows.views.rests import types
 from workflows.views.run import find
 from workflows.views.run_commands import NO_REASON, posted_reason
 
@@ -37,7 +38,7 @@ class Typed:
 def send_event(request: HttpRequest, run_id: UUID) -> HttpResponse:
     """Ask for the type and the data, then put the event into the mailbox of the run."""
     if request.method == "GET":
-        return _show(request, run_id, Typed(str(uuid7()), request.GET.get("type", "")))
+        return _show(request, run_id, Typed(str(uuid7()), request.GET.get("type") or _awaited(run_id)))
     typed = Typed(*(request.POST.get(name, "").replace("\x00", "") for name in ("id", "type", "data", "reason")))
     problems: list[str] = [] if posted_reason(request) else [NO_REASON]
     data: Any = None
@@ -72,6 +73,11 @@ def _send(request: HttpRequest, run_id: UUID, typed: Typed, data: Any) -> HttpRe
     return see_other(reverse("run", args=[run_id]))
 
 
+def _awaited(run_id: UUID) -> str:
+    """Return the first type that the run listens for, empty when it does not say one."""
+    return next(iter(types(find(run_id))), "")
+
+
 def _show(request: HttpRequest, run_id: UUID, typed: Typed, problems: list[str] | None = None) -> HttpResponse:
     run = find(run_id)
     context = {
@@ -79,6 +85,7 @@ def _show(request: HttpRequest, run_id: UUID, typed: Typed, problems: list[str] 
         "typed": typed,
         "problems": problems or [],
         "refusal": run.can_send,
+        "types": types(run),
         "back": reverse("run", args=[run_id]),
     }
     return render(request, "runs/send_event.html", context, status=422 if problems else 200)

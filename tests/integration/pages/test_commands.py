@@ -293,3 +293,31 @@ def test_the_path_shows_cases_iterations_and_what_was_skipped_or_caught(reader: 
     assert places == sorted(places)
     assert f"step={step.id}" in page
     assert "iteration 3 of loop" in page
+
+
+# --- what a run waits for -------------------------------------------------------------------------------------------
+def test_the_page_of_a_run_asks_its_question_and_lets_those_answer_who_are_asked(reader: Reader) -> None:
+    step = approval(rows.run("waiting", "person"), assignees={"groups": ["Operator"]})
+    page = text(reader(), f"/runs/{step.run_id}/")
+    head = page[page.index('id="head"') : page.index('id="view"')]
+    for words in ("Raise the limit?", "group Operator", f'href="/approvals/{step.run_id}/{step.id}/"', "Answer"):
+        assert words in head
+    assert "Waiting for a person (ask)" not in head
+    for other in ("Viewer", "Admin"):  # one may not answer at all, the other is not asked
+        page = text(reader(other), f"/runs/{step.run_id}/")
+        assert "Raise the limit?" in page
+        assert f"/approvals/{step.run_id}" not in page
+
+
+def test_the_page_of_a_run_names_the_events_it_listens_for_and_offers_to_send_one(reader: Reader) -> None:
+    run = rows.run("waiting", "event")
+    step = rows.step(run, "paid", "waiting", "listen")
+    Subscription.objects.create(step=step, index=0, type="com.example.paid", source="/shop")
+    Subscription.objects.create(step=step, index=1, type="com.example.refused")
+    page = text(reader(), f"/runs/{run.id}/")
+    for words in ("com.example.paid", "/shop", "com.example.refused", f"/runs/{run.id}/event/?type=com.example.paid"):
+        assert words in page
+    assert "?type=" not in text(reader("Viewer"), f"/runs/{run.id}/")
+    form = text(reader(), f"/runs/{run.id}/event/")
+    assert 'value="com.example.paid" maxlength' in form
+    assert '<option value="com.example.refused">' in form
