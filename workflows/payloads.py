@@ -14,7 +14,8 @@ from workflows.models import Payload
 INLINE_BYTES = 4_096
 REFERENCE = "$payload"
 _REMEMBERED = 1_024
-_digests: "OrderedDict[int, tuple[Any, str]]" = OrderedDict()  # large values by identity: nobody changes them
+_REMEMBERED_BYTES = 64 << 20  # of JSON text, so that a worker does not grow by what it has seen
+_digests: "OrderedDict[int, tuple[Any, str, int]]" = OrderedDict()  # large values by identity: nobody changes them
 _stored: "OrderedDict[tuple[uuid.UUID, str], None]" = OrderedDict()  # what this process has seen committed
 
 
@@ -59,7 +60,7 @@ class Packer:
 
     def _refer(self, value: Any, text: str) -> dict[str, str]:
         digest = hashlib.sha256(text.encode()).hexdigest()
-        _remember(_digests, id(value), (value, digest))
+        _remember_value(value, digest, len(text))
         if (self.run, digest) not in _stored:
             self.payloads[digest] = text
         return {REFERENCE: digest}
@@ -76,6 +77,13 @@ def _remember(memory: "OrderedDict[Any, Any]", key: Any, value: Any) -> None:
     memory.move_to_end(key)
     if len(memory) > _REMEMBERED:
         memory.popitem(last=False)
+
+
+def _remember_value(value: Any, digest: str, size: int) -> None:
+    _remember(_digests, id(value), (value, digest, size))
+    total = sum(known[2] for known in _digests.values())
+    while total > _REMEMBERED_BYTES:
+        total -= _digests.popitem(last=False)[1][2]
 
 
 def map_cells(cursor: Mapping[str, Any], change: Callable[[Any], Any]) -> dict[str, Any]:

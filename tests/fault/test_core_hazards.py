@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from tests.support.documents import publish
 from tests.support.engine import finished, start_workflow, state, work_until_idle
 from tests.support.interleaving import Doing, before_checkpoint, let_all_go, work_on
 from tests.support.soundness import assert_sound
-from workflows import checkpoint, operations, wake
+from workflows import checkpoint, operations, payloads, wake
 from workflows.models import Branch, Run, Step, Subscription, Undo
 from workflows.payloads import Packer
 
@@ -668,3 +669,13 @@ do:
     done = finished(run_id)
     assert done.state == "succeeded"
     assert done.output[0] == {"right": "x" * 5000}
+
+
+def test_a_worker_does_not_keep_all_the_large_values_that_it_has_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(payloads, "_REMEMBERED_BYTES", 100_000)
+    monkeypatch.setattr(payloads, "_digests", OrderedDict())
+    values = [str(number) * 20_000 for number in range(10)]
+    for value in values:
+        Packer().pack(value)
+    kept = [known[0] for known in payloads._digests.values()]
+    assert kept == values[-4:]  # the newest ones that fit
