@@ -105,6 +105,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "axes.middleware.AxesMiddleware",
+    "dotdo_site.lib.nul.RefuseNul",
 ]
 ROOT_URLCONF = "dotdo_site.urls"
 WSGI_APPLICATION = "dotdo_site.wsgi.application"

@@ -1,15 +1,16 @@
 """Actions and workflows: read, save drafts, publish versions."""
 
+import re
 from typing import Any, ClassVar
 
-from django.shortcuts import get_object_or_404
+from django.http import Http404
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from actions import publishing
-from actions.models import ActionVersion
+from actions.models import SEMVER, ActionVersion
 from dotdo_site.access.api import ApiView, Need
 from dotdo_site.access.authentication import actor
 from dotdo_site.lib import rest
@@ -116,7 +117,7 @@ class ActionPublication(ApiView):
     def post(self, request: Request, name: str, version: str) -> Response:
         """Publish the draft."""
         reason = rest.body(request, PublicationBody)["reason"]
-        draft = get_object_or_404(ActionVersion, action__name=name, version=version)
+        draft = _named(ActionVersion, "action", name, version)
         return Response(Version(publishing.publish(draft, actor=actor(request), reason=reason)).data)
 
 
@@ -204,9 +205,18 @@ class WorkflowPublication(ApiView):
     )
     def post(self, request: Request, name: str, version: str) -> Response:
         """Publish the draft."""
-        draft = get_object_or_404(WorkflowVersion, workflow__name=name, version=version)
+        draft = _named(WorkflowVersion, "workflow", name, version)
         return Response(Version(operations.publish_workflow(draft.id, actor=actor(request))).data)
 
 
 def _created(draft: Any, view: str, name: str) -> Response:
     return Response(Version(draft).data, status=201, headers={"Location": reverse(view, args=[name])})
+
+
+def _named(model: Any, kind: str, name: str, version: str) -> Any:
+    """Return a version, draft or not. Raises Http404, also for what no version can be called."""
+    rows = model.objects.filter(**{f"{kind}__name": name, "version": version})
+    found = rows.first() if re.fullmatch(SEMVER, version) else None
+    if found is None:
+        raise Http404(f"There is no version {version} of the {kind} {name}.")
+    return found

@@ -4,6 +4,7 @@ A signature is checked over the bytes as they came, before anything is parsed. W
 message id, so a message that comes again has no second effect.
 """
 
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from django.db import transaction
 
 from actions import sealing, secrets
 from actions.errors import ActionError
+from actions.models import NAME
 from audit.recording import record
 from dotdo_site.lib.ids import uuid7
 from dotdo_site.lib.strict_json import BadJSON
@@ -76,7 +78,7 @@ def receive_signed(name: str, incoming: Incoming) -> Accepted:
 
     Raises SignatureRefused, BadJSON, and the errors of what it starts or delivers.
     """
-    endpoint = Endpoint.objects.select_related("connection", "workflow").filter(name=name).first()
+    endpoint = _endpoint(name)
     verified = _verified(endpoint, incoming)
     if endpoint is None:
         raise SignatureRefused
@@ -89,6 +91,13 @@ def receive_signed(name: str, incoming: Incoming) -> Accepted:
         status = 400 if isinstance(error, BadJSON) else 404 if isinstance(error, UnknownDefinition) else 422
         log(endpoint, incoming, "refused", status, reason=str(error))
         raise
+
+
+def _endpoint(name: str) -> Endpoint | None:
+    """Return the endpoint of this name; what cannot be a name never reaches the database, which takes no NUL."""
+    if not re.fullmatch(NAME, name):
+        return None
+    return Endpoint.objects.select_related("connection", "workflow").filter(name=name).first()
 
 
 def _verified(endpoint: Endpoint | None, incoming: Incoming) -> bool:
