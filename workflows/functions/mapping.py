@@ -18,18 +18,20 @@ from workflows.functions.children import CANCELLED, Error, ItemInvalid, Parent, 
 from workflows.functions.rest import Rest
 from workflows.job import Job
 from workflows.models import Payload, Run, WorkflowVersion
-from workflows.operations import family
 from workflows.sql import Statement
 
 MOST = 100_000
 CONCURRENCY = 10
 BATCH = 100  # runs that one transaction starts
 COLLECT = "collect"
-# Each count reads an index of its own: the last child, the open ones, the first cancelled one.
+ENDED = (*states.RUN_FINAL, "failed")
+# Each count reads an index of its own: the last child, the open ones, the first cancelled one. A failed child ends a
+# map; where errors are collected it is a dead letter of its own, and its place is given to the next.
 _STATE = Statement(
     """
     SELECT (SELECT max(parent_index) FROM run WHERE parent_step = :step),
-        (SELECT count(*) FROM run WHERE parent_step = :step AND state NOT IN ('succeeded', 'cancelled'))
+        (SELECT count(*) FROM run WHERE parent_step = :step AND state NOT IN ('succeeded', 'cancelled')
+            AND state IN ('pending', 'running', 'waiting', 'suspended'))
     """
 )
 _SIZE = Statement(
@@ -50,8 +52,9 @@ def map_items(job: Job) -> Any:
     if len(items) > MOST:
         message = f"items: {len(items):,} are given; one map starts {MOST:,} runs at most"
         raise ActionError("too_many_children", message, retryable=False)
-    _settle_failed(job, collects=collects)
-    last, still_open = _STATE.rows({"step": job.held.step})[0]
+    if not collects:
+        _fail_with_child(job)
+    last, still_open = _still_open(job.held.step)
     begun = 0 if last is None else last + 1
     room = max(0, job.input.get("maxConcurrency", CONCURRENCY) - still_open)
     if begun < len(items) and room:
@@ -67,14 +70,16 @@ def map_items(job: Job) -> Any:
     return _outputs(job, len(items))
 
 
-def _settle_failed(job: Job, *, collects: bool) -> None:
-    """Close what failed when errors are collected, otherwise fail with the first child that did."""
+def _still_open(step: uuid.UUID) -> tuple[int | None, int]:
+    """Return the index of the last child, if there is one, and how many have neither ended nor failed."""
+    last, still_open = _STATE.rows({"step": step})[0]
+    return last, still_open
+
+
+def _fail_with_child(job: Job) -> None:
+    """Fail with the first child that did. Raises ActionError."""
     children = Run.objects.filter(parent_step=job.held.step)
     failed = children.exclude(state__in=states.RUN_FINAL).filter(state="failed").order_by("parent_index")
-    if collects:
-        ids = list(failed.values_list("pk", flat=True))
-        family.close(ids, actor=f"run:{job.held.run}", reason="The map that started it has collected its error.")
-        return
     child = failed.first() or children.filter(state="cancelled").first()
     if child is not None:
         raise failure(child)
@@ -115,12 +120,17 @@ def _start_some(starter: Parent, items: Sequence[Any], begun: int, room: int, *,
     return begun, started
 
 
-def _outputs(job: Job, count: int) -> list[Any]:
-    """Return the outputs, or errors, of all children in the order of the items."""
+def _outputs(job: Job, count: int) -> Any:
+    """Return the outputs, or errors, of all children in the order of the items.
+
+    A collected child that a person takes up again at this very moment is waited for.
+    """
     size = _SIZE.rows({"step": job.held.step})[0][0]
     if size > MAX_BYTES:
         raise _too_large(count, f"are {size:,} bytes long; {MAX_BYTES:,} are allowed")
     rows = list(Run.objects.filter(parent_step=job.held.step).order_by("parent_index"))
+    if any(row.state not in ENDED for row in rows):
+        return Rest("child")
     found = _payloads(rows)
     outputs: list[Any] = [None] * count
     for row in rows:

@@ -85,9 +85,9 @@ class Run(models.Model):
             # search by business key
             models.Index(fields=["key"], name="run_by_key", condition=~Q(key="")),
             GinIndex(fields=["tags"], name="run_by_tag"),
-            # the children of a step that have not ended
+            # the children of a step that have not ended, those that failed apart
             models.Index(
-                fields=["parent_step"],
+                fields=["parent_step", "state"],
                 name="run_open_child",
                 condition=Q(parent_step__isnull=False) & ~Q(state__in=states.RUN_FINAL),
             ),

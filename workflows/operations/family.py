@@ -12,11 +12,6 @@ def cancel_open(steps: Sequence[uuid.UUID], *, actor: str, reason: str) -> list[
 
     In the transaction that holds the run of the steps: runs are locked from the top down.
     """
-    return close(open_children(steps), actor=actor, reason=reason)
-
-
-def close(runs: Sequence[uuid.UUID], *, actor: str, reason: str) -> list[uuid.UUID]:
-    """Cancel these runs, and all that is open below; return which."""
-    members = lock_trees(runs)
+    members = lock_trees(open_children(steps))
     end(members, actor, reason)
     return [member.run.id for member in members]

@@ -12,6 +12,7 @@ from django.db import connections
 from tests.support.documents import publish
 from tests.support.engine import finished, shown, start_workflow, work_until_idle
 from workflows import operations, queries, worker
+from workflows.functions import mapping
 from workflows.models import Run, Step
 
 pytestmark = pytest.mark.usefixtures("handlers")
@@ -123,6 +124,10 @@ def test_a_workflow_that_starts_itself_ends_at_the_limit() -> None:
     assert "32 are allowed" in deepest.error["detail"]
 
 
+def two_files(folder: Path) -> list[dict[str, str]]:
+    return [{"file": str(folder / str(n))} for n in range(2)]
+
+
 def mapped(more: str = "", name: str = "child", items: str = "'${ .items }'") -> str:
     return f"do: [{{each: {{call: map, with: {{items: {items}, workflow: {{name: {name}}}{more}}}}}}}]"
 
@@ -189,7 +194,60 @@ def test_a_map_that_collects_puts_errors_in_the_place_of_outputs() -> None:
     assert unfit["error"]["type"].endswith("/validation")
     assert "item 2 does not fit child" in unfit["error"]["detail"]
     assert "item 4" in last["error"]["detail"]
-    assert [child.state for child in children(detail.id)] == ["succeeded", "cancelled", "succeeded"]
+    assert [child.state for child in children(detail.id)] == ["succeeded", "failed", "succeeded"]
+
+
+def test_a_collected_child_stays_a_dead_letter_and_its_repair_changes_nothing_above(tmp_path: Path) -> None:
+    publish("child", "do: [{call: {call: test-outside, with: {file: '${ .file }', fail: 4}}}]")
+    collected = mapped(", onError: collect, maxConcurrency: 1")
+    detail = run(f"{collected[:-1]}, {{then: {{set: '${{ map(.error.title) }}'}}}}]", {"items": two_files(tmp_path)})
+    assert (detail.state, detail.output) == ("succeeded", ["unavailable", "unavailable"])
+    first, second = children(detail.id)
+    assert [shown(child.pk).label for child in (first, second)] == ["dead_letter"] * 2
+    events = [event.kind for event in queries.audit(detail.id)]
+    operations.retry(first.pk, actor="user:ann", reason="up again")
+    work_until_idle()
+    assert [child.state for child in children(detail.id)] == ["succeeded", "failed"]
+    after = shown(detail.id)
+    assert (after.state, after.output, [event.kind for event in queries.audit(detail.id)]) == (
+        "succeeded", ["unavailable", "unavailable"], events)  # fmt: skip
+
+
+def test_a_collected_child_that_is_repaired_before_the_map_has_ended_gives_its_output(tmp_path: Path) -> None:
+    publish("child", "do: [{s: {switch: [{naps: {when: .nap, then: nap}}, {good: {then: call}}]}}, "
+                     "{call: {call: test-outside, with: {file: '${ .file }', fail: 4}, then: end}}, "
+                     "{nap: {wait: {days: 1}}}]")  # fmt: skip
+    items = [{"file": str(tmp_path / "calls")}, {"nap": True}, {"nap": True}]
+    detail = run(mapped(", onError: collect, maxConcurrency: 2"), {"items": items})
+    failed, *napping = children(detail.id)
+    assert (detail.state, failed.state, len(napping)) == ("waiting", "failed", 2)  # its place was given to another
+    operations.retry(failed.pk, actor="user:ann", reason="up again")
+    work_until_idle()
+    for child in napping:
+        step = Step.objects.get(run=child.pk, state="ready", kind="wait")
+        operations.fire_timer(child.pk, step.key, actor="user:ann", reason="go on")
+    again = finished(detail.id)
+    assert (again.state, again.output[0]) == ("succeeded", {"attempt": 5})
+
+
+def test_a_map_whose_collected_child_is_taken_up_while_it_ends_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish("child", "do: [{call: {call: test-outside, with: {file: '${ .file }', fail: 4}}}]")
+    counted = mapping._still_open
+
+    def retried_behind_the_count(step: uuid.UUID) -> tuple[int | None, int]:
+        found = counted(step)
+        failed = Run.objects.filter(parent_step=step, state="failed").first()
+        if failed is not None:
+            Run.objects.filter(pk=failed.pk).update(state="running")
+            left.append(failed.pk)
+        return found
+
+    left: list[uuid.UUID] = []
+    monkeypatch.setattr(mapping, "_still_open", retried_behind_the_count)
+    detail = run(mapped(", onError: collect"), {"items": [{"file": str(tmp_path / "calls")}]})
+    assert (detail.state, detail.reason, len(left)) == ("waiting", "child", 1)
 
 
 def test_an_item_that_does_not_fit_is_found_before_anything_has_begun() -> None:
