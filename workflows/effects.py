@@ -9,16 +9,17 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Q
+
 from dotdo_site.lib import canonical
 from workflows import payloads
-from workflows.engine.frames import place
+from workflows.engine.frames import ATTEMPT
 from workflows.engine.messages import CallFunction
 from workflows.job import Job
 from workflows.models import Step
 from workflows.programs import ActionSpec
 
 AGAIN = re.compile(r"@(?:[2-9]|[1-9][0-9]+)/try/")
-LOOKED_AT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,8 @@ def repetition(job: Job, command: CallFunction, action: ActionSpec | None) -> Re
     """Return how a call relates to the same call in earlier attempts of the tries around it."""
     if not AGAIN.search(command.key):
         return Repetition()
-    rows = Step.objects.filter(run=job.held.run, ref=command.ref, kind="call").order_by("-id")[:LOOKED_AT]
-    before = next((row for row in rows if row.key != command.key and place(row.key) == place(command.key)), None)
+    rows = Step.objects.filter(_same_place(command.key), run=job.held.run, ref=command.ref, kind="call")
+    before = rows.exclude(key=command.key).order_by("-id").first()
     if before is None:
         return Repetition()
     found = payloads.load(job.held.run, [before.input, before.error])
@@ -44,6 +45,19 @@ def repetition(job: Job, command: CallFunction, action: ActionSpec | None) -> Re
     unknown = before.state == "failed" and action is not None and not action.transactional and action.effect != "pure"
     same = canonical.dumps(payloads.resolve(before.input, found)) == canonical.dumps(command.input)
     return Repetition(before.generation, _changed(before.key) if unknown and not same else None)
+
+
+def _same_place(key: str) -> Q:
+    """Return what finds the same call in other attempts; in nested tries nobody knows how many the inner ones had."""
+    found = list(ATTEMPT.finditer(key))
+    if len(found) > 1:
+        return Q(key__regex="^" + r"@[0-9]+/try/".join(map(re.escape, ATTEMPT.split(key))) + "$")
+    start, end = found[0].span()
+    return Q(key__in=[f"{key[:start]}@{number}/try/{key[end:]}" for number in range(1, _number(found[0]))])
+
+
+def _number(attempt: re.Match[str]) -> int:
+    return int(attempt[0].removeprefix("@").removesuffix("/try/"))
 
 
 def _changed(key: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +15,8 @@ from tests.support.documents import publish
 from tests.support.engine import finished, start_workflow, state, work_until_idle
 from tests.support.interleaving import Doing, before_checkpoint, let_all_go, work_on
 from tests.support.soundness import assert_sound
-from workflows import checkpoint, operations, payloads, wake
+from workflows import checkpoint, effects, operations, payloads, wake
+from workflows.engine.messages import CallFunction
 from workflows.models import Branch, Run, Step, Subscription, Undo
 from workflows.payloads import Packer
 
@@ -679,3 +681,22 @@ def test_a_worker_does_not_keep_all_the_large_values_that_it_has_seen(monkeypatc
         Packer().pack(value)
     kept = [known[0] for known in payloads._digests.values()]
     assert kept == values[-4:]  # the newest ones that fit
+
+
+EARLIER = {  # the key of a call, that of the same call in the latest earlier attempt, and others at its task
+    "/a@3/try/0/l@0/do/0/b": ("/a@2/try/0/l@0/do/0/b", "/a@{}/try/0/l@1/do/0/b"),
+    "/a@2/try/0/c@1/try/0/l@0/do/0/b": ("/a@1/try/0/c@2/try/0/l@0/do/0/b", "/a@1/try/0/c@{}/try/0/l@1/do/0/b"),
+}
+
+
+@pytest.mark.parametrize("key", EARLIER)
+def test_a_call_of_a_long_loop_finds_its_earlier_attempt_when_the_loop_runs_again(key: str) -> None:
+    run_id = begun("do: [{rest: {wait: {hours: 1}}}]")
+    before, beside = EARLIER[key]
+    for generation, other in enumerate((before.replace("@2", "@1"), before, *map(beside.format, range(150)))):
+        step = {"key": other, "ref": "/b", "name": "b", "kind": "call", "state": "succeeded", "generation": generation}
+        branch = Branch.objects.get(run=run_id)
+        Step.objects.create(run_id=run_id, branch=branch, due_at=Now(), created_at=Now(), **step)
+    command = CallFunction(key, "/b", "b", "test-echo", "1.0.0", None)
+    job: Any = SimpleNamespace(held=SimpleNamespace(run=run_id))
+    assert effects.repetition(job, command, None).generation == 1
