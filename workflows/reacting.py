@@ -12,7 +12,18 @@ from workflows.language import templates
 from workflows.language.program import EventFilter, Strategy
 from workflows.models import Run, Schedule
 from workflows.services import SERVICES
+from workflows.sql import Statement
 from workflows.starter import Starter, pausing, rule_of, start
+
+
+# The moment is the clock's, not the transaction's: events that are taken together are a fire each.
+_FIRED = Statement(
+    """
+    INSERT INTO schedule_fire (schedule_id, nominal_at, run_id, skipped, created_at)
+    SELECT :schedule, at, :run::uuid, false, at FROM (SELECT clock_timestamp() AS at) now
+    ON CONFLICT (schedule_id, nominal_at) DO NOTHING RETURNING id
+    """
+)
 
 
 def on_event(
@@ -45,7 +56,9 @@ def _react(row: Schedule, event_id: uuid.UUID, event: Mapping[str, Any], depth: 
     if items is None:
         return None
     taken = Starter(row.pk, row.workflow_id, row.workflow.name, row.version_id, row.version.version)
-    return start(taken, items, "event", f"schedule:{row.pk}:{event_id}", depth=depth)
+    run = start(taken, items, "event", f"schedule:{row.pk}:{event_id}", depth=depth)
+    _FIRED.rows({"schedule": row.pk, "run": run})
+    return run
 
 
 def _items(row: Schedule, strategy: Strategy, event: Mapping[str, Any], item: Any) -> list[Any] | None:

@@ -5,16 +5,19 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 
 from audit.models import AuditEvent
 from tests.support.documents import publish
-from workflows import operations, reacting
-from workflows.models import Run, Schedule, Subscription
+from workflows import operations, queries, reacting
+from workflows.models import Run, Schedule, ScheduleFire, Subscription
 
 pytestmark = pytest.mark.usefixtures("database")
 
 DO = "\ndo: [{a: {set: {b: 1}}}]"
+
+
+STRICT = "input: {schema: {document: {type: array, items: {type: integer}}}}"
 
 
 def listening(on: str, name: str = "reacts", version: str = "1.0.0", read: str = "") -> Schedule:
@@ -47,6 +50,31 @@ def test_read_decides_what_the_run_is_given(read: str, expected: list[Any]) -> N
     listening("{one: {with: {type: order.paid}}}", read=read)
     send("order.paid", {"n": 1})
     assert inputs() == [expected]
+
+
+def test_a_schedule_shows_the_runs_that_events_started_and_the_start_that_was_refused() -> None:
+    listening("{one: {with: {type: order.paid}}}")
+    runs = [send("order.paid", n).runs[0] for n in range(2)]
+    send("order.lost", 3)
+    found = queries.schedule("reacts")
+    assert found is not None
+    assert [(fire.run, fire.label, fire.skipped) for fire in found.fires] == [
+        (runs[1], "pending", False),
+        (runs[0], "pending", False),
+    ]
+
+
+def test_events_that_come_in_one_transaction_are_each_a_fire_of_their_own() -> None:
+    listening("{one: {with: {type: order.paid}}}")
+    with transaction.atomic():
+        runs = [run for n in range(3) for run in send("order.paid", n).runs]
+    assert set(ScheduleFire.objects.values_list("run", flat=True)) == set(runs)
+
+
+def test_an_event_that_a_workflow_cannot_take_is_a_fire_without_a_run() -> None:
+    publish("reacts", f"schedule: {{on: {{one: {{with: {{type: order.paid}}}}}}, read: data}}\n{STRICT}{DO}")
+    send("order.paid", "no number")
+    assert [(fire.run, fire.skipped) for fire in ScheduleFire.objects.all()] == [(None, False)]
 
 
 def test_the_same_event_again_starts_nothing_and_answers_as_before() -> None:
