@@ -15,7 +15,6 @@ from workflows.services import SERVICES
 from workflows.sql import Statement
 from workflows.starter import Starter, pausing, rule_of, start
 
-
 # The moment is the clock's, not the transaction's: events that are taken together are a fire each.
 _FIRED = Statement(
     """
