@@ -43,12 +43,15 @@ class DocumentForm(DraftForm):
     def clean(self) -> dict[str, Any]:
         """Save the draft and, if that is asked for, publish it: both or neither. Nothing else can be wrong here."""
         cleaned = super().clean()
+        source = cleaned.get("source", "").replace("\r\n", "\n")
         if self.errors:
+            for problem in operations.check_workflow(source)[1] if source else ():
+                self.add_error("source", str(problem))
             return cleaned
         try:
-            self.drafted = self._keep(cleaned["source"].replace("\r\n", "\n"), cleaned["reason"])
+            self.drafted = self._keep(source, cleaned["reason"])
         except DefinitionInvalid as refused:
-            self.add_error("source", [f"{problem.pointer or '/'} {problem.message}" for problem in refused.problems])
+            self.add_error("source", list(map(str, refused.problems)))
         except OperationError as refused:
             self.add_error("source", refused.message)
         return cleaned

@@ -121,23 +121,45 @@ def examine_workflow(source: str) -> tuple[dict[str, Any], list[validator.Proble
         check_cron=occurrences.cron_problem,
         compile_all=expressions.compile_all,
     )
-    if not found and document["document"]["name"] == TAKEN:
-        message, hint = f"`{TAKEN}` is an address of the API", "Choose another name."
-        found = [validator.Problem("/document/name", message, suggestion=hint)]
-    return document, found or _never_starts(document)
+    return document, [*found, *_name_taken(document), *_never_starts(document)]
+
+
+def _name_taken(document: Mapping[str, Any]) -> list[validator.Problem]:
+    """Return why the name is not free."""
+    name, namespace = (_member(document, "document", key) for key in ("name", "namespace"))
+    if name == TAKEN:
+        message = f"`{TAKEN}` is an address of the API"
+    elif other := isinstance(name, str) and isinstance(namespace, str) and _other_namespace(name, namespace):
+        message = f"the name `{name}` is taken by the namespace `{other}`; names are unique here"
+    else:
+        return []
+    return [validator.Problem("/document/name", message, suggestion="Choose another name.")]
+
+
+def _other_namespace(name: str, namespace: str) -> str:
+    """Return the namespace of the workflow that has this name, if it is another one."""
+    versions = WorkflowVersion.objects.filter(workflow__name=name).exclude(document__document__namespace=namespace)
+    return versions.values_list("document__document__namespace", flat=True).first() or ""
 
 
 def _never_starts(document: Mapping[str, Any]) -> list[validator.Problem]:
     """Return why a schedule by the clock could never start the workflow: it has nothing to give but `{}`."""
-    schedule, schema = document.get("schedule"), _input_schema(document)
-    if schedule is None or "on" in schedule:
-        return []
+    schedule, schema = document.get("schedule"), _member(document, "input", "schema", "document")
+    if not isinstance(schedule, dict) or "on" in schedule or schema is None or schemas.check_schema(schema):
+        return []  # or it is wrong in itself, which is said already
     hint = "Make the fields optional, or start it with its input by an event (`on`) or from another workflow."
     message = "runs that the clock starts have the input {}, which the input schema refuses"
     return [
         validator.Problem("/schedule", f"{message}: {problem.pointer} {problem.message}", suggestion=hint)
         for problem in schemas.problems(schema, {})
     ]
+
+
+def _member(document: Any, *way: str) -> Any:
+    """Return what stands there in a document that may be wrong; None if nothing does."""
+    for key in way:
+        document = document.get(key) if isinstance(document, dict) else None
+    return document
 
 
 def _input_schema(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -200,11 +222,10 @@ def publish_workflow(version_id: uuid.UUID, *, actor: str, reason: str = "") -> 
 def _workflow(about: Mapping[str, Any]) -> Workflow:
     """Return the workflow that a document belongs to, its title and description brought up to date."""
     workflow, _ = Workflow.objects.get_or_create(name=about["name"])
-    other = workflow.versions.exclude(document__document__namespace=about["namespace"]).first()
-    if other is not None:
+    other = _other_namespace(workflow.name, about["namespace"])
+    if other:  # since the document was checked
         raise NotAllowed(
-            f"The name {workflow.name} is taken by namespace {other.document['document']['namespace']}; "
-            "names are unique here, choose another one."
+            f"The name {workflow.name} is taken by namespace {other}; names are unique here, choose another one."
         )
     workflow.title, workflow.description = about.get("title", ""), about.get("summary", "")
     workflow.save(update_fields=["title", "description"])

@@ -13,8 +13,7 @@ from django.views.decorators.http import require_http_methods
 
 from dotdo_site.lib import strict_json
 from dotdo_site.lib.ids import uuid7
-from workflows import operations
-from workflows.operations import EventInvalid
+from workflows import cloudevents, operations
 from workflows.views.answers import see_other
 from workflows.views.guard import needs
 from workflows.views.permissions import actor
@@ -46,12 +45,13 @@ def send_event(request: HttpRequest, run_id: UUID) -> HttpResponse:
         data = strict_json.loads(typed.text.encode("utf-8", "surrogatepass"))
     except strict_json.BadJSON as error:
         problems.append(f"data: {error.message}")
-    return _show(request, run_id, typed, problems) if problems else _send(request, run_id, typed, data)
+    envelope = _envelope(request, run_id, typed, data)
+    problems += map(str, cloudevents.problems(envelope))
+    return _show(request, run_id, typed, problems) if problems else _send(request, run_id, envelope)
 
 
-def _send(request: HttpRequest, run_id: UUID, typed: Typed, data: Any) -> HttpResponse:
-    find(run_id)
-    envelope = {
+def _envelope(request: HttpRequest, run_id: UUID, typed: Typed, data: Any) -> dict[str, Any]:
+    return {
         "specversion": "1.0",
         "id": typed.id,
         "source": f"/people/{quote(request.user.get_username())}",
@@ -60,10 +60,11 @@ def _send(request: HttpRequest, run_id: UUID, typed: Typed, data: Any) -> HttpRe
         "reason": posted_reason(request),
         "data": data,
     }
-    try:
-        delivered = operations.deliver_event(envelope, actor=actor(request), via="person", run_id=run_id)
-    except EventInvalid as refused:
-        return _show(request, run_id, typed, list(map(str, refused.problems)))
+
+
+def _send(request: HttpRequest, run_id: UUID, envelope: dict[str, Any]) -> HttpResponse:
+    find(run_id)
+    delivered = operations.deliver_event(envelope, actor=actor(request), via="person", run_id=run_id)
     if not delivered.created:
         messages.warning(request, "This event was sent before: nothing was sent twice.")
     elif delivered.runs:

@@ -78,6 +78,15 @@ def test_an_unknown_workflow_is_named_with_the_nearest_of_its_namespace() -> Non
     assert "in the namespace `others`" in message
 
 
+def test_a_name_that_another_namespace_has_is_a_problem_beside_the_others() -> None:
+    publish("invoice", "do:\n- a: {set: {}}\n")
+    document = "{dsl: 1.0.3, namespace: others, name: invoice, version: 1.0.0}"
+    _, found = operations.check_workflow(f"document: {document}\ndo: [{{a: {{call: nothing}}}}]")
+    assert [problem.pointer for problem in found] == ["/do/0/a/call", "/document/name"]
+    taken = "the name `invoice` is taken by the namespace `tests`; names are unique here. Choose another name."
+    assert found[1].message == taken
+
+
 def test_a_secret_is_a_connection() -> None:
     use = "use: {secrets: [crm]}\n"
     assert problems("- a: {set: {}}", use) == [

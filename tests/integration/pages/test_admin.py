@@ -267,3 +267,14 @@ def test_times_in_the_admin_look_as_on_the_pages(root: Client, runs: Seeded) -> 
     assert re.search(r"\d{1,2} [A-Z][a-z]{2} \d{4}, \d\d:\d\d:\d\d", page)
     assert "a.m." not in page
     assert "p.m." not in page
+
+
+def test_a_publication_without_a_reason_also_names_what_is_wrong_with_the_document(
+    reader: Reader, handlers: None
+) -> None:
+    typed = DOCUMENT.replace("test-echo", "test-ecko")
+    add = reverse("admin:workflows_workflowversion_add")
+    page = reader("Editor", staff=True).post(add, {**PUBLISH, "source": typed, "reason": ""}).content.decode()
+    assert "Say why it is published" in page
+    assert "there is no action `test-ecko`" in page
+    assert not WorkflowVersion.objects.exists()

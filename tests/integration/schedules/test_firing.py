@@ -140,6 +140,20 @@ def test_a_workflow_that_needs_an_input_cannot_be_started_by_the_clock(text: str
     publish("job", "schedule: {on: {any: []}}\ninput: {schema: {document: {type: array}}}" + DO)
 
 
+def test_a_wrong_call_does_not_hide_that_the_clock_could_never_start_the_workflow() -> None:
+    with pytest.raises(operations.DefinitionInvalid) as error:
+        publish("job", "schedule: {every: PT1H}\ninput: {schema: {document: {type: object, required: [n]}}}\n"
+                "do: [{a: {call: no-such-action}}]")  # fmt: skip
+    assert [problem.pointer for problem in error.value.problems] == ["/do/0/a/call", "/schedule"]
+
+
+@pytest.mark.parametrize("wrong", ["schedule: 5", "input: 5", "input: {schema: 5}", "input: {schema: {document: 5}}"])
+def test_a_schedule_beside_an_input_that_cannot_be_read_is_no_fault_of_the_server(wrong: str) -> None:
+    given = wrong if wrong.startswith("schedule") else f"schedule: {{every: PT1H}}\n{wrong}"
+    with pytest.raises(operations.DefinitionInvalid):
+        publish("job", given + DO)
+
+
 def test_a_schedule_that_cannot_be_read_is_paused_and_does_not_keep_others_waiting() -> None:
     broken, fine = scheduled("{every: PT1H}", "broken"), scheduled("{every: PT1H}", "fine")
     publish("none", DO.strip())

@@ -195,6 +195,11 @@ def test_r2_a_directive_cannot_name_a_task(name: str) -> None:
 def test_r2_names_are_plain_and_unique_in_their_list() -> None:
     assert "this cannot name a task" in texts("- 'a/b': {set: {}}")[0]
     assert texts("- 'a/b': {set: {}}")[0].startswith("/do/0/a~1b: ")
+    assert [text.partition(" ")[0] for text in texts("- a: {set: {}}\n- a: {set: {}, then: nowhere}\n- b: 5")] == [
+        "/do/2/b:",
+        "/do/1/a:",
+        "/do/1/a/then:",
+    ]
     assert texts("- a: {set: {}}\n- a: {set: {}}") == ["/do/1/a: there is another task `a` in this list. Rename one."]
     assert texts("- a: {do: [{a: {set: {}}}]}") == []
 

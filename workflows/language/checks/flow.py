@@ -9,10 +9,13 @@ from workflows.language.tasks import CONTINUE, DIRECTIVES
 Named = list[tuple[str, Any]]
 
 
-def check_flow(report: Report, pointer: str, tasks: Named, everywhere: set[str]) -> None:
-    """Check the directives of one list. `everywhere` holds the names of all tasks of the document."""
+def check_flow(report: Report, pointer: str, tasks: Named, everywhere: set[str], *, whole: bool) -> None:
+    """Check the directives of one list. `everywhere` holds the names of all tasks of the document.
+
+    Which tasks are reached is only known of a list that is `whole`: each task can be read, no two have one name.
+    """
     names = [name for name, _ in tasks]
-    known = True
+    known = whole
     for place, directive in _all_directives(pointer, tasks):
         known &= _check_target(report, place, directive, names, everywhere)
     if known:

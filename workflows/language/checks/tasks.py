@@ -75,13 +75,14 @@ def _check_list(
     for index, (name, task) in enumerate(tasks):
         if task is not None and not report.full:
             _check_task(report, task, at(at(pointer, index), name), depth, everywhere, scope)
-    complete = [(name, task) for name, task in tasks if task is not None]
-    if len({name for name, _ in complete}) != len(items):
-        return
+    if not all(name for name, _ in tasks):
+        return  # which tasks there are is not known
+    named = [(name, {} if task is None else task) for name, task in tasks]
     if branches:
-        check_branches(report, pointer, complete)
+        check_branches(report, pointer, named)
     else:
-        check_flow(report, pointer, complete, everywhere)
+        whole = len({name for name, task in tasks if task is not None}) == len(items)
+        check_flow(report, pointer, named, everywhere, whole=whole)
 
 
 def _named(report: Report, item: Any, pointer: str) -> tuple[str, Task | None]:
