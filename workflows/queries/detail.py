@@ -16,7 +16,7 @@ from workflows import payloads, rules, states
 from workflows.models import Attempt, Branch, Run, Step, Undo
 from workflows.queries import relatives
 from workflows.queries.labels import step_label
-from workflows.queries.places import inside, title
+from workflows.queries.places import branches, inside, title
 from workflows.queries.rows import AttemptView, AuditView, RunDetail, StepView
 from workflows.queries.runs import UNDO_KEY, row_fields, summarise
 from workflows.queries.sentences import audit_sentence
@@ -156,6 +156,7 @@ def _step_view(found: Run, step: Step, attempts: list[Attempt], opener: Opener) 
         leased_by=step.leased_by,
         caught=step.caught,
         inside=inside(key),
+        branches=branches(key),
         can_skip=rules.skip_refusal(found.state, step.kind, step.state, caught=step.caught),
         can_fire=rules.fire_refusal(
             found.state, step.kind, step.state, function=step.function, in_future=step.due_at > timezone.now()

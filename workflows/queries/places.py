@@ -29,8 +29,16 @@ def name_of(key: str) -> str:
     return re.split(r"[@\[#]", last)[0] or last
 
 
+def branches(key: str) -> list[str]:
+    """Return the forks around a step, each with its branch, the outermost first; not the branch that is the step."""
+    found = [name for match in _MARK.finditer(key) if match["branch"] for name in (match["name"], match["branch"])]
+    return found[:-1] if re.search(r"/fork/branches/\d+/[^/]+$", key) else found
+
+
 def title(kind: str, name: str, function: str) -> str:
-    """Return what people call a step: a compensation has the name of the step that it undoes."""
+    """Return what people call a step: a compensation and a deadline have the name of what they undo or limit."""
+    if kind == "timer":
+        return f"deadline of {name}"
     if kind != "undo":
         return name
     return f"undo of {name}" if function else "start of the undo"

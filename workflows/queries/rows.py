@@ -101,6 +101,7 @@ class StepView:
     leased_by: uuid.UUID | None
     caught: bool
     inside: list[str]
+    branches: list[str]
     can_skip: str | None
     can_fire: str | None
     can_answer: str | None

@@ -40,7 +40,9 @@ def _going(run: Run, step: Step) -> str:
 
 
 def _name(step: Step) -> str:
-    return title(step.kind, step.name, step.function)
+    """Return what people call a step; of a deadline that has passed, what was too late."""
+    late = step.kind == "timer" and step.state == "failed"
+    return step.name if late else title(step.kind, step.name, step.function)
 
 
 def audit_sentence(kind: str, data: Mapping[str, Any]) -> str:

@@ -82,6 +82,7 @@ def _build(request: HttpRequest, found: RunDetail) -> live.Live:
         "explanation": wording.explain(found),
         "attempt": _attempt(request, step),
         "policy": wording.policy(step) if step else "",
+        "deadline": wording.deadline(step) if step else "",
         "link": _links(request, view),
         "request_path": reverse("run", args=[found.id]),
         "raw": {part: reverse("run-raw", args=[found.id, part]) for part in RAW},

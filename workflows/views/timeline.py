@@ -6,10 +6,11 @@ stretch. Idle spans longer than a minute take a fixed part of the width, so that
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from workflows.templatetags.display import describe_label, seconds_text
+from workflows.views.ordering import ordered
 
 IDLE_SECONDS = 60.0
 FOLD_WIDTH = 0.075
@@ -44,9 +45,10 @@ TICK_STEPS = (
     86400,
 )
 THINNEST = 0.35
+HALF = 50
 SMALLEST = 1e-9
 DONE = frozenset(["succeeded", "cancelled", "skipped"])
-WAITS = frozenset(["wait", "timer", "listen", "run", "join"])
+WAITS = frozenset(["wait", "listen", "run", "join"])
 WAITING_FUNCTIONS = ("approval:", "map:", "wait-until:")
 # A deadline that was kept and the end of a fork are not worth a row.
 QUIET = frozenset(["timer", "join"])
@@ -54,7 +56,7 @@ QUIET = frozenset(["timer", "join"])
 
 @dataclass(frozen=True)
 class Bar:
-    """A span of a row in seconds since the start: an attempt, queueing, back-off or waiting."""
+    """A span of a row in seconds since the start: an attempt, queueing, back-off, waiting or a deadline."""
 
     kind: str
     start: float
@@ -77,7 +79,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A bar with its place."""
+    """A bar with its place; `late`: it begins in the right half, so that words beside it go to the left."""
 
     bar: Bar
     x: str
@@ -85,6 +87,7 @@ class Drawn:
     end: str
     middle: str
     numbered: bool
+    late: bool
 
 
 @dataclass(frozen=True)
@@ -147,7 +150,7 @@ def build(run: Any, now: datetime, *, fold: bool = True) -> Timeline:
         now = max([run.created_at, *filter(None, (step.finished_at for step in run.steps))])
     end = ((run.finished_at or now) - run.created_at).total_seconds()
     told = [step for step in run.steps if step.state not in DONE or not _quiet(step)]
-    steps = [step for index, step in enumerate(told) if index < MAX_ROWS or step.state not in DONE]
+    steps = ordered([step for index, step in enumerate(told) if index < MAX_ROWS or step.state not in DONE])
     bars = {step.id: list(_bars(step, run.created_at, now)) for step in steps}
     latest = max([end, 0.05, *(bar.end for row in bars.values() for bar in row)])
     busy = [(bar.start, bar.end) for row in bars.values() for bar in row if bar.kind in {"attempt", "queued"}]
@@ -171,6 +174,9 @@ def _bars(step: Any, origin: datetime, now: datetime) -> Iterable[Bar]:
     def at(moment: datetime) -> float:
         return max((moment - origin).total_seconds(), 0.0)
 
+    if step.kind == "timer":
+        yield _deadline(step, at(step.created_at), at(step.finished_at or now))
+        return
     if step.kind in WAITS or step.function.startswith(WAITING_FUNCTIONS):
         yield _waiting(at(step.created_at), at(step.finished_at or now))  # `started_at` is when a worker noticed
         return
@@ -187,6 +193,17 @@ def _bars(step: Any, origin: datetime, now: datetime) -> Iterable[Bar]:
     if step.state == "ready" and spans:
         until = max(at(step.due_at), previous)
         yield Bar("backoff", previous, until, f"next attempt after {seconds_text(until - previous)}")
+
+
+def _deadline(step: Any, start: float, end: float) -> Bar:
+    passed = step.state == "failed"
+    words = "passed" if passed else "due"
+    return Bar("deadline", start, max(end, start), f"{words} {_moment(step.due_at)}", "failed" if passed else "")
+
+
+def _moment(at: datetime) -> str:
+    local = at.astimezone(UTC)
+    return f"{local.day} {local:%b, %H:%M:%S}"
 
 
 def _waiting(start: float, end: float) -> Bar:
@@ -208,14 +225,15 @@ def _attempts(step: Any, now: datetime) -> list[tuple[int, str, datetime, dateti
 
 
 def _row(step: Any, bars: Sequence[Bar], scale: Scale) -> Row:
-    seconds = bars[-1].end - bars[0].start if bars else None
+    seconds = bars[-1].end - bars[0].start if bars and step.kind != "timer" else None
     return Row(step, [_place(bar, scale) for bar in bars], "; ".join(bar.title for bar in bars) or "not begun", seconds)
 
 
 def _place(bar: Bar, scale: Scale) -> Drawn:
     x = min(scale(bar.start), 100 - THINNEST)
     width = max(scale(bar.end) - x, THINNEST)
-    return Drawn(bar, _cent(x), _cent(width), _cent(x + width), _cent(x + width / 2), bool(bar.number) and width > 2)
+    numbered = bool(bar.number) and width > 2
+    return Drawn(bar, _cent(x), _cent(width), _cent(x + width), _cent(x + width / 2), numbered, x > HALF)
 
 
 def _gaps(busy: Iterable[tuple[float, float]], end: float) -> list[tuple[float, float]]:

@@ -46,6 +46,20 @@ def policy(step: Any) -> str:
     return "; ".join(parts)
 
 
+def deadline(step: Any) -> str:
+    """Return what happens when a deadline passes, empty for a step that is none."""
+    if step.kind != "timer":
+        return ""
+    if step.key.endswith("#attempt"):
+        return f"An attempt of {step.name} that is not done by then ends with a timeout; its policy says what follows."
+    if step.ref == "/timeout":
+        return "A run that is not done by then is parked as timed out; no task catches that."
+    return (
+        f"If {step.name} is not done by then it ends with a timeout, which a try around it may catch; "
+        "when none does, the run is parked."
+    )
+
+
 EFFECTS = {
     "pure": "changes nothing outside",
     "keyed": "repeating it with the same key is safe",

@@ -321,3 +321,20 @@ def test_the_page_of_a_run_names_the_events_it_listens_for_and_offers_to_send_on
     form = text(reader(), f"/runs/{run.id}/event/")
     assert 'value="com.example.paid" maxlength' in form
     assert '<option value="com.example.refused">' in form
+
+
+def test_a_deadline_is_told_from_the_step_that_it_limits(reader: Reader) -> None:
+    run = rows.run("waiting", "event")
+    rows.step(run, "news", "waiting", "listen", key="/do/0/news")
+    timer = rows.step(run, "news", "ready", "timer", key="/do/0/news#timeout", due=timedelta(hours=1))
+    page = text(reader(), f"/runs/{run.id}/?step={timer.id}")
+    for words in (">deadline of news<", 'class="deadline"', "If news is not done by then"):
+        assert words in page
+
+
+def test_rows_of_a_fork_name_their_branch(reader: Reader) -> None:
+    run = rows.run("waiting", "event")
+    for index, name in enumerate("ab"):
+        rows.step(run, "c", "waiting", "listen", key=f"/do/0/both/fork/branches/{index}/{name}/do/0/c")
+    page = text(reader(), f"/runs/{run.id}/")
+    assert page.index(">both / a /<") < page.index(">both / b /<")

@@ -3,7 +3,7 @@
 import pytest
 
 from workflows.queries.labels import step_label
-from workflows.queries.places import inside, name_of, title
+from workflows.queries.places import branches, inside, name_of, title
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,23 @@ def test_a_compensation_is_told_from_the_step_that_it_undoes() -> None:
     assert title("undo", "flight", "cancel-flight:1.0.0") == "undo of flight"
     assert title("undo", "undo", "") == "start of the undo"
     assert title("call", "flight", "book-flight:1.0.0") == "flight"
+
+
+def test_a_deadline_is_told_from_the_task_that_it_limits() -> None:
+    assert title("timer", "news", "") == "deadline of news"
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("/do/0/alone", []),
+        ("/do/0/both/fork/branches/2/c", ["both"]),
+        ("/do/0/both/fork/branches/1/a/do/0/c", ["both", "a"]),
+        ("/do/0/l@2/do/0/both/fork/branches/1/a/do/0/in/fork/branches/0/x", ["both", "a", "in"]),
+    ],
+)
+def test_the_forks_and_branches_around_a_step(key: str, expected: list[str]) -> None:
+    assert branches(key) == expected
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ class Step:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     attempts: list[Attempt] = field(default_factory=list)
+    key: str = ""
 
 
 @dataclass
@@ -104,6 +105,28 @@ def test_long_runs_draw_what_is_open_and_say_what_is_left_out() -> None:
     steps[-1] = Step(id=299, state="failed", finished_at=at(301))
     drawn = timeline.build(Run(steps, state="failed"), at(400))
     assert (len(drawn.rows), drawn.left_out) == (201, 99)
+
+
+def test_a_deadline_is_a_line_that_says_when_it_is_due() -> None:
+    step = Step(kind="timer", state="ready", due_at=at(3_600), key="/do/0/news#timeout")
+    row = timeline.build(Run([step], state="waiting"), at(9)).rows[0]
+    assert [(each.bar.kind, each.bar.start, each.bar.end) for each in row.bars] == [("deadline", 0, 9)]
+    assert (row.words, row.seconds) == ("due 21 Nov, 15:00:00", None)
+    late = Step(kind="timer", state="failed", due_at=at(5), finished_at=at(5), key="/do/0/news#timeout")
+    assert timeline.build(Run([late], state="failed"), at(9)).rows[0].words == "passed 21 Nov, 14:00:05"
+
+
+def test_branches_stand_together_below_their_fork_and_deadlines_below_what_they_limit() -> None:
+    a, b = "/do/0/f/fork/branches/0/a/do", "/do/0/f/fork/branches/1/b/do"
+    keys = [
+        f"{b}/0/x", "/do/0/f#timeout", f"{a}/0/t@1/try/0/y", f"{a}/0/t#timeout", "/do/0/f", f"{b}/1/z",
+        f"{a}/0/t@2/try/0/y", f"{a}/0/t@2#attempt", "/do/1/after", "#timeout",
+    ]  # fmt: skip
+    begun = [Step(id=n, key=key, kind="timer" if "#" in key else "call", state="ready") for n, key in enumerate(keys)]
+    assert [row.step.key for row in timeline.build(Run(begun, state="waiting"), at(1)).rows] == [
+        "/do/0/f", f"{a}/0/t@1/try/0/y", f"{a}/0/t@2/try/0/y", f"{a}/0/t@2#attempt", f"{a}/0/t#timeout",
+        f"{b}/0/x", f"{b}/1/z", "/do/0/f#timeout", "/do/1/after", "#timeout",
+    ]  # fmt: skip
 
 
 @given(
