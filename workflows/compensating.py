@@ -14,7 +14,7 @@ from workflows.engine.messages import Advance, Done, PushUndo, Undo
 from workflows.job import Job
 from workflows.models import Branch, Step
 from workflows.models import Undo as Recorded
-from workflows.programs import action_called, is_builtin
+from workflows.programs import action_by_id, action_called, is_builtin
 
 LATE = "#late"  # the step of a compensation that no scope waits for (`superseding`)
 
@@ -84,6 +84,12 @@ def record(push: PushUndo, step: uuid.UUID | None = None) -> UndoWrite:
         input=push.input,
         step=step,
     )
+
+
+def queue(action_version: uuid.UUID | None) -> str:
+    """Return the queue of the action that undoes; "" where it has none."""
+    action = None if action_version is None else action_by_id(action_version)
+    return action.queue if action else ""
 
 
 def merged(before: Advance, after: Advance) -> Advance:

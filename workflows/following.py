@@ -214,7 +214,8 @@ def begin_undo(job: Job, found: Following, entry: compensating.Entry) -> None:
     again = f"[{entry.begun}]" if entry.begun else ""
     step.key, step.ref, step.name, step.kind = f"{entry.key}#undo{again}", entry.ref, entry.name, "undo"
     step.function, step.action_version, step.input = entry.function, entry.action_version, entry.input
-    step.priority, step.queue = job.held.run_priority, job.held.run_queue
+    step.priority = job.held.run_priority
+    step.queue = compensating.queue(entry.action_version) or job.held.run_queue
     if entry.id is not None:
         found.undoing = (entry.id, step.id)
     found.lead = step

@@ -111,6 +111,6 @@ def _step(row: UndoWrite, root: Branch, held: Claimed, packer: Packer) -> Step:
         state="held" if held.stopped else "ready",
         due_at=Now(),
         created_at=Now(),
-        queue=held.run_queue,
+        queue=compensating.queue(row.action_version) or held.run_queue,
         priority=held.run_priority,
     )

@@ -700,3 +700,26 @@ def test_a_call_of_a_long_loop_finds_its_earlier_attempt_when_the_loop_runs_agai
     command = CallFunction(key, "/b", "b", "test-echo", "1.0.0", None)
     job: Any = SimpleNamespace(held=SimpleNamespace(run=run_id))
     assert effects.repetition(job, command, None).generation == 1
+
+
+def test_what_undoes_a_step_runs_on_the_queue_of_its_action() -> None:
+    run_id = begun("""
+do:
+  - saga:
+      try:
+        - pay:
+            metadata: {dotdo: {saga: true}}
+            do:
+              - one: {call: test-echo, with: {value: 1}, metadata: {dotdo: {undo: {call: test-far, with: {}}}}}
+              - two: {call: test-echo, with: {value: 1}, metadata: {dotdo: {undo: {call: test-echo, with: {value: 2}}}}}
+              - bad: {raise: {error: {type: "urn:x", status: 500}}}
+      catch: {}
+  - three: {call: test-echo, with: {value: 1}, metadata: {dotdo: {undo: {call: test-far, with: {}}}}}
+  - rest: {wait: {hours: 1}}
+""")
+    work_until_idle()
+    operations.undo(run_id, **WHY)
+    assert finished(run_id).state == "cancelled"
+    undone = Step.objects.filter(run=run_id, kind="undo", ref__gt="").order_by("id")
+    assert list(undone.values_list("name", "queue")) == [("two", "default"), ("one", "far"), ("three", "far")]
+    assert_sound(run_id)
