@@ -72,7 +72,7 @@ def step_label(state: str, kind: str, failures: int, *, function: str = "", caug
     if state == "ready" and failures:
         return "retrying"
     if state in ("ready", "waiting"):
-        return _waits(kind, function) or ("waiting" if state == "waiting" else "pending")
+        return waits(kind, function) or ("waiting" if state == "waiting" else "pending")
     if state == "failed":
         return "caught" if caught else "dead_letter"
     return "undone" if state == "succeeded" and kind == "undo" else state
@@ -82,6 +82,6 @@ _KINDS = {"wait": "waiting", "timer": "waiting", "listen": "waiting_event", "run
 _FUNCTIONS = {"approval": "waiting_person", "map": "waiting_child", "wait-until": "waiting"}
 
 
-def _waits(kind: str, function: str) -> str:
-    """Return what a step of this kind waits for, empty for one that only waits for a worker."""
+def waits(kind: str, function: str) -> str:
+    """Return the label of what a step of this kind waits for, empty for one that only waits for a worker."""
     return _KINDS.get(kind) or _FUNCTIONS.get(function.partition(":")[0], "")

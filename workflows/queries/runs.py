@@ -11,7 +11,7 @@ from django.db.models import Count, Q, QuerySet
 from dotdo_site.lib.paging import decode, encode
 from workflows import payloads
 from workflows.models import Payload, Run, Step
-from workflows.queries.labels import CONDITIONS, label
+from workflows.queries.labels import CONDITIONS, label, waits
 from workflows.queries.rows import Page, RunFilter, RunRow
 from workflows.queries.sentences import now_sentence
 
@@ -19,6 +19,7 @@ COUNT_LIMIT = 10_000
 OPEN = ("ready", "running", "waiting", "held")
 # Deadlines, and what goes on behind a fork, are not what people call steps.
 UNCOUNTED = ("timer", "join")
+_AWAITED = {"person": "waiting_person", "event": "waiting_event", "child": "waiting_child", "timer": "waiting"}
 UNDO_KEY = "#undo"  # the step with which the undo of a run begins: it does nothing itself
 
 
@@ -122,17 +123,30 @@ def summarise(listed: list[Run]) -> dict[uuid.UUID, StepSummary]:
             summary.undone += count
         elif state != "cancelled":
             summary.done += count
+    going = {run.id: run for run in listed}
     at = Step.objects.filter(run__in=ids, state__in=[*OPEN, "failed"], caught=False).defer("input", "output")
     for step in at.order_by("due_at"):
         summary = found[step.run_id]
-        if summary.current is None or _weight(step) > _weight(summary.current):
+        told, run = summary.current, going[step.run_id]
+        if told is None or _weight(run, step) > _weight(run, told):
             summary.current = step
     _open_errors(ids, [*listed, *(summary.current for summary in found.values() if summary.current)])
     return found
 
 
-def _weight(step: Step) -> int:
-    """Return how much a step says about where its run is: a deadline or a join says least."""
+def _weight(run: Run, step: Step) -> tuple[bool, int]:
+    """Return how much a step says about where its run is: what it waits for says most, a deadline or a join least."""
+    return run.state == "waiting" and _explains(run.reason, step), _stage(step)
+
+
+def _explains(reason: str, step: Step) -> bool:
+    """Tell whether a run may be waiting for this reason because of the step."""
+    if reason == "back_off":
+        return step.failures > 0
+    return reason in _AWAITED and waits(step.kind, step.function) == _AWAITED[reason]
+
+
+def _stage(step: Step) -> int:
     if step.state in ("running", "failed"):
         return 3
     return 0 if step.kind in UNCOUNTED else 2 if step.state == "waiting" else 1

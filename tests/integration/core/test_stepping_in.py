@@ -54,6 +54,21 @@ def test_a_workflow_waits_for_a_person_without_a_worker_and_goes_on_with_the_ans
     assert verify().broken == []
 
 
+def test_a_run_that_waits_for_a_person_names_the_step_that_asks_though_a_timer_in_another_branch_is_due() -> None:
+    run = begun("""
+do:
+  - both:
+      fork:
+        branches:
+          - ask: {call: approval, with: {title: "Go on?", dueIn: {days: 2}}}
+          - c: {wait: {hours: 1}}
+""")
+    assert run.now == "waiting for a person (ask)"
+    operations.fire_timer(run.id, key(run, "c"), **WHY)
+    assert (shown(run.id).reason, shown(run.id).now) == ("person", "waiting for a person (ask)")
+    assert finished(run.id).now == "waiting for a person (ask)"
+
+
 def test_an_approval_that_nobody_answers_in_time_escalates_through_try_and_catch() -> None:
     run = begun("""
 do:
