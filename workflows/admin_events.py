@@ -45,7 +45,13 @@ class EndpointForm(RowForm):
         if needed not in self.errors and not cleaned.get(needed):
             self.add_error(needed, why)
         cleaned[other] = None if other == "workflow" else ""
+        self._check_secret(cleaned)
         return cleaned
+
+    def _check_secret(self, cleaned: dict[str, Any]) -> None:
+        style, connection = cleaned.get("style"), cleaned.get("connection")
+        if style and connection and (wrong := operations.secret_problem(style, connection)):
+            self.add_error("connection", f"{wrong} Nothing that comes in could be believed.")
 
 
 @admin.register(Endpoint)
@@ -89,10 +95,20 @@ class Linked(ReadOnlyAdmin):
 class Deliveries(Linked):
     """What came in at the endpoints, and what became of it."""
 
-    list_display = ("received_at", "endpoint", "outcome", "status", "message_id", "reason", "page")
+    list_display = ("received_at", "endpoint", "outcome", "status", "message_id", "reason", "became")
     list_filter = ("outcome", "endpoint")
     list_select_related = ("endpoint",)
-    fields = ("received_at", "endpoint", "outcome", "status", "reason", "message_id", "bytes", "page", "event")
+    fields = ("received_at", "endpoint", "outcome", "status", "reason", "message_id", "bytes", "became")
+    readonly_fields = ("became",)
+
+    @admin.display(description="became")
+    def became(self, row: Delivery) -> SafeString | str:
+        """Link to the run that was started, or to the event that was delivered."""
+        if row.event_id is None:
+            return self.page(row)
+        return format_html(
+            '<a href="{}">Open the event</a>', reverse("admin:workflows_event_change", args=[row.event_id])
+        )
 
 
 @admin.register(Event)

@@ -28,7 +28,8 @@ def verify(style: str, secrets: Iterable[str], headers: Headers, body: bytes, no
     `headers` has lower-case names. All secrets and signatures are compared, so that the time tells nothing.
     """
     read, keys, text = STYLES[style]
-    signed, given = read({name: str(value) for name, value in headers.items()}, body, now) or (b"", [])
+    found = read({name: str(value) for name, value in headers.items()}, body, now)
+    signed, given = (b"", []) if isinstance(found, str) else found
     expected = [text(hmac.digest(key, signed, "sha256")) for secret in secrets for key in keys(secret)]
     compared = [_same(one, other) for one in expected for other in given]
     return any(compared)
@@ -45,36 +46,66 @@ def message_id(style: str, headers: Headers, value: Any, body: bytes) -> str:
     return "sha256:" + hashlib.sha256(_bytes(found) if found and isinstance(found, str) else body).hexdigest()
 
 
-def complaint(style: str, headers: Headers, now: float) -> str:
+def complaint(style: str, secrets: Iterable[str], headers: Headers, now: float) -> str:
     """Return why a request was not believed, for the log of those who own the endpoint."""
-    if STYLES[style][0](headers, b"", now) is None:
-        return "The headers of the signature are missing, cannot be read, or their time is not within 5 minutes."
-    return "No secret of the connection gives this signature."
+    found = STYLES[style][0](headers, b"", now)
+    if isinstance(found, str):
+        return found
+    taken = "; none is base64, with or without whsec_, so they are taken as text"
+    odd = style == "standard" and not any(_decoded(secret) for secret in secrets)
+    return f"No secret of the connection gives this signature{taken if odd else ''}."
 
 
-def _standard(headers: Headers, body: bytes, now: float) -> Signed | None:
-    number, sent = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
-    if not number or not _fresh(sent, now):
-        return None
-    given = [part.partition(",") for part in headers.get("webhook-signature", "").split()]
-    return _bytes(f"{number}.{sent}.") + body, [text for version, _, text in given if version == "v1"]
+def usable(style: str, secrets: Iterable[str]) -> bool:
+    """Tell whether anything can be signed with one of the secrets."""
+    return any(STYLES[style][1](secret) for secret in secrets)
 
 
-def _github(headers: Headers, body: bytes, _now: float) -> Signed | None:
-    method, _, digest = headers.get("x-hub-signature-256", "").partition("=")
-    return (body, [digest]) if method == "sha256" else None
+def _standard(headers: Headers, body: bytes, now: float) -> Signed | str:
+    number, sent, signature = (headers.get(f"webhook-{name}", "") for name in ("id", "timestamp", "signature"))
+    for name, value in (("id", number), ("timestamp", sent), ("signature", signature)):
+        if not value:
+            return _missing(f"webhook-{name}")
+    given = [part.partition(",") for part in signature.split()]
+    digests = [text for version, _, text in given if version == "v1"]
+    if not digests:
+        return _unreadable("webhook-signature")
+    return _late("webhook-timestamp", sent, now) or (_bytes(f"{number}.{sent}.") + body, digests)
 
 
-def _stripe(headers: Headers, body: bytes, now: float) -> Signed | None:
-    parts = [part.strip().partition("=") for part in headers.get("stripe-signature", "").split(",")]
+def _github(headers: Headers, body: bytes, _now: float) -> Signed | str:
+    signature = headers.get("x-hub-signature-256", "")
+    if not signature:
+        return _missing("x-hub-signature-256")
+    method, _, digest = signature.partition("=")
+    return (body, [digest]) if method == "sha256" and digest else _unreadable("x-hub-signature-256")
+
+
+def _stripe(headers: Headers, body: bytes, now: float) -> Signed | str:
+    signature = headers.get("stripe-signature", "")
+    if not signature:
+        return _missing("stripe-signature")
+    parts = [part.strip().partition("=") for part in signature.split(",")]
     sent = next((value for name, _, value in parts if name == "t"), "")
-    if not _fresh(sent, now):
-        return None
-    return _bytes(f"{sent}.") + body, [value for name, _, value in parts if name == "v1"]
+    digests = [value for name, _, value in parts if name == "v1"]
+    if not digests:
+        return _unreadable("stripe-signature")
+    return _late("stripe-signature", sent, now) or (_bytes(f"{sent}.") + body, digests)
 
 
-def _fresh(sent: str, now: float) -> bool:
-    return bool(_SECONDS.fullmatch(sent)) and abs(now - int(sent)) <= TOLERANCE_SECONDS
+def _missing(header: str) -> str:
+    return f"The header {header} is missing."
+
+
+def _unreadable(header: str) -> str:
+    return f"The header {header} cannot be read."
+
+
+def _late(header: str, sent: str, now: float) -> str:
+    """Return what is wrong with the time at which it was signed, in seconds since 1970; nothing if it is near."""
+    if not _SECONDS.fullmatch(sent):
+        return _unreadable(header)
+    return "" if abs(now - int(sent)) <= TOLERANCE_SECONDS else "The time of the signature is not within 5 minutes."
 
 
 def _plain(secret: str) -> list[bytes]:
@@ -83,12 +114,15 @@ def _plain(secret: str) -> list[bytes]:
 
 def _standard_keys(secret: str) -> list[bytes]:
     """Return the bytes that the secret may stand for: base64, and without the prefix perhaps the text itself."""
-    prefixed = secret.startswith(_PREFIX)
+    decoded = _decoded(secret)
+    return [key for key in (decoded, b"" if secret.startswith(_PREFIX) else _bytes(secret)) if key]
+
+
+def _decoded(secret: str) -> bytes:
     try:
-        decoded = [base64.b64decode(secret.removeprefix(_PREFIX), validate=True)]
+        return base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
     except (binascii.Error, ValueError):
-        decoded = []
-    return [key for key in (decoded if prefixed else [*decoded, _bytes(secret)]) if key]
+        return b""
 
 
 def _base64(digest: bytes) -> str:
@@ -105,7 +139,7 @@ def _bytes(text: str) -> bytes:
 
 STYLES: Mapping[
     str,
-    tuple[Callable[[Headers, bytes, float], Signed | None], Callable[[str], list[bytes]], Callable[[bytes], str]],
+    tuple[Callable[[Headers, bytes, float], Signed | str], Callable[[str], list[bytes]], Callable[[bytes], str]],
 ] = {
     "standard": (_standard, _standard_keys, _base64),
     "github": (_github, _plain, bytes.hex),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflows.signatures import STYLES, TOLERANCE_SECONDS, complaint, message_id, verify
+from workflows.signatures import STYLES, TOLERANCE_SECONDS, complaint, message_id, usable, verify
 
 # https://github.com/standard-webhooks/standard-webhooks, the example of the specification and of its libraries
 STANDARD_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -89,6 +89,45 @@ def test_a_standard_secret_without_prefix_may_be_base64_or_text() -> None:
     assert verify("standard", ["plain text"], signed, STANDARD_BODY, STANDARD_AT)
 
 
+LATE = "The time of the signature is not within 5 minutes."
+WRONG = "No secret of the connection gives this signature."
+
+
+@pytest.mark.parametrize(
+    ("style", "headers", "why"),
+    [
+        ("standard", {}, "The header webhook-id is missing."),
+        ("standard", STANDARD | {"webhook-timestamp": ""}, "The header webhook-timestamp is missing."),
+        ("standard", STANDARD | {"webhook-timestamp": "noon"}, "The header webhook-timestamp cannot be read."),
+        ("standard", STANDARD | {"webhook-timestamp": "1614265000"}, LATE),
+        ("standard", STANDARD | {"webhook-signature": ""}, "The header webhook-signature is missing."),
+        ("standard", STANDARD | {"webhook-signature": "v2,x"}, "The header webhook-signature cannot be read."),
+        ("standard", STANDARD, WRONG),
+        ("github", {}, "The header x-hub-signature-256 is missing."),
+        ("github", {"x-hub-signature-256": "sha1=00"}, "The header x-hub-signature-256 cannot be read."),
+        ("github", {"x-hub-signature-256": "sha256=00"}, WRONG),
+        ("stripe", {}, "The header stripe-signature is missing."),
+        ("stripe", {"stripe-signature": "t=1614265330"}, "The header stripe-signature cannot be read."),
+        ("stripe", {"stripe-signature": "t=noon,v1=00"}, "The header stripe-signature cannot be read."),
+        ("stripe", {"stripe-signature": "t=1614265000,v1=00"}, LATE),
+        ("stripe", {"stripe-signature": "t=1614265330,v1=00"}, WRONG),
+    ],
+)
+def test_each_cause_of_a_refusal_has_its_own_text(style: str, headers: dict[str, str], why: str) -> None:
+    assert complaint(style, [STANDARD_SECRET], headers, STANDARD_AT) == why
+
+
+def test_a_secret_that_is_no_base64_is_named_when_the_signature_does_not_fit() -> None:
+    assert "none is base64" in complaint("standard", ["plain text"], STANDARD, STANDARD_AT)
+    assert "none is base64" not in complaint("standard", ["plain text", STANDARD_SECRET], STANDARD, STANDARD_AT)
+
+
+@pytest.mark.parametrize("secret", ["", "whsec_", "whsec_not base64!"])
+def test_a_secret_that_stands_for_no_bytes_cannot_be_used(secret: str) -> None:
+    assert not usable("standard", [secret])
+    assert usable("standard", [secret, STANDARD_SECRET])
+
+
 HEADER_NAMES = ["webhook-id", "webhook-timestamp", "webhook-signature", "x-hub-signature-256", "stripe-signature"]
 HOSTILE = st.one_of(
     st.text(max_size=80),
@@ -108,7 +147,7 @@ def test_whatever_is_sent_the_answer_is_no_and_never_an_exception(
     style: str, secrets: list[str], headers: dict[str, str], body: bytes, now: float
 ) -> None:
     assert verify(style, secrets, headers, body, now) is False
-    assert complaint(style, headers, now).endswith(".")
+    assert complaint(style, secrets, headers, now).endswith(".")
 
 
 @given(style=st.sampled_from(sorted(STYLES)), cut=st.integers(0, 70), text=st.text(max_size=3))

@@ -3,7 +3,7 @@
 from workflows.operations.answering import answer_approval
 from workflows.operations.commands import cancel, resolve, retry
 from workflows.operations.deliveries import Incoming
-from workflows.operations.endpoints import endpoint_url, save_endpoint
+from workflows.operations.endpoints import endpoint_url, save_endpoint, secret_problem
 from workflows.operations.entries import put_entry
 from workflows.operations.errors import (
     AnswerInvalid,
@@ -71,6 +71,7 @@ __all__ = [
     "resume_schedule",
     "retry",
     "save_endpoint",
+    "secret_problem",
     "skip",
     "start_action",
     "start_workflow",

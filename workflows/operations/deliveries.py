@@ -9,6 +9,7 @@ from dotdo_site.access.rates import Rate
 from workflows.models import Delivery, Endpoint
 
 STRANGERS = Rate(60)
+LONGEST_REASON = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def log(
         endpoint=endpoint,
         message_id=number,
         outcome=outcome,
-        reason=reason[:200],
+        reason=reason if len(reason) <= LONGEST_REASON else reason[: LONGEST_REASON - 1] + "…",
         status=status,
         bytes=len(incoming.body),
         run_id=run,

@@ -13,8 +13,6 @@ from typing import Any
 
 from django.db import transaction
 
-from actions import sealing, secrets
-from actions.errors import ActionError
 from actions.models import NAME
 from audit.recording import record
 from dotdo_site.lib.ids import uuid7
@@ -22,6 +20,7 @@ from dotdo_site.lib.strict_json import BadJSON
 from workflows import bodies, signatures
 from workflows.models import Delivery, Endpoint, Run
 from workflows.operations.deliveries import Incoming, log, log_stranger
+from workflows.operations.endpoints import secret_problem, secrets_of
 from workflows.operations.errors import OperationError, UnknownDefinition, UnknownRun
 from workflows.operations.events import Delivered, deliver_event
 from workflows.operations.start import start_workflow
@@ -85,11 +84,16 @@ def receive_signed(name: str, incoming: Incoming) -> Accepted:
     if not verified or not endpoint.enabled:
         log_stranger(endpoint, incoming, _reason(endpoint, incoming, verified))
         raise SignatureRefused
+    content: dict[str, Any] = {}
     try:
-        return _take(endpoint, incoming)
+        content = bodies.content(
+            incoming.headers.get("content-type", ""), incoming.body, unpack=endpoint.style == "github"
+        )
+        return _take(endpoint, _number(endpoint, incoming, content), content, incoming)
     except (OperationError, BadJSON) as error:
         status = 400 if isinstance(error, BadJSON) else 404 if isinstance(error, UnknownDefinition) else 422
-        log(endpoint, incoming, "refused", status, reason=str(error))
+        number = _number(endpoint, incoming, content)
+        log(endpoint, incoming, "refused", status, reason=_in_full(error), number=number)
         raise
 
 
@@ -110,23 +114,24 @@ def _verified(endpoint: Endpoint | None, incoming: Incoming) -> bool:
 def _reason(endpoint: Endpoint, incoming: Incoming, verified: bool) -> str:
     if verified:
         return "The endpoint is switched off."
-    if not _secrets(endpoint):
-        return "The connection has no secret that can be read."
-    return signatures.complaint(endpoint.style, incoming.headers, incoming.at.timestamp())
+    wrong = secret_problem(endpoint.style, endpoint.connection)
+    return wrong or signatures.complaint(endpoint.style, _secrets(endpoint), incoming.headers, incoming.at.timestamp())
+
+
+def _in_full(error: Exception) -> str:
+    """Return what was wrong and where."""
+    return " ".join([str(error), "; ".join(map(str, getattr(error, "problems", ())))]).strip()
 
 
 def _secrets(endpoint: Endpoint | None) -> list[str]:
-    if endpoint is None:
-        return [NOBODYS_SECRET]
-    try:
-        return list(secrets.parts_of(endpoint.connection).values())
-    except (ActionError, sealing.CannotDecrypt):
-        return []
+    return secrets_of(endpoint.connection) if endpoint else [NOBODYS_SECRET]
 
 
-def _take(endpoint: Endpoint, incoming: Incoming) -> Accepted:
-    content = bodies.content(incoming.headers.get("content-type", ""), incoming.body, unpack=endpoint.style == "github")
-    number = signatures.message_id(endpoint.style, incoming.headers, content.get("data"), incoming.body)
+def _number(endpoint: Endpoint, incoming: Incoming, content: Mapping[str, Any]) -> str:
+    return signatures.message_id(endpoint.style, incoming.headers, content.get("data"), incoming.body)
+
+
+def _take(endpoint: Endpoint, number: str, content: Mapping[str, Any], incoming: Incoming) -> Accepted:
     delivery = uuid7()
     values = {"id": delivery, "endpoint": endpoint.pk, "message_id": number, "bytes": len(incoming.body)}
     with transaction.atomic():

@@ -7,14 +7,15 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from actions import secrets
 from actions.models import Connection
 from audit.models import AuditEvent
 from tests.integration.pages.conftest import reader
 from tests.support.documents import publish
 from tests.support.listening import event, listener
-from tests.support.webhooks import endpoint, signed
+from tests.support.webhooks import KEY, endpoint, signed
 from workflows import operations
-from workflows.models import Endpoint, Workflow
+from workflows.models import Delivery, Endpoint, Workflow
 
 __all__ = ["reader"]
 pytestmark = pytest.mark.usefixtures("database")
@@ -28,7 +29,9 @@ def admin(reader: Any) -> Client:
 
 
 def fields(**changed: Any) -> dict[str, Any]:
-    connection, _ = Connection.objects.get_or_create(name="shop")
+    connection, made = Connection.objects.get_or_create(name="shop")
+    if made:
+        secrets.set_secret(connection, KEY, actor="user:test")
     given = {
         "name": "shop", "style": "standard", "connection": connection.pk, "effect": "event", "event_type": "shop.order",
         "enabled": "on",
@@ -73,6 +76,29 @@ def test_what_is_missing_is_said_beside_the_field(admin: Client, changed: dict[s
     assert answer.status_code == 200
     assert message in answer.content.decode()
     assert not Endpoint.objects.exists()
+
+
+@pytest.mark.parametrize("secret", ["", "whsec_not base64!"])
+def test_an_endpoint_that_could_never_believe_anything_is_not_saved(admin: Client, secret: str) -> None:
+    empty = Connection.objects.create(name="empty")
+    if secret:
+        secrets.set_secret(empty, secret, actor="user:test")
+    answer = admin.post(reverse(ADD), fields(connection=empty.pk))
+    assert "Nothing that comes in could be believed." in answer.content.decode()
+    assert not Endpoint.objects.exists()
+
+
+def test_the_log_leads_to_the_run_or_the_event(admin: Client) -> None:
+    publish("starts", "do: [{a: {set: {b: 1}}}]")
+    for door in (endpoint(), endpoint(name="starter", workflow="starts")):
+        body, headers = signed("standard", {"a": 1})
+        Client(headers={"host": "localhost"}).post(
+            f"/hooks/e/{door.name}", body, content_type="application/json", headers=headers
+        )
+    page = admin.get(reverse("admin:workflows_delivery_changelist")).content.decode()
+    event, run = Delivery.objects.get(run=None).event_id, Delivery.objects.get(event=None).run_id
+    assert reverse("admin:workflows_event_change", args=[event]) in page
+    assert reverse("run", args=[run]) in page
 
 
 def test_endpoints_are_switched_off_and_never_deleted(admin: Client) -> None:

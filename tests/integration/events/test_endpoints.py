@@ -102,7 +102,12 @@ def test_whoever_is_not_believed_gets_the_same_answer(send: Send) -> None:
     assert len({(each["type"], each["title"], each["detail"]) for each in documents}) == 1
     assert not Event.objects.exists()
     refused = Delivery.objects.order_by("id")
-    assert [row.reason.split()[0] for row in refused] == ["No", "The", "The", "The", "The", "The"]
+    assert [row.reason for row in refused][:4] == [
+        "No secret of the connection gives this signature.",
+        "The header webhook-id is missing.",
+        "The time of the signature is not within 5 minutes.",
+        "The header webhook-id is missing.",
+    ]
     assert refused[4].reason == "The endpoint is switched off."
     assert refused[5].reason == "The connection has no secret that can be read."
 
@@ -139,10 +144,28 @@ def test_a_believed_message_that_cannot_start_anything_says_why_and_is_logged(
     answer = send(door.name, signed("standard", body))
     assert answer.status_code == status
     assert answer["Content-Type"] == "application/problem+json"
-    assert [(outcome, code) for outcome, code, _ in log()] == [("refused", status)]
+    assert log() == [("refused", status, "msg_1")]
     assert Delivery.objects.get().reason
     assert not Run.objects.exists()
     assert send(door.name, signed("standard", {"id": 1})).status_code == 200, "the number is still free"
+
+
+def test_the_log_says_where_an_input_does_not_fit(send: Send) -> None:
+    schema = "{type: object, properties: {" + ", ".join(f"field-{at}: {{type: integer}}" for at in range(20)) + "}}"
+    door = endpoint(
+        workflow=publish("hooked", f"input: {{schema: {{document: {schema}}}}}\ndo: [{{a: {{set: {{}}}}}}]\n")
+    )
+    send(door.name, signed("standard", {"field-3": "x"}, "msg_1"))
+    send(door.name, signed("standard", {f"field-{at}": "x" for at in range(20)}, "msg_2"))
+    one, many = Delivery.objects.order_by("id").values_list("reason", flat=True)
+    assert "/field-3 " in one
+    assert (len(many), many[-1]) == (200, "…")
+
+
+def test_a_secret_that_no_signature_can_be_made_with_is_named_in_the_log(send: Send) -> None:
+    door = endpoint(parts="whsec_not base64!")
+    assert send(door.name, signed("standard", {})).status_code == 401
+    assert "no secret for Standard Webhooks: whsec_" in Delivery.objects.get().reason
 
 
 def test_an_event_that_is_too_large_is_refused(send: Send) -> None:
