@@ -17,7 +17,7 @@ from actions.contract import EFFECTS, ON_CRASH
 from actions.models import Action, ActionVersion, Connection
 from actions.publishing import BY_HAND, DefinitionInvalid
 from dotdo_site.lib import durations
-from dotdo_site.lib.admin import JSONText, ReadOnlyAdmin, RowAdmin, RowForm, RowInline, actor
+from dotdo_site.lib.admin import NAME_RULE, JSONText, ReadOnlyAdmin, RowAdmin, RowForm, RowInline, actor
 from dotdo_site.lib.drafts import DraftAdmin, DraftForm
 
 CONTRACT = (
@@ -199,6 +199,7 @@ class ConnectionForm(RowForm):
     class Meta:
         model = Connection
         fields = ("name", "description", "allowed_hosts")
+        error_messages = {"name": {"invalid": NAME_RULE}}
 
     def clean_allowed_hosts(self) -> list[str]:
         """Take host names only; none at all means that the secret is never sent anywhere."""

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from dotdo_site.lib.admin import ReadOnlyAdmin, RowAdmin, RowForm, actor
+from dotdo_site.lib.admin import NAME_RULE, ReadOnlyAdmin, RowAdmin, RowForm, actor
 from workflows import operations
 from workflows.models import Delivery, Endpoint, Event, Workflow
 
@@ -27,6 +27,7 @@ class EndpointForm(RowForm):
             "workflow": "For start: its newest published version.",
             "event_type": "For event: such as com.example.order.paid.",
         }
+        error_messages = {"name": {"invalid": NAME_RULE}}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

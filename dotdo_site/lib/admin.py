@@ -10,6 +10,8 @@ from django.http import HttpRequest
 
 from dotdo_site.lib import strict_json
 
+NAME_RULE = "A name has 1 to 63 small letters, digits and hyphens, with no hyphen at its beginning or end: order-paid."
+
 if TYPE_CHECKING:  # the stubs make generic classes of what is not generic at run time
     RowAdmin = admin.ModelAdmin[Any]
     RowInline = admin.TabularInline[Any, Any]

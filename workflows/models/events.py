@@ -103,7 +103,7 @@ class Endpoint(models.Model):
 
     class Style(models.TextChoices):
         STANDARD = "standard"
-        GITHUB = "github"
+        GITHUB = "github", "GitHub"
         STRIPE = "stripe"
 
     class Effect(models.TextChoices):
@@ -152,6 +152,7 @@ class Delivery(models.Model):
 
     class Meta:
         db_table = "delivery"
+        verbose_name_plural = "deliveries"
         default_permissions = ["view"]
         constraints = [
             models.UniqueConstraint(

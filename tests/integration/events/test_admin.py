@@ -1,6 +1,7 @@
 """The pages of the admin for endpoints, deliveries and events."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from django.urls import reverse
 from actions import secrets
 from actions.models import Connection
 from audit.models import AuditEvent
+from dotdo_site.lib.admin import NAME_RULE
 from tests.integration.pages.conftest import reader
 from tests.support.documents import publish
 from tests.support.listening import event, listener
@@ -67,7 +69,7 @@ def test_an_endpoint_that_starts_needs_a_published_workflow_and_forgets_the_type
     [
         ({"event_type": ""}, "Give the type of the events."),
         ({"effect": "start"}, "Choose the workflow that is started."),
-        ({"name": "Not A Name"}, "Enter a valid value."),
+        ({"name": "Not A Name"}, NAME_RULE),
         ({"style": "none"}, "none is not one of the available choices"),
     ],
 )
@@ -133,3 +135,17 @@ def test_a_connection_for_signatures_needs_no_host(admin: Client) -> None:
     given = {"name": "github", "allowed_hosts": "[]", "secret": "It's a Secret to Everybody", "parts": ""}
     assert admin.post(reverse("admin:actions_connection_add"), given).status_code == 302
     assert Connection.objects.get(name="github").allowed_hosts == []
+
+
+def test_a_connection_is_told_what_a_name_is(admin: Client) -> None:
+    given = {"name": "My Secret", "allowed_hosts": "[]", "secret": "x", "parts": ""}
+    assert NAME_RULE in admin.post(reverse("admin:actions_connection_add"), given).content.decode()
+
+
+def test_words_are_written_as_people_write_them(admin: Client) -> None:
+    index = admin.get(reverse("admin:index")).content.decode()
+    assert "Deliveries" in index
+    assert not re.search(r">\s*\w+[b-df-hj-np-tv-z]ys\s*<", index)
+    endpoint("github")
+    for page in (reverse(ADD), reverse("admin:workflows_endpoint_changelist")):
+        assert "GitHub" in admin.get(page).content.decode()
