@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from workflows.build.checking import check_retry
 from workflows.build.task import Items, Task, task_list
-from workflows.build.values import duration, given
+from workflows.build.values import duration, given, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def retry(
 ) -> dict[str, Any]:
     """Describe what to retry: `count` times after the first, `attempt` the longest one may take, `limit` all together.
 
-    `backoff` is constant, linear or exponential; `jitter` is a random addition (from, to).
+    `backoff` is constant, linear or exponential; `jitter` is a random addition (from, to). Raises BuildError.
     """
     policy = given(
         when=when,
@@ -67,7 +68,9 @@ def retry(
     )
     of_attempt = given(count=count, duration=_duration(attempt))
     limits = given(attempt=of_attempt or None, duration=_duration(limit))
-    return {**policy, **({"limit": limits} if limits else {})}
+    whole: dict[str, Any] = plain("retry", {**policy, **({"limit": limits} if limits else {})})
+    check_retry("retry", whole)
+    return whole
 
 
 def _duration(value: Any) -> Any:

@@ -12,6 +12,7 @@ from typing import Any
 
 from workflows.build.assumed import Assumed, names_used
 from workflows.language.catalog import Catalog, CheckCron, CheckSchema, CompileExpression
+from workflows.language.checks.tasks import NAME
 from workflows.language.tasks import DIRECTIVES
 from workflows.language.templates import escape
 from workflows.language.validator import Problem, validate
@@ -62,8 +63,18 @@ def refuse(made_by: str, message: str, place: str = "") -> BuildError:
 
 def check_task(made_by: str, name: str, definition: Mapping[str, Any]) -> None:
     """Check one task. Raises BuildError with places relative to the task."""
-    place = f"/do/0/{escape(name)}"
-    targets = dict.fromkeys(target for target in _targets(definition) if target != name)
+    _check_part(made_by, name, definition, "")
+
+
+def check_retry(made_by: str, policy: Mapping[str, Any]) -> None:
+    """Check a retry policy. Raises BuildError with places relative to it."""
+    _check_part(made_by, "part", {"try": [{"inside": {"set": {}}}], "catch": {"retry": policy}}, "/catch/retry")
+
+
+def _check_part(made_by: str, name: str, definition: Mapping[str, Any], inside: str) -> None:
+    """Check what stands at `inside` in one task."""
+    place = f"/do/0/{escape(name)}{inside}"
+    targets = dict.fromkeys(target for target in _targets(definition) if target != name and NAME.fullmatch(target))
     beside: list[dict[str, Any]] = [{target: {"set": {}}} for target in targets]
     document = _around([{name: definition}, *beside])
     found = [

@@ -101,8 +101,11 @@ class Workflow:
 
     @classmethod
     def from_yaml(cls, text: str) -> "Workflow":
-        """Read a document in YAML or JSON. Raises LoadError, BuildError."""
-        return cls.from_dict(loader.load(text))
+        """Read a document in YAML or JSON. Raises BuildError."""
+        try:
+            return cls.from_dict(loader.load(text))
+        except loader.LoadError as error:
+            raise refuse("Workflow.from_yaml", str(error)) from None
 
     @property
     def tasks(self) -> list[Task]:

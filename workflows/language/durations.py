@@ -3,6 +3,7 @@
 A year or a month has no fixed length, so `P1M` would mean something else in February; both are refused.
 """
 
+import json
 import re
 from datetime import timedelta
 from typing import Any
@@ -48,7 +49,7 @@ def _units(value: dict[str, Any]) -> timedelta:
         if unit not in UNITS:
             raise DurationError(f"`{unit}` is not a unit; use " + ", ".join(UNITS))
         if not isinstance(amount, int) or isinstance(amount, bool) or amount < 0:
-            raise DurationError(f"`{unit}` must be a whole number, 0 or more")
+            raise DurationError(f"`{unit}` must be a whole number, 0 or more, not {_shown(amount)}")
     return timedelta(**value)
 
 
@@ -61,6 +62,10 @@ def _iso(text: str) -> timedelta:
     if not parts or clock == "T":
         raise DurationError(f"`{text[:40]}` is not an ISO 8601 duration such as PT5M, PT1H30M or P2D")
     return timedelta(**{unit: float(amount.replace(",", ".")) for unit, amount in parts.items()})
+
+
+def _shown(amount: Any) -> str:
+    return json.dumps(amount)[:40] if isinstance(amount, str | int | float) else _kind(amount)
 
 
 def _kind(value: Any) -> str:

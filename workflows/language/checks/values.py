@@ -7,7 +7,7 @@ from typing import Any
 
 from workflows.language import durations, templates
 from workflows.language.checks.refused import SCHEMA
-from workflows.language.checks.report import Report, at, check_object, nearest
+from workflows.language.checks.report import NOT_SHOWN, Report, at, check_object, nearest
 
 PART = re.compile(r"\$\{\s*(.+?)\s*\}", re.DOTALL)
 SECRET = re.compile(r"""\$\s*secrets\s*(?:\.\s*([A-Za-z_][A-Za-z0-9_]*)|\.?\s*\[?\s*"([^"\\]*)")""")
@@ -86,7 +86,7 @@ def check_duration(
     try:
         duration = durations.parse_wait(value)
     except durations.DurationError as error:
-        report.add(pointer, str(error), found=value)
+        report.add(pointer, str(error), found=NOT_SHOWN if isinstance(value, dict) else value)
         return
     if shortest is not None and duration < shortest:
         report.add(pointer, "this is too short", found=value, expected=f"{shortest.total_seconds():g} s or more")
