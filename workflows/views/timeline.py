@@ -7,9 +7,11 @@ stretch. Idle spans longer than a minute take a fixed part of the width, so that
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from math import floor, log10
 from typing import Any
 
 from workflows.templatetags.display import describe_label, seconds_text
+from workflows.views.axis_labels import Mark, labelled
 from workflows.views.ordering import ordered
 
 IDLE_SECONDS = 60.0
@@ -67,17 +69,6 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Mark:
-    """Something placed on the axis, in per cent."""
-
-    x: str
-    width: str = ""
-    middle: str = ""
-    text: str = ""
-    anchor: str = "middle"
-
-
-@dataclass(frozen=True)
 class Drawn:
     """A bar with its place; `late`: it begins in the right half, so that words beside it go to the left."""
 
@@ -108,6 +99,7 @@ class Timeline:
     left_out: int
     ticks: list[Mark]
     folds: list[Mark]
+    labels: list[Mark]
     seconds: float
     kinds: frozenset[str]
 
@@ -155,11 +147,13 @@ def build(run: Any, now: datetime, *, fold: bool = True) -> Timeline:
     latest = max([end, 0.05, *(bar.end for row in bars.values() for bar in row)])
     busy = [(bar.start, bar.end) for row in bars.values() for bar in row if bar.kind in {"attempt", "queued"}]
     scale = Scale(latest, busy, fold)
+    folds, ticks = labelled([_fold(scale, *span) for span in scale.folds], _ticks(scale))
     return Timeline(
         rows=[_row(step, bars[step.id], scale) for step in steps],
         left_out=run.steps_total - sum(not _quiet(step) for step in steps),
-        ticks=_ticks(scale),
-        folds=[_fold(scale, *span) for span in scale.folds],
+        ticks=ticks,
+        folds=folds,
+        labels=[mark for mark in (*ticks, *folds) if mark.room],
         seconds=latest,
         kinds=frozenset(bar.kind if bar.kind != "attempt" else bar.tone for row in bars.values() for bar in row),
     )
@@ -248,7 +242,7 @@ def _gaps(busy: Iterable[tuple[float, float]], end: float) -> list[tuple[float, 
 
 def _fold(scale: Scale, start: float, end: float) -> Mark:
     x, right = scale(start), scale(end)
-    return Mark(_cent(x), _cent(right - x), _cent((x + right) / 2), f"{seconds_text(end - start)} idle")
+    return Mark(x, f"{seconds_text(end - start)} idle", right - x)
 
 
 def _ticks(scale: Scale) -> list[Mark]:
@@ -261,7 +255,7 @@ def _ticks(scale: Scale) -> list[Mark]:
         x = scale(moment)
         if x - last < 8 or x > 97 or any(scale(start) - 6 < x < scale(end) + 4 for start, end in scale.folds):
             continue
-        marks.append(Mark(_cent(x), text=_clock(moment, step), anchor="start" if x < 1 else "middle"))
+        marks.append(Mark(x, _clock(moment, step)))
         last = x
     return marks
 
@@ -279,6 +273,8 @@ def _moments(scale: Scale, step: float) -> Iterable[float]:
 
 def _clock(seconds: float, step: float) -> str:
     """Return a moment since the start: `0:10`, `1:02:00`, or `400 ms` where the axis is that short."""
+    if seconds and step < 1 <= seconds:  # as many digits as tell it from its neighbours
+        return f"{seconds:.{max(1, -floor(log10(step)))}f} s"
     if step < 1:
         return seconds_text(seconds) if seconds else "0"
     minutes, rest = divmod(round(seconds), 60)
