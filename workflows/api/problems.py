@@ -28,7 +28,7 @@ def _input_invalid(error: operations.InputInvalid) -> Problem:
 
 @problem_of.register
 def _unknown_step(error: operations.UnknownStep) -> Problem:
-    return Problem(404, "not-found", "There is no such step", error.message)
+    return Problem(404, "not-found", "There is no such step", error.message, near=tuple(error.near))
 
 
 @problem_of.register

@@ -15,6 +15,7 @@ from workflows import approvals, payloads, rules, wake
 from workflows.approvals import Person
 from workflows.models import Message, Step
 from workflows.operations.errors import AnswerInvalid, NotAllowed, UnknownStep, refuse
+from workflows.operations.lookup import near_keys
 from workflows.operations.together import in_one_transaction
 
 
@@ -52,7 +53,7 @@ def _locked(run_id: uuid.UUID, key: str) -> Step:
     steps = Step.objects.select_for_update(no_key=True, of=("self",)).select_related("run")
     step = steps.filter(run=run_id, key=key).first()
     if step is None:
-        raise UnknownStep(run_id, key)
+        raise UnknownStep(run_id, key, near_keys(run_id, key))
     return step
 
 

@@ -109,10 +109,12 @@ class NotAllowed(OperationError):
 
 
 class UnknownStep(OperationError):
-    """The run has no step with this key."""
+    """The run has no step with this key. `near` are keys that it has and that look like it."""
 
-    def __init__(self, run_id: uuid.UUID, key: str) -> None:
-        super().__init__(f"The run {run_id} has no step {key}.")
+    def __init__(self, run_id: uuid.UUID, key: str, near: Sequence[str] = ()) -> None:
+        hint = f" Did you mean {' or '.join(near)}?" if near else ""
+        super().__init__(f"The run {run_id} has no step {key}.{hint}")
+        self.near = list(near)
 
 
 class AnswerInvalid(OperationError):

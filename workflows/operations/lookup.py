@@ -1,6 +1,7 @@
 """Find what a name means now: the newest published version of a workflow or action, and what a start needs of it."""
 
 import difflib
+import re
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,10 +10,11 @@ from typing import Any
 from django.db.models.functions import Now
 
 from actions.models import Action, ActionVersion
-from workflows.models import Workflow, WorkflowVersion
+from workflows.models import Step, Workflow, WorkflowVersion
 from workflows.operations.errors import UnknownDefinition, UnknownVersion
 
 VERSIONS_NAMED = 10
+KEYS_COMPARED = 1_000
 NORMAL = 2  # of the priorities 0 to 4
 
 
@@ -93,6 +95,18 @@ def near(kind: str, name: str) -> list[str]:
     model: type[Workflow] | type[Action] = Workflow if kind == "workflow" else Action
     names = model.objects.filter(versions__state="published").values_list("name", flat=True).distinct()
     return difflib.get_close_matches(name, list(names), n=3, cutoff=0.6)
+
+
+def near_keys(run_id: uuid.UUID, key: str) -> list[str]:
+    """Return keys of the run's steps that look like `key`: the newest ones of the same place, or similar ones."""
+    keys = list(Step.objects.filter(run=run_id).order_by("-id").values_list("key", flat=True)[:KEYS_COMPARED])
+    same = [known for known in keys if _place(known) == _place(key)]
+    return same[:3] or difflib.get_close_matches(key, keys, n=3, cutoff=0.6)
+
+
+def _place(key: str) -> str:
+    """Return the place in the document that a key stands for: without attempts, iterations, visits and suffixes."""
+    return re.sub(r"@\w+|\[\d+\]|#\w+", "", key)
 
 
 def _unknown(kind: str, name: str, version: str | None) -> UnknownDefinition:

@@ -17,6 +17,7 @@ from workflows.operations.commands import end
 from workflows.operations.errors import AnswerInvalid, NotAllowed, UnknownStep, refuse
 from workflows.operations.going_on import busy, go_on, unpark
 from workflows.operations.locking import Line, lock_line, record
+from workflows.operations.lookup import near_keys
 from workflows.operations.together import in_one_transaction
 
 
@@ -71,7 +72,7 @@ def _idle(run_id: uuid.UUID, key: str, refusal: Callable[[Step], str | None]) ->
     found = Step.objects.filter(run=run_id, key=key).select_related("action_version")
     seen = found.first()
     if seen is None:
-        raise UnknownStep(run_id, key)
+        raise UnknownStep(run_id, key, near_keys(run_id, key))
     refuse(refusal(seen))
     step = found.select_for_update(no_key=True, skip_locked=True, of=("self",)).first()
     if step is None:

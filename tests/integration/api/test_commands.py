@@ -51,6 +51,24 @@ def test_a_failed_run_is_resolved_or_undone(api: Caller) -> None:
     assert (undone["state"], undone["reason"]) == ("running", "undoing")
 
 
+@pytest.mark.parametrize(
+    ("command", "given"), [("skips", {"output": 1}), ("firings", {}), ("answers", {"decision": "approved"})]
+)
+def test_a_step_asked_for_by_its_place_is_answered_with_its_key(
+    api: Caller, command: str, given: dict[str, Any]
+) -> None:
+    run = rows.run("waiting", "person")
+    for key in ("/do/2/ask@1/try/0/x", "/do/2/ask@2/try/0/x", "/do/0/write"):
+        rows.step(run, key.rpartition("/")[2], "waiting", key=key)
+    refused = api("POST", f"runs/{run.id}/{command}", {"step": "/do/2/ask/try/0/x", **given, **WHY})
+    assert refused.status_code == 404
+    assert refused.json()["near"] == ["/do/2/ask@2/try/0/x", "/do/2/ask@1/try/0/x"]
+    assert "Did you mean /do/2/ask@2/try/0/x or" in refused.json()["detail"]
+    typo = api("POST", f"runs/{run.id}/{command}", {"step": "/do/0/wrote", **given, **WHY}).json()
+    assert typo["near"][0] == "/do/0/write"
+    assert "near" not in api("POST", f"runs/{run.id}/{command}", {"step": "elsewhere", **given, **WHY}).json()
+
+
 def test_a_step_is_skipped_with_an_output_that_fits(api: Caller) -> None:
     run = rows.run("failed", "dead_letter")
     step = rows.step(run, "a", "failed", action_version=run.action_version)

@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from tests.support.documents import publish
 from tests.support.engine import finished, start_workflow
 from tests.support.pages import person
 from workflows import operations, queries
@@ -68,6 +69,16 @@ def test_the_page_of_an_undone_run_offers_no_retry_and_promises_none() -> None:
     assert "will not be repeated" not in page
     assert 'data-dialog="dialog-retry"' not in page
     assert "Needs attention" not in client.get(reverse("overview")).content.decode()
+
+
+def test_the_page_shows_the_key_of_a_step_where_it_is_not_its_place() -> None:
+    run = finished(start_workflow(publish("tries", "do: [{t: {try: [{x: {wait: {hours: 1}}}], catch: {}}}]"), {}))
+    (step,) = [step for step in run.steps if step.kind == "wait"]
+    assert (step.ref, step.key) == ("/do/0/t/try/0/x", "/do/0/t@1/try/0/x")
+    client = Client(headers={"host": "localhost"})
+    client.force_login(person("Operator"))
+    page = client.get(reverse("run", args=[run.id]), {"step": str(step.id)}).content.decode()
+    assert '<dt>Key</dt><dd class="mono xs wrap">/do/0/t@1/try/0/x</dd>' in page
 
 
 def test_a_retry_without_failed_steps_and_a_requested_undo_are_told_in_whole_sentences() -> None:
