@@ -78,10 +78,10 @@ def reveal_for(connection: Connection, host: str) -> dict[str, str]:
     """
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
     if not {host.lower(), name.lower()} & {str(entry).lower() for entry in connection.allowed_hosts}:
+        hosts = ", ".join(map(str, connection.allowed_hosts))
+        listed = f"its connection lists only {hosts}" if hosts else "its connection lists no host"
         raise ActionError(
-            "secret_refused",
-            f"the secret of {connection.name!r} is not for {host}; it goes to {connection.allowed_hosts} only",
-            retryable=False,
+            "secret_refused", f"the secret of {connection.name!r} is not for {host}: {listed}", retryable=False
         )
     return _reveal(connection)
 

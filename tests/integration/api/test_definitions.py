@@ -176,3 +176,11 @@ def test_a_bad_document_is_refused_with_problems_and_never_published(api: Caller
     assert response.status_code == 422
     assert response.json()["errors"]
     assert not WorkflowVersion.objects.filter(state="published").exists()
+
+
+@pytest.mark.parametrize("kind", ["action", "workflow"])
+@pytest.mark.parametrize("version", ["9.9.9", "newest"])
+def test_a_version_that_there_is_not_is_named_in_plain_words(api: Caller, kind: str, version: str) -> None:
+    answer = api("POST", f"{kind}s/nothing/versions/{version}/publication", {"reason": "x"})
+    assert answer.status_code == 404
+    assert answer.json()["detail"] == f"There is no version {version} of the {kind} nothing."

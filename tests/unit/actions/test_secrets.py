@@ -75,6 +75,12 @@ def test_a_secret_goes_nowhere_else(host: str) -> None:
     assert "canary-1" not in str(error.value)
 
 
+def test_a_refused_host_is_told_the_hosts_in_plain_words() -> None:
+    with pytest.raises(ActionError, match="its connection lists only api") as error:
+        secrets.reveal_for(connection(), "evil.com")
+    assert "[" not in str(error.value)
+
+
 def test_a_connection_without_secret_says_so() -> None:
     with pytest.raises(ActionError, match="no_secret"):
         secrets.reveal_for(Connection(name="crm", allowed_hosts=["a.b"]), "a.b")
