@@ -4,14 +4,16 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from dotdo_site.lib import strict_json
+from dotdo_site.lib.problems import NotTaken
 from dotdo_site.lib.strict_json import BadJSON
 
-FORM = "application/x-www-form-urlencoded"
+JSON, FORM = "application/json", "application/x-www-form-urlencoded"
+TAKEN = (JSON, FORM, "text/plain")
 MAX_FIELDS = 1_000
 
 
 def content(content_type: str, body: bytes, *, unpack: bool = False) -> dict[str, Any]:
-    """Return `data` and `datacontenttype` of an envelope; nothing for an empty body. Raises BadJSON.
+    """Return `data` and `datacontenttype` of an envelope; nothing for an empty body. Raises BadJSON, NotTaken.
 
     A form becomes an object; `unpack` takes the JSON text in its field `payload` instead, as GitHub sends it. What says
     nothing about itself, or is no form and no text, has to be JSON.
@@ -27,12 +29,20 @@ def content(content_type: str, body: bytes, *, unpack: bool = False) -> dict[str
     if media_type.startswith("text/"):
         return {"data": _text(body), "datacontenttype": media_type}
     if media_type.startswith("multipart/"):
-        raise BadJSON(f"a body is JSON, text, or a form as {FORM}")
-    return _json(body)
+        raise NotTaken(media_type, TAKEN)
+    return _json(body) if media_type in {"", JSON} or media_type.endswith("+json") else _perhaps_json(media_type, body)
+
+
+def _perhaps_json(media_type: str, body: bytes) -> dict[str, Any]:
+    """Take JSON that is sent under another name, and nothing else."""
+    try:
+        return _json(body)
+    except BadJSON:
+        raise NotTaken(media_type, TAKEN) from None
 
 
 def _json(body: bytes) -> dict[str, Any]:
-    return {"data": strict_json.loads(body), "datacontenttype": "application/json"}
+    return {"data": strict_json.loads(body), "datacontenttype": JSON}
 
 
 def _fields(body: bytes) -> dict[str, Any]:

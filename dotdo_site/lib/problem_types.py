@@ -30,7 +30,9 @@ TYPES = {
     "length-required": ProblemType(411, "a body in chunks, where the web server cannot read one (gunicorn can)"),
     "version-conflict": ProblemType(412, "the entry changed; `current_version`"),
     "body-too-large": ProblemType(413, "more than 1 MiB"),
-    "unsupported-media-type": ProblemType(415, "only `application/json` in UTF-8"),
+    "unsupported-media-type": ProblemType(
+        415, "anything but `application/json` in UTF-8; events and webhooks take more: the detail says what"
+    ),
     "invalid-body": ProblemType(422, "unknown or unfitting fields of the body"),
     "invalid-input": ProblemType(422, "an input, output or answer against its schema: every pointer; nothing was done"),
     "invalid-definition": ProblemType(422, "a draft with problems"),

@@ -14,6 +14,7 @@ from typing import Any
 
 import django.db
 import psycopg
+from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.http import Http404, UnreadablePostError
 from rest_framework import exceptions
@@ -59,6 +60,14 @@ class BadRequest(Exception):
     """A header or parameter cannot be used. The message says which and why."""
 
 
+class NotTaken(Exception):
+    """The media type of a body is none of those that are taken here. The message names those."""
+
+    def __init__(self, media_type: str, taken: Iterable[str]) -> None:
+        given = f"{media_type} is not taken" if media_type else "the body has no Content-Type"
+        super().__init__(f"{given}: send {', '.join(taken)}")
+
+
 def near(word: str, known: Iterable[str]) -> list[str]:
     """Return up to three of the `known` words that resemble `word`, the best first."""
     return difflib.get_close_matches(word, list(known), n=3, cutoff=0.6)
@@ -93,10 +102,20 @@ def _bad_cursor(error: BadCursor) -> Problem:
     return Problem(400, "invalid-cursor", "The cursor cannot be read", str(error))
 
 
-@problem_of.register(TooLarge)
-@problem_of.register(RequestDataTooBig)
-def _too_large(error: Exception) -> Problem:
+@problem_of.register
+def _too_large(error: TooLarge) -> Problem:
     return Problem(413, "body-too-large", "The body is too large", str(error))
+
+
+@problem_of.register
+def _too_large_for_django(_error: RequestDataTooBig) -> Problem:
+    longest = f"the body is longer than {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes"
+    return Problem(413, "body-too-large", "The body is too large", longest)
+
+
+@problem_of.register
+def _not_taken(error: NotTaken) -> Problem:
+    return Problem(415, "unsupported-media-type", "This media type is not accepted here", str(error))
 
 
 @problem_of.register

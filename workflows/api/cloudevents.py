@@ -5,15 +5,15 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.request import Request
 
 from dotdo_site.lib import strict_json
-from dotdo_site.lib.problems import BadRequest
+from dotdo_site.lib.problems import BadRequest, NotTaken
 from dotdo_site.lib.rest import check_charset
 from workflows import cloudevents
 
 STRUCTURED, BATCH, PLAIN = "application/cloudevents+json", "application/cloudevents-batch+json", "application/json"
+TAKEN = (STRUCTURED, BATCH, PLAIN, "or any type with the attributes as ce- headers")
 MAX_BATCH = 100
 _PREFIX = "ce-"
 
@@ -21,15 +21,15 @@ _PREFIX = "ce-"
 def events_of(request: Request) -> tuple[list[Any], bool]:
     """Return what the request holds as envelopes, still to be checked, and whether they came as a batch.
 
-    Raises BadJSON, TooLarge, BadRequest, UnsupportedMediaType.
+    Raises BadJSON, TooLarge, BadRequest, NotTaken, UnsupportedMediaType.
     """
     media_type = _media_type(request)
     if media_type.startswith("multipart/"):
-        raise UnsupportedMediaType(media_type)  # reading the body as a form, to look for a CSRF token, has used it up
+        raise NotTaken(media_type, TAKEN)  # reading the body as a form, to look for a CSRF token, has used it up
     if media_type not in {STRUCTURED, BATCH} and _PREFIX + "specversion" in _names(request.headers):
         return [_binary(request, media_type)], False
     if media_type not in {STRUCTURED, BATCH, PLAIN}:
-        raise UnsupportedMediaType(media_type or "none")
+        raise NotTaken(media_type, TAKEN)
     check_charset(request.content_type or "")
     value = strict_json.loads(request.body)
     return (_batch(value), True) if media_type == BATCH else ([value], False)

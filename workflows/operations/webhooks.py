@@ -16,6 +16,7 @@ from django.db import transaction
 from actions.models import NAME
 from audit.recording import record
 from dotdo_site.lib.ids import uuid7
+from dotdo_site.lib.problems import NotTaken
 from dotdo_site.lib.strict_json import BadJSON
 from workflows import bodies, signatures
 from workflows.models import Delivery, Endpoint, Run
@@ -27,6 +28,7 @@ from workflows.operations.start import start_workflow
 from workflows.sql import Statement
 
 HOOK_TYPE = "dev.dotdo.webhook.received.v1"
+STATUSES = {BadJSON: 400, UnknownDefinition: 404, NotTaken: 415}
 NOBODYS_SECRET = "whsec_" + "A" * 44
 _ACCEPT = Statement(
     """
@@ -75,7 +77,7 @@ def receive_webhook(
 def receive_signed(name: str, incoming: Incoming) -> Accepted:
     """Verify a message and give it its effect, once. Whatever becomes of it is in the log of the endpoint.
 
-    Raises SignatureRefused, BadJSON, and the errors of what it starts or delivers.
+    Raises SignatureRefused, BadJSON, NotTaken, and the errors of what it starts or delivers.
     """
     endpoint = _endpoint(name)
     verified = _verified(endpoint, incoming)
@@ -90,8 +92,8 @@ def receive_signed(name: str, incoming: Incoming) -> Accepted:
             incoming.headers.get("content-type", ""), incoming.body, unpack=endpoint.style == "github"
         )
         return _take(endpoint, _number(endpoint, incoming, content), content, incoming)
-    except (OperationError, BadJSON) as error:
-        status = 400 if isinstance(error, BadJSON) else 404 if isinstance(error, UnknownDefinition) else 422
+    except (OperationError, BadJSON, NotTaken) as error:
+        status = next((status for kind, status in STATUSES.items() if isinstance(error, kind)), 422)
         number = _number(endpoint, incoming, content)
         log(endpoint, incoming, "refused", status, reason=_in_full(error), number=number)
         raise

@@ -174,6 +174,12 @@ def test_an_event_that_is_too_large_is_refused(send: Send) -> None:
     assert log()[0][:2] == ("refused", 422)
 
 
+def test_a_media_type_that_is_not_taken_is_logged_with_its_status(send: Send) -> None:
+    door = endpoint()
+    assert send(door.name, signed("standard", b"<a/>"), "application/xml").status_code == 415
+    assert log() == [("refused", 415, "msg_1")]
+
+
 def test_the_form_of_github_holds_json(send: Send) -> None:
     endpoint("github")
     body = urlencode({"payload": json.dumps({"ref": "main"})}).encode()

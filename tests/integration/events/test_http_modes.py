@@ -158,6 +158,13 @@ def test_binary_data_that_cannot_be_read_is_refused(api: Caller, body: bytes, co
     check_problem(answer)
 
 
+def test_a_media_type_that_is_no_event_is_told_which_are(api: Caller) -> None:
+    detail = post(api, b"<a/>", "application/xml").json()["detail"]
+    assert detail.startswith("application/xml is not taken")
+    for name in (STRUCTURED, BATCH, "application/json", "ce- headers"):
+        assert name in detail
+
+
 def test_a_form_cannot_be_an_event_not_even_from_the_browser(signed_in: Any) -> None:
     answer = signed_in("Admin").client.post(EVENTS, {"a": "1"}, headers=BINARY)
     assert answer.status_code == 415

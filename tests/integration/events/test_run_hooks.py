@@ -135,8 +135,9 @@ def test_the_name_behind_the_token_is_an_attribute(client: Client, waiting: Step
         (b"a=%FF", "application/x-www-form-urlencoded", 400),
         (b"a=%00", "application/x-www-form-urlencoded", 400),
         (b"&".join([b"a=1"] * 1001), "application/x-www-form-urlencoded", 400),
-        (b"\x89PNG", "image/png", 400),
-        (b"--x\r\n", "multipart/form-data; boundary=x", 400),
+        (b"\x89PNG", "image/png", 415),
+        (b"<a/>", "application/xml", 415),
+        (b"--x\r\n", "multipart/form-data; boundary=x", 415),
         (b"x" * (256 * 1024 + 1), "text/plain", 413),
         (b"x" * (1024 * 1024 + 1), "text/plain", 413),
         (b"hello", "text/", 422),
@@ -147,6 +148,18 @@ def test_other_bodies_are_refused(client: Client, waiting: Step, body: bytes, co
     assert answer.status_code == status
     check_problem(answer)
     assert not Event.objects.exists()
+
+
+def test_a_media_type_that_is_not_taken_is_told_which_are(client: Client, waiting: Step) -> None:
+    detail = post(client, path(waiting), b"<a/>", "application/xml").json()["detail"]
+    assert detail == (
+        "application/xml is not taken: send application/json, application/x-www-form-urlencoded, text/plain"
+    )
+
+
+def test_a_body_that_is_too_large_is_told_so_in_plain_words(client: Client, waiting: Step) -> None:
+    answer = post(client, path(waiting), b"x" * (1024 * 1024 + 1), "text/plain")
+    assert answer.json()["detail"] == "the body is longer than 1048576 bytes"
 
 
 @pytest.mark.parametrize("number", ["x" * 256, "a\x7fb"])
