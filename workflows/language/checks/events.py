@@ -23,6 +23,7 @@ from workflows.language.events import LONGEST_PATTERN, PATTERN
 READ = ("data", "envelope", "raw")
 TEXTS = ("id", "source", "type", "time", "subject", "datacontenttype", "dataschema")
 ATTRIBUTES = (*TEXTS, "data")
+ALWAYS_TEXT = (*TEXTS, "specversion")
 EXTENSION = re.compile(r"[a-z0-9]{1,20}")
 # What every dialect of regular expressions calls wrong; the rest is for the one that matches (jq's).
 BROKEN = ("missing )", "unbalanced", "unterminated", "nothing to repeat", "bad escape (end")
@@ -125,7 +126,11 @@ def _check_filter(report: Report, value: Any, pointer: str, variables: Names, *,
     if isinstance(wanted, dict) and wanted:
         _check_attributes(report, {name: item for name, item in wanted.items() if name != "specversion"}, place)
         for name, item in wanted.items():
-            _check_wanted(report, item, at(place, name), variables)
+            if name in ALWAYS_TEXT and not isinstance(item, str):
+                hint = "Write a text, a regular expression, or a condition in `${ }`."
+                report.add(at(place, name), f"`{name}` of an event is always a text", found=item, suggestion=hint)
+            else:
+                _check_wanted(report, item, at(place, name), variables)
     elif "with" in value:
         report.add(place, "`with` must be an object with at least one attribute", found=wanted)
     if "correlate" in value:
