@@ -16,8 +16,6 @@ from workflows.models import Branch, Step
 from workflows.models import Undo as Recorded
 from workflows.programs import action_by_id, action_called, is_builtin
 
-LATE = "#late"  # the step of a compensation that no scope waits for (`superseding`)
-
 
 @dataclass(frozen=True, slots=True)
 class Entry:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
-from workflows import settling
+from workflows import late, settling
 from workflows.models import Branch, Step, Subscription
 from workflows.operations import family
 
@@ -74,6 +74,7 @@ def _cancel(run: uuid.UUID, steps: QuerySet[Step], actor: str) -> None:
     Step.objects.filter(pk__in=[step for step, _, _ in found], state__in=IDLE).update(
         state="cancelled", finished_at=Now()
     )
+    late.cancelled(step for step, kind, _ in found if kind == "undo")
     _end_what_they_began(run, found, actor)
 
 

@@ -6,20 +6,22 @@ it at the step.
 """
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from django.db.models.functions import Now
 
 from dotdo_site.lib.ids import uuid7
-from workflows import compensating, trail, wake
+from workflows import compensating, late, trail, wake
 from workflows.checkpoint import Progress, UndoWrite
 from workflows.claim import Claimed
 from workflows.engine.frames import place
 from workflows.job import Job
 from workflows.lessee import Happened, Lessee
-from workflows.models import Attempt, Branch, Step, Undo
+from workflows.models import Attempt, Branch, Run, Step, Undo
 from workflows.payloads import Packer, store
 from workflows.progress import step_write
+from workflows.states import RUN_FINAL
 
 REPEATED = re.compile(r"@(\d+)/try/")
 
@@ -40,14 +42,17 @@ def keep(job: Job, held: Claimed, lessee: Lessee) -> None:
         started_at=job.came.started_at,
         finished_at=Now(),
     )
-    if held.run_state not in ("succeeded", "cancelled"):
-        _begin_undo(job, held, packer)
+    current = replace(held, run_state=Run.objects.values_list("state", flat=True).get(pk=held.run))  # under its lock
+    if is_late(job):
+        Undo.objects.filter(step=held.step).update(state="done")
+    elif current.run_state not in RUN_FINAL:
+        _begin_undo(job, current, packer)
     store(held.run, packer)
 
 
 def is_late(job: Job) -> bool:
     """Tell whether this compensation is one that no scope waits for."""
-    return job.key.endswith(compensating.LATE)
+    return job.key.endswith(late.MARK)
 
 
 def undone(job: Job, happened: Happened, lessee: Lessee) -> Progress:
@@ -101,7 +106,7 @@ def _step(row: UndoWrite, root: Branch, held: Claimed, packer: Packer) -> Step:
         id=uuid7(),
         run_id=held.run,
         branch=root,
-        key=f"{row.key}{compensating.LATE}",
+        key=f"{row.key}{late.MARK}",
         ref=row.ref,
         name=row.name,
         kind="undo",

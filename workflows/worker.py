@@ -17,7 +17,7 @@ from psycopg import errors
 
 from actions import retry
 from actions.errors import MESSAGE_LIMIT, Failure, shorten
-from workflows import claim, closing, draining, execution, progress, recording, scheduling, steps, superseding
+from workflows import claim, closing, draining, execution, late, progress, recording, scheduling, steps, superseding
 from workflows.checkpoint import CursorTooLarge
 from workflows.claim import Claimed
 from workflows.engine.advance import Stale
@@ -280,6 +280,7 @@ def _record(job: Job, happened: Happened, lessee: Lessee) -> Job | None:
         if isinstance(decision, retry.RetryIn):
             return recording.write(job, progress.retrying(job, happened, decision.seconds, lessee), None, lessee)
     if job.kind == "undo":
+        job.came = happened if failure is None else None
         return steps.after_undo(job, happened, lessee)
     if failure is None:
         result = job.advance(Done(job.key, happened.output))
@@ -296,8 +297,11 @@ def _close(held: Claimed, me: Identity, job: Job | None) -> None:
         return
     happened = job is not None and job.came is not None and not execution.transactional(job)
     with transaction.atomic():
-        if closing.close(again, me.lessee()) and job is not None and happened:
+        if not closing.close(again, me.lessee()):
+            return
+        if job is not None and happened:
             superseding.keep(job, again, me.lessee())
+        late.cancelled([again.step])
 
 
 def _crashed_too_often(job: Job) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from django.db.models.functions import Now
 
 from actions.running import refuse_inside_handler
-from workflows import rules, wake
+from workflows import late, rules, wake
 from workflows.models import Run, Step, Subscription
 from workflows.operations.errors import refuse
 from workflows.operations.going_on import go_on, make_ready, uncaught, unpark
@@ -68,7 +68,9 @@ def end(members: Sequence[Locked], actor: str, reason: str) -> None:
 
 def end_steps(runs: Sequence[Run]) -> None:
     """Cancel the steps of runs that nobody executes; nothing is listened for any more."""
-    Step.objects.filter(pk__in=[step.pk for step in idle_steps(runs)]).update(state="cancelled", finished_at=Now())
+    idle = [step.pk for step in idle_steps(runs)]
+    Step.objects.filter(pk__in=idle).update(state="cancelled", finished_at=Now())
+    late.cancelled(idle)
     Subscription.objects.filter(step__run__in=runs).delete()
 
 
