@@ -11,6 +11,12 @@ from workflows.language.checks.report import NOT_SHOWN, Report, at, check_object
 
 PART = re.compile(r"\$\{\s*(.+?)\s*\}", re.DOTALL)
 SECRET = re.compile(r"""\$\s*secrets\s*(?:\.\s*([A-Za-z_][A-Za-z0-9_]*)|\.?\s*\[?\s*"([^"\\]*)")""")
+# A secret, alone, in brackets or inside a text, that goes into an encoding: what would be encoded is the mark for it.
+_OF_SECRETS = r"""\$\s*secrets\b(?:[\w.\s]|\[\s*"[^"\\]*"\s*\])*"""
+ENCODED = re.compile(
+    rf"""(?:{_OF_SECRETS}|\([^()|]*{_OF_SECRETS}[^()|]*\)|"[^"]*\\\(\s*{_OF_SECRETS}\)[^"]*")\s*\|\s*(@(?:base64d?|uri))\b"""
+)
+LONGEST_SEARCHED = 2_000  # the search takes quadratic time
 SECRETS = "Only the `with` of a call and an `authentication` can use `$secrets`."
 
 # Where each variable is available: the table of workflow-language §1.8. A block adds its own to what is inside it.
@@ -138,6 +144,10 @@ def _check_secrets(report: Report, text: str, pointer: str) -> None:
         if name not in names:
             hint = nearest(name, names) or "List it under `use.secrets`."
             report.add(pointer, f"the secret `{name[:60]}` is not declared", found=text, suggestion=hint)
+    encoded = ENCODED.search(text) if len(text) <= LONGEST_SEARCHED else None
+    if encoded:
+        message = f"`{encoded[1]}` would encode the mark that stands for a secret until the request is sent"
+        report.add(pointer, message, found=text, suggestion="Use `authentication` or `query`, which encode it then.")
 
 
 def _check_marked(report: Report, value: str, pointer: str, variables: Names) -> None:
