@@ -65,6 +65,7 @@ def test_calls_that_are_right(task: str) -> None:
 @pytest.mark.parametrize(
     ("task", "expected"),
     [
+        ("{call: http, with: {method: get, endpoint: 'https://e.com', authentication: {use: crm}}}", ["/do/0/a/with/authentication: `authentication` belongs inside `endpoint`. Write `endpoint: {uri: …, authentication: …}`."]),
         ("{call: http, with: {endpont: 'https://e.com', method: get}}", ["/do/0/a/with/endpont: `endpont` is not a key of this object. Did you mean `endpoint`?"]),
         ("{call: http}", ["/do/0/a/with: `method` is missing", "/do/0/a/with: `endpoint` is missing"]),
         ("{call: http, with: {method: gte, endpoint: 'https://e.com'}}", ['/do/0/a/with/method: this is not a method; found "gte"; expected GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE. Did you mean `GET`?']),
@@ -216,3 +217,24 @@ def test_the_top_of_a_document_is_checked(more: dict[str, Any], expected: str | 
     found = texts("- a: {set: {}}", **more)
     assert len(found) == (0 if expected is None else 1), found
     assert expected is None or found[0].startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("expression", "wrong"),
+    [
+        ("$secrets.crm | @base64", True),
+        ('$secrets["crm-password"] | @uri', True),
+        ('"\\($secrets.crm.user):\\($secrets.crm.password)" | @base64', True),
+        ('"Basic " + ($secrets.crm.user + ":" + $secrets.crm.password | @base64)', True),
+        ('"Basic " + (($secrets.crm.user + ":x") | @base64)', True),
+        ('"key \\($secrets.crm)"', False),
+        ("{key: $secrets.crm, text: (.text | @base64)}", False),
+        ("$secrets.crm, (.text | @base64)", False),
+    ],
+)
+def test_a_secret_that_an_expression_would_encode_is_refused_for_its_mark(expression: str, wrong: bool) -> None:
+    called = [{"a": {"call": "send-mail", "with": {"n": f"${{ {expression} }}"}}}]
+    found = problems({**document("- a: {set: {}}"), "use": {"secrets": ["crm", "crm-password"]}, "do": called})
+    assert ["would encode the mark" in str(problem) for problem in found if problem.pointer.startswith("/do")] == (
+        [True] if wrong else []
+    )

@@ -388,3 +388,8 @@ def test_a_flood_of_problems_is_cut_and_quick() -> None:
     assert len(found) == 200
     assert "there are more problems" in found[-1].message
     assert time.monotonic() - started < 3
+
+
+def test_keys_that_every_task_may_have_are_no_hint_at_what_it_does() -> None:
+    (text,) = texts("- z: {then: end, input: {}}")
+    assert text.endswith("expected one of call, do, emit, for, fork, listen, raise, run, set, switch, try, wait")

@@ -11,6 +11,7 @@ from workflows.language.checks.values import is_expression
 
 HTTP = ("method", "endpoint", "headers", "query", "body", "output", "redirect")
 OPENAPI = ("document", "operationId", "parameters", "authentication", "output", "redirect")
+MISPLACED = "authentication"  # of `call: openapi`, where it stands beside the document
 REQUIRED = {"http": ("method", "endpoint"), "openapi": ("document", "operationId")}
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 OUTPUTS = ("content", "response", "raw")
@@ -22,6 +23,10 @@ HIGHER = re.compile(r"[+#./;?&=,!@|].*|.*[*:,].*|\s*", re.DOTALL)
 def check_arguments(report: Report, protocol: str, given: Mapping[str, Any], pointer: str, *, complete: bool) -> None:
     """Check the `with` of a call but for its expressions; one that is not complete may lack what is required."""
     keys = HTTP if protocol == "http" else OPENAPI
+    if protocol == "http" and MISPLACED in given:
+        hint = "Write `endpoint: {uri: …, authentication: …}`."
+        report.add(at(pointer, MISPLACED), "`authentication` belongs inside `endpoint`", suggestion=hint)
+        given = {key: value for key, value in given.items() if key != MISPLACED}
     check_object(report, given, pointer, keys, required=REQUIRED[protocol] if complete else ())
     if "output" in given and not is_expression(given["output"]):
         check_choice(report, given["output"], at(pointer, "output"), OUTPUTS)

@@ -125,7 +125,7 @@ def _check_names(report: Report, names: list[str], pointer: str) -> None:
 def _check_task(report: Report, task: Task, ref: str, depth: int, everywhere: set[str], scope: Names) -> None:
     kind = kind_of(task)
     if kind is None:
-        hint = next(filter(None, (nearest(key, KINDS) for key in task)), "")
+        hint = next(filter(None, (nearest(key, KINDS) for key in task if key not in COMMON)), "")
         report.add(ref, "nothing says what this task does", expected=EXPECTED, suggestion=hint)
         return
     if len(ref) > LONGEST_PLACE:
