@@ -7,7 +7,7 @@ from workflows.queries.detail import audit, live_token, run
 from workflows.queries.events import event, inbox
 from workflows.queries.invocations import InvocationRow, invocations, last_used_actions, last_used_workflows
 from workflows.queries.labels import LABELS
-from workflows.queries.messages import MessageRow, Wanted, messages, undos, wanted
+from workflows.queries.messages import MessageRow, Wanted, mailbox, messages, undos, wanted
 from workflows.queries.parts import events, step, steps
 from workflows.queries.path import Path, PathLine, path
 from workflows.queries.relatives import Children, children
@@ -83,6 +83,7 @@ __all__ = [
     "last_used_workflows",
     "list_token",
     "live_token",
+    "mailbox",
     "messages",
     "newer_than",
     "open_approvals",

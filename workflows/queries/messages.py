@@ -8,7 +8,8 @@ from typing import Any
 from django.db.models import Q
 
 from actions.sensitive import mask
-from workflows.models import Message, Subscription, Undo
+from workflows import rules
+from workflows.models import Message, Run, Subscription, Undo
 
 LIMIT = 50
 
@@ -42,6 +43,12 @@ def messages(run_id: uuid.UUID, step_id: uuid.UUID | None = None) -> list[Messag
     if step_id is not None:
         rows = rows.filter(Q(step=step_id))
     return [_row(message) for message in rows.order_by("-id")[:LIMIT]]
+
+
+def mailbox(run_id: uuid.UUID) -> str | None:
+    """Return why the run takes no messages any more, empty if it does; None if there is no such run."""
+    state = Run.objects.filter(pk=run_id).values_list("state", flat=True).first()
+    return None if state is None else rules.cancel_refusal(state) or ""
 
 
 def wanted(step_id: uuid.UUID) -> list[Wanted]:

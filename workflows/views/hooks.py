@@ -26,7 +26,7 @@ from dotdo_site.access.rates import Rate
 from dotdo_site.lib import problems
 from dotdo_site.lib.problems import BadRequest
 from dotdo_site.lib.strict_json import TooLarge
-from workflows import bodies, cloudevents, hooks, operations
+from workflows import bodies, cloudevents, hooks, operations, queries
 
 KNOCKS, STRANGERS = Rate(1_200), Rate(60)
 NUMBERS = ("webhook-id", "x-github-delivery", "idempotency-key")
@@ -71,8 +71,12 @@ class RunHook(Door):
     http_method_names = ["get", "head", "post"]
 
     def get(self, request: Request, token: str, name: str = "") -> HttpResponse:
-        """Show a button that sends; nothing happens before it is pressed."""
-        _run(request, token)
+        """Show a button that sends, unless the run is over; nothing happens before it is pressed."""
+        over = queries.mailbox(_run(request, token))
+        if over is None:
+            raise Http404("This address belongs to no run.")
+        if over:
+            return render(request, "hooks/over.html")
         return render(request, "hooks/confirm.html", {"name": name, "number": uuid4()})
 
     def post(self, request: Request, token: str, name: str = "") -> HttpResponse | Response:

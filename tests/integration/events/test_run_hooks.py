@@ -210,6 +210,16 @@ def test_when_the_run_is_over_the_answer_is_recorded_and_says_so(client: Client,
     assert not Message.objects.exists()
 
 
+@pytest.mark.parametrize("over", ["succeeded", "cancelled"])
+def test_the_page_of_a_run_that_is_over_offers_no_button(client: Client, db: None, over: str) -> None:
+    step = listener(run_state=over, state="cancelled")
+    for address in (path(step), path(step, "approve")):
+        page = client.get(address, headers=HTML)
+        assert page.status_code == 200
+        assert "It is over already" in page.content.decode()
+        assert "<button" not in page.content.decode()
+
+
 @pytest.mark.parametrize("method", ["get", "head", "post"])
 def test_unknown_tokens_are_not_found(client: Client, db: None, method: str) -> None:
     for token in ("x", RUN.hex, hooks.token(RUN)[:-1], hooks.token(RUN)[:-1] + "é", "a/b"):
@@ -217,6 +227,7 @@ def test_unknown_tokens_are_not_found(client: Client, db: None, method: str) -> 
 
 
 def test_the_token_of_a_run_that_was_deleted_is_not_found(client: Client, db: None) -> None:
+    assert client.get(f"/hooks/{hooks.token(RUN)}").status_code == 404
     answer = post(client, f"/hooks/{hooks.token(RUN)}")
     assert answer.status_code == 404
     check_problem(answer)
