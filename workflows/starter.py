@@ -13,9 +13,10 @@ from django.db import InterfaceError, OperationalError, transaction
 from audit.recording import record
 from workflows import programs
 from workflows.language.program import Schedule as Rule
+from workflows.models import Workflow
 from workflows.operations.errors import OperationError
 from workflows.operations.schedules import set_paused
-from workflows.operations.start import Origin, start_workflow
+from workflows.operations.start import Origin, start_workflow, title_of
 
 log = logging.getLogger(__name__)
 SYSTEM = "system"
@@ -48,8 +49,12 @@ def pausing(schedule: uuid.UUID, workflow: uuid.UUID, name: str) -> Iterator[Non
 
 
 def start(taken: Starter, value: Any, trigger: str, key: str, title: str = "", depth: int = 0) -> uuid.UUID | None:
-    """Start the run in the open transaction; None when that was refused, which is recorded."""
-    options = {"version": taken.version, "key": key, "title": title, "origin": Origin(depth=depth)}
+    """Start the run in the open transaction; None when that was refused, which is recorded.
+
+    Without a title it has that of the workflow: the key is for machines.
+    """
+    titled = title or title_of(Workflow.objects.get(pk=taken.workflow))
+    options = {"version": taken.version, "key": key, "title": titled, "origin": Origin(depth=depth)}
     try:
         with transaction.atomic():
             return start_workflow(taken.name, value, actor=f"schedule:{taken.name}", trigger=trigger, **options).run_id

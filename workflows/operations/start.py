@@ -14,7 +14,7 @@ from audit.recording import GENESIS, seal
 from dotdo_site.lib import canonical
 from dotdo_site.lib.ids import uuid7
 from workflows import wake
-from workflows.models import IdempotencyKey
+from workflows.models import IdempotencyKey, Workflow
 from workflows.operations.differences import differences
 from workflows.operations.errors import InputInvalid, KeyConflict, KeyInvalid, TooDeep
 from workflows.operations.lookup import Definition, find
@@ -51,6 +51,11 @@ def start_workflow(name: str, input: Any, **options: Any) -> Started:  # noqa: A
 def start_action(name: str, input: Any, **options: Any) -> Started:  # noqa: A002 - the word for it
     """Start a single action as a run of one step; see `_start` for the options and errors."""
     return _start("action", name, input, **options)
+
+
+def title_of(workflow: Workflow) -> str:
+    """Return what people see of a run that a program started: the title of the workflow, or its name."""
+    return workflow.title or workflow.name
 
 
 def check_input(kind: str, name: str, input: Any, version: str | None = None) -> list[Problem]:  # noqa: A002

@@ -24,7 +24,7 @@ from workflows.operations.deliveries import Incoming, log, log_stranger
 from workflows.operations.endpoints import secret_problem, secrets_of
 from workflows.operations.errors import OperationError, UnknownDefinition, UnknownRun
 from workflows.operations.events import Delivered, deliver_event
-from workflows.operations.start import start_workflow
+from workflows.operations.start import start_workflow, title_of
 from workflows.sql import Statement
 
 HOOK_TYPE = "dev.dotdo.webhook.received.v1"
@@ -151,9 +151,13 @@ def _effect(
 ) -> tuple[uuid.UUID | None, uuid.UUID | None]:
     """Start the workflow or deliver the event; return the ids of run and event."""
     if endpoint.workflow is not None and endpoint.effect == Endpoint.Effect.START:
-        key = f"{endpoint.name}:{number}"
         started = start_workflow(
-            endpoint.workflow.name, content.get("data"), actor=_actor(endpoint), trigger="webhook", key=key
+            endpoint.workflow.name,
+            content.get("data"),
+            actor=_actor(endpoint),
+            trigger="webhook",
+            key=f"{endpoint.name}:{number}",
+            title=title_of(endpoint.workflow),
         )
         return started.run_id, None
     topic = incoming.headers.get("x-github-event", "") if endpoint.style == "github" else ""

@@ -16,7 +16,7 @@ from tests.support.documents import publish
 from tests.support.listening import listener
 from tests.support.webhooks import KEY, endpoint, signed
 from workflows import bodies, queries, signatures
-from workflows.models import Delivery, Endpoint, Event, Message, Run
+from workflows.models import Delivery, Endpoint, Event, Message, Run, Workflow
 from workflows.operations import deliveries, webhooks
 
 STYLES = ["standard", "github", "stripe"]
@@ -53,6 +53,15 @@ def test_a_signed_message_starts_one_run_however_often_it_comes(send: Send, styl
     assert (run.input, run.trigger, run.actor) == ({"id": "evt_1", "a": 1}, "webhook", f"endpoint:{door.name}")
     assert log() == [("accepted", 200, "evt_1"), ("replayed", 200, "evt_1"), ("replayed", 200, "evt_1")]
     assert set(Delivery.objects.values_list("run", flat=True)) == {run.pk}
+
+
+@pytest.mark.parametrize(("given", "shown"), [("", "hooked"), ("Take an order", "Take an order")])
+def test_a_run_has_the_title_of_its_workflow_and_not_its_key(send: Send, given: str, shown: str) -> None:
+    door = endpoint(workflow=publish("hooked", ECHO))
+    Workflow.objects.update(title=given)
+    send(door.name, signed("standard", {"id": 1}))
+    run = Run.objects.get()
+    assert (run.title, run.key) == (shown, f"{door.name}:msg_1")
 
 
 @pytest.mark.parametrize("style", STYLES)

@@ -45,6 +45,13 @@ def test_each_event_that_fits_starts_a_run_with_an_array_of_its_envelope() -> No
     assert (run.trigger, run.actor, run.depth) == ("event", "schedule:reacts", 0)
 
 
+def test_a_run_that_an_event_started_is_not_titled_with_its_key() -> None:
+    row = listening("{one: {with: {type: order.paid}}}")
+    event = send("order.paid")
+    run = Run.objects.get()
+    assert (run.title, run.key) == ("reacts", f"schedule:{row.pk}:{event.event_id}")
+
+
 @pytest.mark.parametrize(("read", "expected"), [("data", [{"n": 1}]), ("raw", [{"n": 1}])])
 def test_read_decides_what_the_run_is_given(read: str, expected: list[Any]) -> None:
     listening("{one: {with: {type: order.paid}}}", read=read)
