@@ -213,6 +213,15 @@ def test_the_admin_obeys_the_policy_too(sign_in: Open, runs: Seeded) -> None:
         assert said == [], address
 
 
+def test_the_admin_has_room_for_a_document_on_a_small_screen(sign_in: Open, runs: Seeded) -> None:
+    page = sign_in("Admin", staff=True, width=390)
+    page.goto(reverse("admin:workflows_workflowversion_add"))
+    box = page.get_by_label("Source").bounding_box()
+    assert box is not None
+    assert box["height"] > 400
+    assert box["x"] + box["width"] < 380
+
+
 def test_a_small_screen_hides_no_command_and_no_part_of_a_table(sign_in: Open, runs: Seeded) -> None:
     page = sign_in(width=390)
     for address in ("/", "/runs/", f"/runs/{runs.failed}/", "/datastore/", "/workflows/", "/actions/test-refuses/"):
