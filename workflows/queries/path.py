@@ -20,6 +20,8 @@ from workflows.queries.runs import UNDO_KEY
 LIMIT = 500
 DEEPEST = 6
 ENDS = ("step.succeeded", "step.failed", "step.skipped")
+UNDO = "#undo"
+Told = tuple[AuditEvent, dict[str, Any]]
 NOT_SHOWN = ("start", "task", "timer", "join")
 
 
@@ -48,11 +50,39 @@ class Path:
 def path(run_id: uuid.UUID) -> Path:
     """Return the way that a run has taken so far, oldest first."""
     rows = AuditEvent.objects.filter(run=run_id).order_by("at", "chain", "seq")[: LIMIT + 1]
-    events = [(event, json.loads(event.data)) for event in rows]
+    events = _behind_undoing([(event, json.loads(event.data)) for event in rows])
     keys = {data["step"] for event, data in events if event.kind in ENDS and data.get("step")}
     steps = {step.key: step for step in Step.objects.filter(run=run_id, key__in=keys)}
     lines = _told_once(line for event, data in events for line in _lines(event, data, steps))
     return Path(lines[:LIMIT], len(lines) > LIMIT or len(events) > LIMIT)
+
+
+def _behind_undoing(events: list[Told]) -> list[Told]:
+    """Put what a saga caught behind what it undid first: only then its catch went on."""
+    moved = list(events)
+    for at, (event, data) in enumerate(events):
+        told = data.get("path", [])[data.get("before", 0) :]
+        text = told[-1] if told else ""
+        last = _last_undone(events, at, text.partition(" ")[0]) if " caught " in text else None
+        if last is not None:
+            moved[at] = (event, data | {"path": data["path"][:-1]})
+            undo, after = moved[last]
+            path, before = after.get("path", []), after.get("before", 0)
+            moved[last] = (undo, after | {"path": [*path[:before], text, *path[before:]]})
+    return moved
+
+
+def _last_undone(events: list[Told], at: int, key: str) -> int | None:
+    """Return the event that ended the undoing inside a task, None when there was none or it goes on."""
+    chain, last = events[at][0].chain, None
+    for index, (event, data) in enumerate(events[at + 1 :], at + 1):
+        step = data.get("step", "")
+        if event.chain != chain or not event.kind.startswith("step."):
+            continue
+        if UNDO not in step or not step.startswith(f"{key}@"):
+            break
+        last = index if event.kind in ("step.succeeded", "step.skipped") else None
+    return last if last is None or UNDO not in events[last][1].get("next", "") else None
 
 
 def _lines(event: AuditEvent, data: Mapping[str, Any], steps: Mapping[str, Step]) -> Iterator[PathLine]:

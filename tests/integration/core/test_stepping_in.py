@@ -338,3 +338,27 @@ do:
     assert [words for name, words in told if name == "many"].count("iteration") == 2
     assert ("t", "caught") in told
     assert [name for name, _ in told].count("pay") == 2
+
+
+def test_what_a_saga_caught_stands_behind_what_it_undid_first() -> None:
+    undo = "metadata: {dotdo: {undo: {call: test-echo, with: {value: 9}}}}"
+    run = begun(
+        f"""
+do:
+  - order:
+      metadata: {{dotdo: {{saga: true}}}}
+      try:
+        - charge: {{call: test-echo, with: {{value: 1}}, {undo}}}
+        - reserve: {{call: test-echo, with: {{value: 2}}, {undo}}}
+        - ship: {{call: test-refuses, with: {{code: declined}}}}
+      catch: {{do: [{{note: {{set: {{noted: true}}}}}}, {{tell: {{call: test-echo, with: {{value: 3}}}}}}]}}
+""",
+        {},
+    )
+    assert run.state == "succeeded"
+    lines = queries.path(run.id).lines
+    assert [line.name for line in lines] == [
+        "charge", "reserve", "ship", "undo of reserve", "undo of charge", "order", "note", "tell", "order",
+    ]  # fmt: skip
+    assert lines[5].sign == "caught"
+    assert [line.at for line in lines] == sorted(line.at for line in lines)
