@@ -11,7 +11,7 @@ from actions.handlers import email, guard, http
 from dotdo_site.access import roles, scopes
 from dotdo_site.lib import problem_types, strict_json
 from tests.integration.docs.blocks import PAGES, ROOT, code, rows, table, text_of
-from workflows import cloudevents, occurrences, serializers, states
+from workflows import cloudevents, command_serializers, occurrences, serializers, states
 from workflows.api import cloudevents as batches
 from workflows.api import starts, urls
 from workflows.checkpoint import values as checkpoint
@@ -130,6 +130,17 @@ def test_every_problem_of_the_api_is_listed() -> None:
 
 def test_the_roles_are_those_that_migrations_make() -> None:
     assert table("docs/operating.md", "role").keys() == roles.ROLES.keys()
+
+
+def test_who_may_pause_schedules_can_read_so() -> None:
+    assert "workflows.change_schedule" in roles.OPERATOR
+    assert "pause and resume schedules" in str(table("docs/operating.md", "role")["Operator"])
+
+
+def test_what_an_answer_to_an_approval_needs_and_gives_is_written_down() -> None:
+    assert not command_serializers.AnswerBody().fields["reason"].required
+    sentence = text_of("docs/api.md").partition("it needs no `reason`")[2].partition(".")[0]
+    assert set(re.findall(r"`(\w+)`", sentence)) == set(command_serializers.Answer().fields)
 
 
 def test_every_setting_is_documented_and_every_documented_one_exists() -> None:
