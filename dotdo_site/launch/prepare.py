@@ -1,6 +1,7 @@
 """Whether the database already matches the code, and the connection with which it is made to."""
 
 import hashlib
+import re
 import subprocess
 import sysconfig
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from dotdo_site.postgres_settings import APPLICATION
 
 OUTSIDE_CODE = ("DOTDO_APPS", "DOTDO_ACTION_MODULES")
 SETTINGS = ("DOTDO_", "SECRET_KEY")
+HERE = re.compile(r"http://127\.0\.0\.1:[0-9]+")
 PACKAGES = ("dotdo_site", "audit", "actions", "workflows")
 
 
@@ -74,9 +76,14 @@ def fingerprint(environment: Mapping[str, str]) -> str:
     data = embedded_postgres.locate(var_dir()).data
     control = data / "global" / "pg_control"
     identity = control.read_bytes()[:8] if control.exists() else b""  # the system identifier, made by initdb
-    settings = sorted(f"{name}={value}" for name, value in environment.items() if name.startswith(SETTINGS))
+    settings = sorted(f"{name}={value}" for name, value in environment.items() if _prepares(name, value))
     digest.update("\0".join([*installed, *settings]).encode() + identity)
     return digest.hexdigest()
+
+
+def _prepares(name: str, value: str) -> bool:
+    """Tell whether a variable is one of our settings; an address here, at whatever port is free, changes nothing."""
+    return name.startswith(SETTINGS) and not (name == "DOTDO_PUBLIC_URL" and HERE.fullmatch(value))
 
 
 def _stamp() -> Path:

@@ -81,7 +81,7 @@ def test_the_second_start_takes_less_than_five_seconds(terminal: Terminal) -> No
         terminal.run("down")
         terminal.finish()
     assert min(seconds) < 5
-    assert not any("migrate" in line for line in terminal.lines)
+    assert not [line for line in terminal.lines if "migrate" in line]
 
 
 def test_a_web_server_that_dies_comes_back_and_it_is_said(terminal: Terminal) -> None:

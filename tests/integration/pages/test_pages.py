@@ -29,6 +29,14 @@ def test_the_first_page_names_dead_letters_first_with_a_way_to_retry(reader: Rea
     assert f"/runs/{runs.failed}/retry/" in page
 
 
+def test_many_undone_runs_do_not_hide_a_dead_letter_from_the_first_page(reader: Reader, runs: Seeded) -> None:
+    for _ in range(7):
+        newer = start_workflow("onboard", {"user": "usr_9"})
+        Run.objects.filter(pk=newer).update(state="failed", reason="undone")
+    page = text(reader(), "/")
+    assert f"/runs/{runs.failed}/retry/" in page
+
+
 def test_the_list_filters_by_what_the_address_says(reader: Reader, runs: Seeded) -> None:
     client = reader()
     assert "order/88213" in text(client, "/runs/?status=dead_letter")
