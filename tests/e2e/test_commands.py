@@ -112,7 +112,7 @@ def test_a_run_is_suspended_resumed_sent_an_event_and_undone_from_its_page(sign_
     page.get_by_role("dialog").get_by_label("Reason").fill("go")
     page.get_by_role("dialog").get_by_role("button", name="Resume the run").click()
     expect(page.get_by_text("Resumed; it is going on")).to_be_visible()
-    page.get_by_role("link", name="Send event…").click()
+    page.get_by_role("link", name="Send event…").first.click()
     page.get_by_label("Type").fill("com.example.paid")
     page.get_by_label("Reason").fill("they called")
     page.get_by_role("button", name="Send the event").click()

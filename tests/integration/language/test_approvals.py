@@ -49,9 +49,9 @@ def test_people_who_cannot_sign_in_are_not_asked() -> None:
 
 def test_a_group_that_is_made_afterwards_lets_the_failed_approval_be_tried_again() -> None:
     publish("ask", ASK)
-    run_id = start_workflow("ask", {"users": [], "groups": ["Finance"]})
+    run_id = start_workflow("ask", {"users": [], "groups": ["Treasury"]})
     assert finished(run_id).state == "failed"
-    group, _ = Group.objects.get_or_create(name="Finance")
+    group, _ = Group.objects.get_or_create(name="Treasury")
     try:
         operations.retry(run_id, actor="user:ada", reason="there is a group now")
         assert (finished(run_id).state, finished(run_id).reason) == ("waiting", "person")
