@@ -1,5 +1,6 @@
 """Compute every chain again and name the first link that is not what was written."""
 
+import json
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from audit.models import AuditEvent
 from audit.recording import GENESIS, link_hash
 
 CHUNK = 5_000
+# In the data of an event: other chains, each with the number and the hash (hex) of a link that it had at that moment.
+VOUCHED = "branches"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +37,10 @@ def verify(chain: uuid.UUID | None = None) -> Verified:
     """Verify one chain, or all of them, oldest link first."""
     result = Verified(0, [], {})
     bad: set[uuid.UUID] = set()
+    vouched: dict[uuid.UUID, tuple[int, bytes]] = {}
     for event in _events(chain):
         result.events += 1
+        vouched |= _vouched(event)
         if event.chain in bad:
             continue
         why = _fault(event, result.heads.get(event.chain))
@@ -43,7 +48,28 @@ def verify(chain: uuid.UUID | None = None) -> Verified:
             bad.add(event.chain)
             result.broken.append(Broken(event.chain, event.seq, why))
         result.heads[event.chain] = (event.seq, bytes(event.hash))
+    result.broken += [found for found in _not_as_vouched(vouched) if found.chain not in bad]
     return result
+
+
+def _vouched(event: AuditEvent) -> dict[uuid.UUID, tuple[int, bytes]]:
+    """Return the links of other chains that an event vouches for."""
+    if f'"{VOUCHED}":' not in event.data:
+        return {}
+    links = json.loads(event.data).get(VOUCHED, {})
+    return {uuid.UUID(chain): (seq, bytes.fromhex(link)) for chain, (seq, link) in links.items()}
+
+
+def _not_as_vouched(vouched: dict[uuid.UUID, tuple[int, bytes]]) -> Iterator[Broken]:
+    """Yield the links that are gone, or are not those that another chain vouches for."""
+    chains = list(vouched)
+    for start in range(0, len(chains), CHUNK):
+        part = {chain: vouched[chain] for chain in chains[start : start + CHUNK]}
+        rows = AuditEvent.objects.filter(chain__in=part).values_list("chain", "seq", "hash")
+        found = {chain: bytes(link) for chain, seq, link in rows if part[chain][0] == seq}
+        for chain, (seq, link) in part.items():
+            if found.get(chain) != link:
+                yield Broken(chain, seq, "it is not the link that the chain behind its fork vouches for")
 
 
 def _events(chain: uuid.UUID | None) -> Iterator[AuditEvent]:

@@ -67,7 +67,7 @@ def following(job: Job, result: Advance, lessee: Lessee, lead_id: uuid.UUID | No
     make = LEADS.get(type(command))
     if make is not None:
         found.lead = _step(job, command, lead_id)
-        make(job, command, found)
+        make(job, command, found.lead, found)
         _lease(job, found.lead, command, lessee)
     elif isinstance(command, Listening):
         found.rest, found.woken = EVENT, command.key
@@ -104,9 +104,8 @@ def _timer(job: Job, timer: ArmTimer) -> NextStep:
     return step
 
 
-def _call(job: Job, command: CallFunction, found: Following) -> None:
-    step, action = found.lead, action_of(command)
-    assert step is not None  # noqa: S101 - for mypy
+def _call(job: Job, command: CallFunction, step: NextStep, found: Following) -> None:
+    action = action_of(command)
     step.kind, step.input, step.function = "call", command.input, f"{command.function}:{command.version}"
     if action:
         step.action_version, step.queue = action.id, action.queue or step.queue
@@ -114,20 +113,17 @@ def _call(job: Job, command: CallFunction, found: Following) -> None:
     step.generation, step.error = again.generation, again.error
 
 
-def _wait(_: Job, command: SetTimer, found: Following) -> None:
-    assert found.lead is not None  # noqa: S101 - for mypy
-    found.lead.kind, found.lead.due_at, found.rest = "wait", command.due_at, TIMER
+def _wait(_: Job, command: SetTimer, step: NextStep, found: Following) -> None:
+    step.kind, step.due_at, found.rest = "wait", command.due_at, TIMER
 
 
-def _emit(_: Job, command: EmitEvent, found: Following) -> None:
-    assert found.lead is not None  # noqa: S101 - for mypy
-    found.lead.kind, found.lead.function, found.lead.input = "emit", "emit:1.0.0", command.event
+def _emit(_: Job, command: EmitEvent, step: NextStep, found: Following) -> None:
+    step.kind, step.function, step.input = "emit", "emit:1.0.0", command.event
 
 
-def _run(_: Job, command: StartRun, found: Following) -> None:
-    assert found.lead is not None  # noqa: S101 - for mypy
-    found.lead.kind, found.lead.function = "run", "run:1.0.0"
-    found.lead.input = {
+def _run(_: Job, command: StartRun, step: NextStep, found: Following) -> None:
+    step.kind, step.function = "run", "run:1.0.0"
+    step.input = {
         "workflow": command.workflow,
         "version": command.version,
         "input": command.input,
@@ -135,10 +131,8 @@ def _run(_: Job, command: StartRun, found: Following) -> None:
     }
 
 
-def _listen(job: Job, command: Listen, found: Following) -> None:
+def _listen(job: Job, command: Listen, step: NextStep, found: Following) -> None:
     """Subscribe. The mailbox has to be looked at first, if anything was ever put into it (R31)."""
-    step = found.lead
-    assert step is not None  # noqa: S101 - for mypy
     step.kind, step.input = "listen", [_shown(wanted) for wanted in command.filters]
     found.subscriptions = [_subscription(step, wanted) for wanted in command.filters]
     found.rest = EVENT
@@ -163,10 +157,9 @@ def _subscription(step: NextStep, wanted: Filter) -> Subscribe:
     )
 
 
-def _fork(job: Job, command: OpenFork, found: Following) -> None:
+def _fork(job: Job, command: OpenFork, step: NextStep, found: Following) -> None:
     """Give each branch a row, a first step and a chain of its own; the join waits for them."""
-    assert found.lead is not None  # noqa: S101 - for mypy
-    found.lead.kind, found.lead.state, found.rest = "join", "waiting", FORK
+    step.kind, step.state, found.rest = "join", "waiting", FORK
     now = job.now()
     for start in command.branches:
         branch = uuid7()
@@ -196,16 +189,15 @@ def _fork(job: Job, command: OpenFork, found: Following) -> None:
         )
 
 
-def _undo(job: Job, command: Undo, found: Following) -> None:
+def _undo(job: Job, command: Undo, step: NextStep, found: Following) -> None:
     """Begin with the newest compensation of the scope; `compensating.settled` made sure that there is one."""
     pending = [(push.place, index) for index, push in enumerate(found.undos)]
     entry = compensating.next_entry(job, command.scope, found.pending)
-    assert found.lead is not None  # noqa: S101 - for mypy
     assert entry is not None  # noqa: S101 - settled
     begin_undo(job, found, entry)
     if entry.id is None:
         index = max(index for place, index in pending if place == entry.place)
-        found.undos[index] = replace(found.undos[index], step=found.lead.id)
+        found.undos[index] = replace(found.undos[index], step=step.id)
 
 
 def begin_undo(job: Job, found: Following, entry: compensating.Entry) -> None:
@@ -221,16 +213,15 @@ def begin_undo(job: Job, found: Following, entry: compensating.Entry) -> None:
     found.lead = step
 
 
-def _go_on(job: Job, command: GoOn, found: Following) -> None:
+def _go_on(job: Job, command: GoOn, step: NextStep, found: Following) -> None:
     """A step that only goes on behind what was done."""
 
 
-def _park(_: Job, command: Park, found: Following) -> None:
-    assert found.lead is not None  # noqa: S101 - for mypy
-    found.lead.error, found.rest = fault_error(command.error), PARKED
+def _park(_: Job, command: Park, step: NextStep, found: Following) -> None:
+    step.error, found.rest = fault_error(command.error), PARKED
 
 
-LEADS: Mapping[type, Callable[[Job, Any, Following], None]] = {
+LEADS: Mapping[type, Callable[[Job, Any, NextStep, Following], None]] = {
     CallFunction: _call,
     SetTimer: _wait,
     EmitEvent: _emit,

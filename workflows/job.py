@@ -5,6 +5,7 @@ import time
 import uuid
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from workflows import hooks, payloads
@@ -25,7 +26,8 @@ TAKEN_UP = re.compile(r"(?<=#undo)\[\d+\]$")  # a compensation that was cut off 
 class Job:
     """What `worker` carries from claim to checkpoint. `cursor`, `context` and `input` are resolved values.
 
-    `came` is what the call came to and `pushed` how it can be undone, for when it turns out to have come too late.
+    `came` is what the call came to and `pushed` how it can be undone, for when it turns out to have come too late;
+    `facts` is what else the audit trail says of the step.
     """
 
     held: Claimed
@@ -44,6 +46,7 @@ class Job:
     trace: list[str] = field(default_factory=list)
     came: Happened | None = None
     pushed: list[PushUndo] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
     read_at: float = field(default_factory=time.monotonic)
 
     def now(self) -> datetime:
@@ -53,7 +56,7 @@ class Job:
     def advance(self, message: Message, after: Advance | None = None) -> Advance:
         """Let the engine apply a message to the job's cursor, or to what another advance left. Raises Stale, Busy."""
         held = self.held
-        webhook = hooks.url(held.run)
+        webhook = partial(hooks.url, held.run)  # a digest that few documents mention
         facts = Facts(str(held.run), self.run_input, held.run_created_at, webhook, held.stopped)
         return advance(
             self.program,

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from audit.verify import VOUCHED
 from workflows import payloads
 from workflows.engine.messages import Done, Failed
 from workflows.job import Job
@@ -10,12 +11,16 @@ from workflows.models import Branch
 
 
 def decided(job: Job) -> Done | Failed | None:
-    """Return what became of the fork that the held join waits for; None while it is open."""
+    """Return what became of the fork that the held join waits for; None while it is open.
+
+    The chain behind the fork then vouches for the ends of the branches' chains, which end here (`audit.verify`).
+    """
     task = job.program.task_at(job.ref)
     branches = list(Branch.objects.filter(join_step=job.held.step).order_by("index"))
     found = payloads.load(job.held.run, [cell for branch in branches for cell in (branch.output, branch.error)])
     ended = [branch for branch in branches if branch.state == "closed"]
     ended.sort(key=lambda branch: (branch.closed_at, branch.index))
+    job.facts = {VOUCHED: {str(branch.id): [branch.audit_seq, bytes(branch.audit_head).hex()] for branch in ended}}
     failed = [branch for branch in ended if branch.error is not None]
     if isinstance(task, Fork) and task.compete:
         return _first(job, branches, ended, failed, found)
@@ -24,12 +29,6 @@ def decided(job: Job) -> Done | Failed | None:
     if len(ended) < len(branches):
         return None
     return Done(job.key, [payloads.resolve(branch.output, found) for branch in branches])
-
-
-def trail_data(job: Job) -> dict[str, Any]:
-    """Return the heads of the branches' chains, so that the chain behind the fork vouches for them."""
-    rows = Branch.objects.filter(join_step=job.held.step).order_by("index").values_list("id", "audit_head")
-    return {"branches": {str(branch): bytes(head).hex() for branch, head in rows}}
 
 
 def _first(

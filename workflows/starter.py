@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import psycopg
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import transaction
 
 from audit.recording import record
 from workflows import programs
@@ -17,11 +16,11 @@ from workflows.models import Workflow
 from workflows.operations.errors import OperationError
 from workflows.operations.schedules import set_paused
 from workflows.operations.start import Origin, start_workflow, title_of
+from workflows.outage import AWAY
 
 log = logging.getLogger(__name__)
 SYSTEM = "system"
 LONGEST_REASON = 1_000
-AWAY = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError)
 
 
 @dataclass(frozen=True, slots=True)

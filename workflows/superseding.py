@@ -67,12 +67,12 @@ def _begin_undo(job: Job, held: Claimed, packer: Packer) -> None:
     root = Branch.objects.filter(run=held.run, parent__isnull=True, state="open").first()
     if root is None:
         return
-    keep = _is_owned(job, held) or _is_repeated(job, held)
+    has_an_owner = _is_owned(job, held) or _is_repeated(job, held)
     for push in job.pushed:
         row = compensating.record(push)
         values: dict[str, Any] = {"key": row.key, "ref": row.ref, "name": row.name, "function": row.function}
         values |= {"action_version_id": row.action_version, "input": packer.reference(row.input)}
-        if keep:  # if it is recorded already, then by the attempt that has it
+        if has_an_owner:  # if it is recorded already, then by the attempt that has it
             Undo.objects.get_or_create(run_id=held.run, place=row.place, defaults=values)
         else:
             step = _step(row, root, held, packer)

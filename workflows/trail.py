@@ -39,7 +39,7 @@ def step_data(job: Job) -> dict[str, Any]:
         data |= {"function": job.function, "input": canonical.digest(job.input), "attempt": job.held.attempt + 1}
     if job.held.crashes:
         data["crashes"] = job.held.crashes
-    return data
+    return data | job.facts
 
 
 def begun_data(following: NextStep | None, trace: list[str], *, before: int = 0) -> dict[str, Any]:

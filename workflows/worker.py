@@ -12,8 +12,7 @@ from contextlib import suppress
 import psycopg
 from django.conf import settings
 from django.db import Error as DatabaseError
-from django.db import InterfaceError, OperationalError, connection, transaction
-from psycopg import errors
+from django.db import connection, transaction
 
 from actions import retry
 from actions.errors import MESSAGE_LIMIT, Failure, shorten
@@ -28,6 +27,7 @@ from workflows.functions.rest import Rest
 from workflows.identity import Identity, identity
 from workflows.job import Job, action_of, load
 from workflows.lessee import Happened, Lessee
+from workflows.outage import AWAY, gave_way
 from workflows.recording import Moved, Over
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,6 @@ SCHEDULES_SECONDS = 1.0  # between two looks at the schedules while steps are du
 CANCEL_SECONDS = 5.0
 UNDIGESTED = "engine_error"
 _unsure: list[bool] = []
-AWAY = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError)
 
 
 class ConnectionBroken(Exception):
@@ -137,7 +136,7 @@ def _step_until_recorded(job: Job, lessee: Lessee, me: Identity) -> Job | None:
         except Moved:
             job = load(recording.reloaded(job.held))
         except AWAY as error:
-            if not _conflict(error):
+            if not gave_way(error):
                 raise
             job = load(recording.reloaded(job.held))
         except Stale:
@@ -203,7 +202,7 @@ def _call_in_transaction(job: Job, lessee: Lessee) -> Job | None:
                 return _conclude(job, attempted.happened, lessee)
             _distrust(attempted)
     except AWAY as error:
-        if _conflict(error):
+        if gave_way(error):
             _again(job)
             return _call_in_transaction(job, lessee)
         if not begun:
@@ -253,7 +252,7 @@ def _conclude(job: Job, happened: Happened, lessee: Lessee) -> Job | None:
         except Moved:
             _again(job)
         except AWAY as error:
-            if connection.in_atomic_block or not _conflict(error):
+            if connection.in_atomic_block or not gave_way(error):
                 raise
             _again(job)
 
@@ -262,11 +261,6 @@ def _again(job: Job) -> None:
     recording.refresh(job)
     if job.held.over:
         raise Over
-
-
-def _conflict(error: Exception) -> bool:
-    """Tell whether the database only gave way to somebody else: nothing is broken, and it is tried again in place."""
-    return isinstance(error.__cause__ or error, (errors.DeadlockDetected, errors.SerializationFailure))
 
 
 def _record(job: Job, happened: Happened, lessee: Lessee) -> Job | None:

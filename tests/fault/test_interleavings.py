@@ -1,20 +1,18 @@
 """The orders that could lose or double something, each played once on purpose, through the real database."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.db import transaction
 
 from tests.support.documents import publish
-from tests.support.engine import shown, start_workflow, state, work_until_idle
+from tests.support.engine import begin, shown, state, work_until_idle
 from tests.support.interleaving import (
     Doing,
     after_checkpoint,
     before_checkpoint,
     before_lock,
     ended,
-    let_all_go,
     work_on,
     work_on_step,
     working,
@@ -53,18 +51,6 @@ do:
   - all: {call: map, with: {items: "${ .items }", workflow: {name: child}, maxConcurrency: 5}}
 """
 CHILD = "do: [{one: {call: test-ledger, with: {name: child}, output: {as: .name}}}]"
-
-
-@pytest.fixture(autouse=True)
-def _nobody_waits_for_ever() -> Iterator[None]:
-    yield
-    let_all_go()
-
-
-def begin(text: str, value: Any = None) -> Any:
-    """Publish a workflow and start a run of it."""
-    publish("story", text)
-    return start_workflow("story", {} if value is None else value)
 
 
 def opened(text: str) -> Any:

@@ -4,6 +4,7 @@ import time
 import uuid
 from typing import Any
 
+from tests.support.documents import publish
 from workflows import claim, operations, queries, worker
 from workflows.models import Run
 
@@ -27,6 +28,17 @@ def start_action(name: str, value: Any, **options: Any) -> uuid.UUID:
 
 def start_workflow(name: str, value: Any, **options: Any) -> uuid.UUID:
     return operations.start_workflow(name, value, actor="user:test", trigger="test", **options).run_id
+
+
+def begin(body: str, value: Any = None) -> uuid.UUID:
+    """Publish a workflow and start a run of it."""
+    return start_workflow(publish("story", body), {} if value is None else value)
+
+
+def broadcast(kind: str = "paid", number: int = 1) -> None:
+    """Send an event to everybody who listens."""
+    event = {"specversion": "1.0", "id": f"{kind}{number}", "source": "/tests", "type": kind, "data": number}
+    operations.deliver_event(event, actor="user:test", via="api")
 
 
 def finished(run_id: uuid.UUID) -> queries.RunDetail:

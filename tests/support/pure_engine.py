@@ -107,7 +107,7 @@ class World:
 
     def _apply(self, line: Line, message: m.Message) -> m.Advance:
         run = line.run
-        facts = Facts(run.id, run.input, EPOCH, f"https://dotdo.example/hooks/{run.id}")
+        facts = Facts(run.id, run.input, EPOCH, lambda: f"https://dotdo.example/hooks/{run.id}")
         cursor, context = json.loads(json.dumps([line.cursor, run.context]))
         return advance(run.program, cursor, message, context=context, facts=facts, services=self.services, now=self.now)
 

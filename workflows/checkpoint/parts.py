@@ -2,12 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from workflows.checkpoint.progress import UNCHANGED
-
 if TYPE_CHECKING:
     from workflows.checkpoint.statement import Shape
-
-__all__ = ["LINK", "NEXT", "OPTIONAL", "PAYLOAD", "UNCHANGED", "UNDO", "guard"]
 
 _GUARD = """
 WITH g AS MATERIALIZED (

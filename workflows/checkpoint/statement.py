@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from django.db import transaction
 
 from workflows.checkpoint import parts
-from workflows.checkpoint.progress import NextStep, Progress
+from workflows.checkpoint.progress import UNCHANGED, NextStep, Progress
 from workflows.checkpoint.values import values_of
 from workflows.claim import Claimed
 from workflows.payloads import Packer
@@ -29,7 +29,7 @@ class Written(NamedTuple):
 
     now: datetime
     run_state: str
-    context: Any = parts.UNCHANGED
+    context: Any = UNCHANGED
 
 
 class Shape(NamedTuple):
@@ -67,7 +67,7 @@ def write(held: Claimed, progress: Progress, lease_seconds: float) -> Written | 
     if packer.payloads:
         transaction.on_commit(packer.kept)
     now, run_state, *shared = rows[0]
-    return Written(now, run_state, json.loads(shared[0]) if shared else parts.UNCHANGED)
+    return Written(now, run_state, json.loads(shared[0]) if shared else UNCHANGED)
 
 
 def held_after(held: Claimed, progress: Progress, following: NextStep, written: Written) -> Claimed:
@@ -96,7 +96,7 @@ def held_after(held: Claimed, progress: Progress, following: NextStep, written: 
         cursor=progress.cursor,
         audit_seq=last.seq,
         audit_head=last.hash,
-        context=parts.UNCHANGED if run and run.context is not parts.UNCHANGED else written.context,
+        context=UNCHANGED if run and run.context is not UNCHANGED else written.context,
         run_state=run.state if run else written.run_state,
         run_reason=run.reason if run else held.run_reason,
         now=written.now,
@@ -107,7 +107,7 @@ def _shape(held: Claimed, progress: Progress, payloads: int) -> Shape:
     run, closed = progress.run, progress.closed
     return Shape(
         run=run is not None,
-        context=run is not None and run.seen_context is not parts.UNCHANGED,
+        context=run is not None and run.seen_context is not UNCHANGED,
         shared=held.branch_parent is not None and any(step.worker is not None for step in progress.next),
         listens=progress.listens,
         closed=closed is not None,

@@ -128,7 +128,7 @@ class Data:
         }
 
     def _runtime(self, key: str) -> dict[str, Any]:
-        metadata = {"webhookUrl": self.facts.webhook}
+        metadata = {"webhookUrl": self.facts.webhook()}
         if key:
             metadata["activationId"] = f"{self.facts.run}:{place(key)}"
         return RUNTIME | {"metadata": metadata}

@@ -34,7 +34,7 @@ class Services(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of the run itself. `webhook` is the address that events for the run can be sent to.
+    """What is known of the run itself. `webhook` gives the address that events for the run can be sent to.
 
     A run that is `stopped` (parked on another branch, or suspended) does not complete: it goes on when it is let go.
     """
@@ -42,7 +42,7 @@ class Facts:
     run: str
     input: Any
     started_at: datetime
-    webhook: str = ""
+    webhook: Callable[[], str] = str
     stopped: bool = False
 
 

@@ -25,7 +25,7 @@ CONCURRENCY = 10
 BATCH = 100  # runs that one transaction starts
 COLLECT = "collect"
 ENDED = (*states.RUN_FINAL, "failed")
-# Each count reads an index of its own: the last child, the open ones, the first cancelled one. A failed child ends a
+# Both are read from an index, the first condition on the state being that of `run_open_child`. A failed child ends a
 # map; where errors are collected it is a dead letter of its own, and its place is given to the next.
 _STATE = Statement(
     """

@@ -1,4 +1,8 @@
-"""Runs and what they are made of. Written by `operations`, `claim` and `checkpoint` only; read through `queries`."""
+"""Runs and what they are made of.
+
+People write them through `operations`. Workers write their own step and branch through `claim`, `checkpoint` and
+`closing`, and what that means for others through `settling`, `cutting`, `superseding` and `wake`. Edges read `queries`.
+"""
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex

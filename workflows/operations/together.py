@@ -5,7 +5,8 @@ from functools import wraps
 from typing import ParamSpec, TypeVar
 
 from django.db import OperationalError, connection, transaction
-from psycopg import errors
+
+from workflows.outage import gave_way
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -22,12 +23,8 @@ def in_one_transaction(operation: Callable[P, T]) -> Callable[P, T]:
                 with transaction.atomic():
                     return operation(*args, **kwargs)
             except OperationalError as error:
-                if connection.in_atomic_block or attempt == ATTEMPTS or not _gave_way(error):
+                if connection.in_atomic_block or attempt == ATTEMPTS or not gave_way(error):
                     raise
         raise AssertionError("unreachable")
 
     return wrapped
-
-
-def _gave_way(error: OperationalError) -> bool:
-    return isinstance(error.__cause__ or error, errors.DeadlockDetected | errors.SerializationFailure)

@@ -11,7 +11,7 @@ from workflows import rules, wake
 from workflows.models import Run, Step, Undo
 from workflows.operations.commands import end, end_steps
 from workflows.operations.errors import refuse
-from workflows.operations.locking import Locked, lock_line, raise_revision, record
+from workflows.operations.locking import Line, lock_line, raise_revision, record
 from workflows.operations.together import in_one_transaction
 
 KEY = "#undo"
@@ -26,15 +26,9 @@ def undo(run_id: uuid.UUID, *, actor: str, reason: str) -> None:
     """
     refuse_inside_handler("undo a run")
     line = lock_line(run_id)
-    head, children = line.head, line.family[1:]
-    recorded = Undo.objects.filter(run=run_id, state__in=LEFT).count()
-    begun = Step.objects.filter(run=run_id, key=KEY).exists()
-    refuse(rules.undo_refusal(head.run.state, recorded=recorded, begun=begun))
-    end(children, actor, reason)
-    end_steps([head.run])
-    record([(head, "run.undo_requested", {"was": head.run.state, "recorded": recorded})], actor, reason)
-    _begin(head, {"state": "cancelled", "reason": "undone"})
-    wake.workers()
+    recorded, begun = _recorded(run_id)
+    refuse(rules.undo_refusal(line.head.run.state, recorded=recorded, begun=begun))
+    _begin(line, {"state": "cancelled", "reason": "undone"}, recorded, actor, reason)
 
 
 def undo_after_fault(run_id: uuid.UUID, error: Mapping[str, Any] | None, *, actor: str) -> None:
@@ -43,18 +37,22 @@ def undo_after_fault(run_id: uuid.UUID, error: Mapping[str, Any] | None, *, acto
     It ends as failed, for good: its workflow says so (`onFault: undo`).
     """
     line = lock_line(run_id)
+    recorded, begun = _recorded(run_id)
+    if recorded and not begun:
+        _begin(line, {"state": "failed", "reason": "undone", "error": error}, recorded, actor, "onFault")
+
+
+def _recorded(run_id: uuid.UUID) -> tuple[int, bool]:
+    """Return how much is left to undo, and whether that was begun before."""
+    left = Undo.objects.filter(run=run_id, state__in=LEFT).count()
+    return left, Step.objects.filter(run=run_id, key=KEY).exists()
+
+
+def _begin(line: Line, ending: Mapping[str, Any], recorded: int, actor: str, reason: str) -> None:
     head = line.head
-    recorded = Undo.objects.filter(run=run_id, state__in=LEFT).count()
-    if not recorded or Step.objects.filter(run=run_id, key=KEY).exists():
-        return
-    end(line.family[1:], actor, "")
+    end(line.family[1:], actor, reason)
     end_steps([head.run])
-    record([(head, "run.undo_requested", {"was": "failed", "recorded": recorded})], actor, "onFault")
-    _begin(head, {"state": "failed", "reason": "undone", "error": error})
-    wake.workers()
-
-
-def _begin(head: Locked, ending: Mapping[str, Any]) -> None:
+    record([(head, "run.undo_requested", {"was": head.run.state, "recorded": recorded})], actor, reason)
     run, root = head.run, head.root
     others = [branch for branch in head.branches if branch is not root]
     raise_revision(others, state="closed", closed_at=Now(), rest="")
@@ -74,3 +72,4 @@ def _begin(head: Locked, ending: Mapping[str, Any]) -> None:
     Run.objects.filter(pk=run.pk).update(
         state="running", reason=rules.UNDOING, error=None, resolved_at=None, stopped_at=None
     )
+    wake.workers()

@@ -7,7 +7,9 @@ import psycopg
 import pytest
 from django.core.management import CommandError, call_command
 
-from tests.support.engine import finished, start_action
+from tests.support.documents import publish
+from tests.support.engine import finished, start_action, start_workflow
+from workflows.models import Branch
 
 pytestmark = pytest.mark.usefixtures("handlers")
 BEHIND = "SET session_replication_role = replica; {}; SET session_replication_role = DEFAULT"
@@ -41,3 +43,27 @@ def test_what_a_superuser_did_silently_is_found(
     found = verify()
     assert word in found
     assert "1 of" in found
+
+
+FORK = "do: [{both: {fork: {branches: [{left: {call: test-echo}}, {right: {call: test-echo}}]}}}]"
+
+
+def test_a_branch_whose_end_was_rewritten_is_found_by_the_chain_behind_its_fork(
+    superuser: "psycopg.Connection[Any]",
+) -> None:
+    run_id = start_workflow(publish("forked", FORK), {})
+    assert finished(run_id).state == "succeeded"
+    assert verify() == "whole"
+    branch = Branch.objects.filter(run=run_id, parent__isnull=False).order_by("id").first()
+    assert branch is not None
+    last = branch.audit_seq
+    # Whoever owns the database cuts the last link off, and the branch's own note of it as well.
+    cut = (
+        f"DELETE FROM audit_event WHERE chain = '{branch.id}' AND seq = {last}",
+        (
+            f"UPDATE branch SET audit_seq = {last - 1}, audit_head = (SELECT hash FROM audit_event "
+            f"WHERE chain = '{branch.id}' AND seq = {last - 1}) WHERE id = '{branch.id}'"
+        ),
+    )
+    superuser.execute(BEHIND.format("; ".join(cut)))
+    assert f"chain {branch.id}, link {last}: it is not the link that the chain behind its fork vouches for" in verify()

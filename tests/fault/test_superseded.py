@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 
 from tests.support.documents import publish
 from tests.support.engine import start_workflow, state, work_until_idle
-from tests.support.interleaving import Doing, before_checkpoint, let_all_go, work_on
+from tests.support.interleaving import Doing, before_checkpoint, work_on
 from tests.support.soundness import assert_sound
 from workflows import operations
 from workflows.models import Attempt, Step, Undo
@@ -29,12 +29,6 @@ do:
                   metadata: {dotdo: {undo: {call: test-echo, with: {value: "${ $output.attempt }"}}}}
       catch: {errors: {with: {status: 408}}, do: [{rest: {wait: {seconds: 2}}}, {late: {set: {late: true}}}]}
 """
-
-
-@pytest.fixture(autouse=True)
-def _nobody_waits_for_ever() -> Any:
-    yield
-    let_all_go()
 
 
 def test_an_effect_whose_scope_timed_out_is_kept_and_undone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
