@@ -2,6 +2,7 @@
 
 Twice a second it ends the leases of workers that died (their steps go on within seconds, not after a lease), and it
 restarts the whole cluster when its sentinel is gone, or when due work is left lying while no worker is busy or looks.
+The housekeeper, a process of its own, is watched in the same way.
 """
 
 import logging
@@ -20,7 +21,7 @@ from django.db import Error, connection, connections
 from django.db.models.functions import Now
 from django_q.cluster import Cluster
 
-from workflows import claim, draining, processes, pulse
+from workflows import claim, draining, housekeeping, processes, pulse
 from workflows.models import Step, Worker
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,8 @@ LOOK_SECONDS = 0.5
 HEARTBEAT_SECONDS = 5.0
 DEAF_SECONDS = 8.0
 DRAIN_SECONDS = 28.0
+HOUSEKEEPER_SECONDS = 1.0  # to end by itself while the cluster drains
+HUNG_SECONDS = 120.0  # a round of a chore may wait for the network
 
 
 class Supervisor:
@@ -37,6 +40,7 @@ class Supervisor:
         self.stopping = threading.Event()
         self.host = socket.gethostname()
         self.cluster: Any = None  # django-q2 has no types
+        self.housekeeper: processes.Process | None = None
         self._beat_at = 0.0
         self._reached_at = 0.0
 
@@ -48,6 +52,7 @@ class Supervisor:
         self._start()
         while not self.stopping.wait(LOOK_SECONDS):
             trouble = self._look()
+            self._keep_house()
             if trouble:
                 log.error("restarting the cluster: %s", trouble)
                 self._kill()
@@ -66,6 +71,20 @@ class Supervisor:
         self._reached_at = time.monotonic()
         self.cluster.start()
         log.info("working with %d processes", settings.WORKERS)
+
+    def _keep_house(self) -> None:
+        """Start the housekeeper, again if it died or hangs."""
+        keeper = self.housekeeper
+        if keeper is not None and keeper.is_alive():
+            if time.monotonic() - pulse.last(pulse.Sign.HOUSEKEEPER) < HUNG_SECONDS:
+                return
+            log.error("the housekeeper hangs and is replaced")
+            keeper.kill()
+            keeper.join()
+        connections.close_all()  # a forked child must not inherit an open connection
+        pulse.beat(pulse.Sign.HOUSEKEEPER)
+        self.housekeeper = processes.Process(target=housekeeping.run, name="housekeeper")
+        self.housekeeper.start()
 
     def _look(self) -> str:
         """Return why the cluster must be restarted, or nothing."""
@@ -106,6 +125,9 @@ class Supervisor:
         if self.cluster.sentinel.is_alive():
             log.error("not drained within %.0f s: the steps under way will be run again", DRAIN_SECONDS)
             self._kill()
+        if self.housekeeper is not None:
+            self.housekeeper.join(HOUSEKEEPER_SECONDS)
+            self.housekeeper.kill()
         try:
             self._bury_the_dead()
         except (Error, psycopg.Error) as error:

@@ -1,3 +1,4 @@
+from workflows.models.chores import Chore
 from workflows.models.datastore import Entry
 from workflows.models.definitions import Workflow, WorkflowVersion
 from workflows.models.events import Delivery, Endpoint, Event, Message, Subscription
@@ -9,6 +10,7 @@ from workflows.models.workers import Worker
 __all__ = [
     "Attempt",
     "Branch",
+    "Chore",
     "Delivery",
     "Endpoint",
     "Entry",

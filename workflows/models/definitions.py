@@ -15,6 +15,9 @@ class Workflow(models.Model):
     name = models.CharField(max_length=63, unique=True, validators=[RegexValidator(NAME)])
     title = models.CharField(max_length=200, blank=True)
     description = models.TextField(blank=True)
+    keep_days = models.PositiveIntegerField(
+        null=True, blank=True, help_text="How long finished runs are kept. Empty: as long as DOTDO_RETENTION_DAYS says."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
