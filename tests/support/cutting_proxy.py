@@ -63,7 +63,7 @@ class CuttingProxy:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.cut_all()
-        self._call(self._loop.stop)
+        self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
 
     def url(self, role: str, database: str) -> str:
