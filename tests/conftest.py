@@ -17,7 +17,8 @@ import pytest
 from django.conf import settings
 
 ROOT = Path(__file__).resolve().parent.parent
-VAR = Path(os.environ.get("DOTDO_TEST_VAR", ROOT / "var" / "test"))
+# Each of several pytest processes (`-n`) has a server of its own.
+VAR = Path(os.environ.get("DOTDO_TEST_VAR", ROOT / "var" / "test"), os.environ.get("PYTEST_XDIST_WORKER", ""))
 os.environ["DOTDO_VAR"] = str(VAR)
 if settings.configured:
     raise pytest.UsageError(
@@ -41,12 +42,13 @@ from dotdo_site import embedded_postgres, keys  # noqa: E402 - the environment c
 
 keys.ensure(VAR / "keys" / "keys.json")
 django.setup()
+del os.environ["DJANGO_SETTINGS_MODULE"]  # each of several pytest processes comes here by itself
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """Start the tests' PostgreSQL with a fresh, migrated database; yield the superuser's URL."""
-    server = embedded_postgres.start(VAR)
+    server = embedded_postgres.start(VAR, follow_parent=True)
     url = embedded_postgres.superuser_url(VAR)
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("DROP DATABASE IF EXISTS dotdo WITH (FORCE)")

@@ -14,7 +14,8 @@ from dotdo_site.launch import machine, prepare, processes
 from dotdo_site.launch.checkout import ROOT, LaunchError, say, var_dir
 
 TEST_CLUSTER, BENCH_CLUSTER = "test", "bench"
-CLUSTERS = (TEST_CLUSTER, BENCH_CLUSTER)
+AT_ONCE = 2  # pytest processes, each with a server of its own: many tests are processes that wait for each other
+CLUSTERS = (TEST_CLUSTER, *(f"{TEST_CLUSTER}/gw{number}" for number in range(AT_ONCE)), BENCH_CLUSTER)
 OWN_SETTINGS = ("DATABASE_URL", "DATABASE_OWNER_URL", "DJANGO_SETTINGS_MODULE", "PORT")
 
 
@@ -29,7 +30,8 @@ def check(_: argparse.Namespace) -> int:
 
 def test(options: argparse.Namespace) -> int:
     """Run all tests but those in a browser, or what ARGS names."""
-    return _pytest(shlex.split(options.args) or ["tests/unit", "tests/integration", "tests/conformance", "tests/fault"])
+    wanted = shlex.split(options.args)
+    return _pytest(wanted or ["tests/unit", "tests/integration", "tests/conformance", "tests/fault", *_at_once()])
 
 
 def conformance(options: argparse.Namespace) -> int:
@@ -48,7 +50,7 @@ def ci(options: argparse.Namespace) -> int:
     machine.check_browser()
     checked = check(options)
     say("== test, test-e2e")
-    return _pytest(["tests", *shlex.split(options.args)]) or checked
+    return _pytest(["tests", *_at_once(), *shlex.split(options.args)]) or checked
 
 
 def bench_quick(_: argparse.Namespace) -> int:
@@ -89,6 +91,11 @@ def _pytest(arguments: list[str]) -> int:
     """Run pytest on a PostgreSQL of its own; its summary is the last thing printed."""
     with _cluster(TEST_CLUSTER) as environment:
         return subprocess.call([sys.executable, "-m", "pytest", *arguments], cwd=ROOT, env=environment)
+
+
+def _at_once() -> list[str]:
+    """Tell pytest to share the tests out, where there are processors for it."""
+    return ["-n", str(AT_ONCE), "--dist", "worksteal"] if (os.cpu_count() or 1) >= AT_ONCE else []
 
 
 def _checks() -> list[tuple[str, tuple[str, ...]]]:
