@@ -31,6 +31,9 @@ OPERATOR = (
     "workflows.view_endpoint",
     "workflows.change_schedule",
     "workflows.change_entry",
+    "workflows.view_notification",
+    "workflows.view_notificationrule",
+    "workflows.mute_notification",
     "audit.view_auditevent",
 )
 EDITOR = (
@@ -51,6 +54,8 @@ ADMIN = (
     "workflows.view_payload",
     "workflows.add_endpoint",
     "workflows.change_endpoint",
+    "workflows.add_notificationrule",
+    "workflows.change_notificationrule",
     "audit.export_audit",
     "actions.view_connection",
     "actions.add_connection",

@@ -2,6 +2,7 @@ from workflows.models.chores import Chore
 from workflows.models.datastore import Entry
 from workflows.models.definitions import Workflow, WorkflowVersion
 from workflows.models.events import Delivery, Endpoint, Event, Message, Subscription
+from workflows.models.notifications import Notice, Notification, NotificationItem, NotificationMute, NotificationRule
 from workflows.models.runs import Attempt, Branch, IdempotencyKey, Payload, Run, Step
 from workflows.models.schedules import Schedule, ScheduleFire
 from workflows.models.undo import Undo
@@ -17,6 +18,11 @@ __all__ = [
     "Event",
     "IdempotencyKey",
     "Message",
+    "Notice",
+    "Notification",
+    "NotificationItem",
+    "NotificationMute",
+    "NotificationRule",
     "Payload",
     "Run",
     "Schedule",

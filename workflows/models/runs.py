@@ -8,12 +8,15 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Coalesce
 
 from actions.models import ActionVersion
 from dotdo_site.lib.ids import uuid7
 from workflows import states
 from workflows.models.definitions import WorkflowVersion
 
+# A run that nobody started but people and programs, and that has ended or was marked as resolved.
+OVER = Q(parent_step__isnull=True) & (Q(finished_at__isnull=False) | Q(resolved_at__isnull=False))
 STEP_KINDS = ("start", "call", "wait", "task", "timer", "listen", "run", "join", "emit", "undo")
 
 
@@ -64,6 +67,7 @@ class Run(models.Model):
             ("undo_run", "Can undo runs"),
             ("answer_approval", "Can answer approvals"),
             ("view_payload", "Can see sensitive fields"),
+            ("erase_run", "Can erase finished runs"),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(state__in=list(states.RUN_STATES)), name="run_state"),
@@ -101,6 +105,12 @@ class Run(models.Model):
                 name="run_cancelled_child",
                 condition=Q(parent_step__isnull=False, state="cancelled"),
             ),
+            # what retention may delete, the oldest of a definition first
+            models.Index(
+                F("kind"), F("name"), Coalesce("finished_at", "resolved_at"), F("id"), name="run_over", condition=OVER
+            ),
+            # all that a run has started, however deep
+            models.Index(fields=["root"], name="run_by_root", condition=Q(root__isnull=False)),
         ]
 
     def __str__(self) -> str:
@@ -144,8 +154,8 @@ class Step(models.Model):
     """A leaf of the workflow that touches the outside. A due step is the message that a worker picks up."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    run = models.ForeignKey(Run, models.CASCADE, related_name="steps")
-    branch = models.ForeignKey(Branch, models.CASCADE, related_name="steps", db_index=False)
+    run = models.ForeignKey(Run, models.CASCADE, related_name="steps", db_index=False)  # step_once begins with it
+    branch = models.ForeignKey(Branch, models.CASCADE, related_name="steps")
     key = models.CharField(max_length=1000)
     ref = models.CharField(max_length=500)
     name = models.CharField(max_length=100)
@@ -195,6 +205,10 @@ class Step(models.Model):
                 fields=["id"],
                 name="step_open_approval",
                 condition=Q(function="approval:1.0.0", state__in=["ready", "running", "waiting", "held"]),
+            ),
+            # what has been waiting for an event too long
+            models.Index(
+                fields=["id"], name="step_open_listen", condition=Q(kind="listen", state__in=["ready", "waiting"])
             ),
             # where an action was used last
             models.Index(
