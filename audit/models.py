@@ -1,4 +1,7 @@
-"""What happened. Rows are only ever inserted: triggers refuse UPDATE, DELETE and TRUNCATE, for every role."""
+"""What happened. Rows are only ever inserted: triggers refuse UPDATE, DELETE and TRUNCATE, for every role.
+
+Only the function `audit_prune` deletes links: whole sealed chains of what is gone, and it leaves a tombstone for each.
+"""
 
 from django.db import models
 
@@ -29,3 +32,77 @@ class AuditEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} #{self.seq}"
+
+
+class Seal(models.Model):
+    """The root over the heads of all chains that changed since the seal before it, numbered from 0 without gaps."""
+
+    number = models.BigIntegerField(primary_key=True)
+    at = models.DateTimeField()
+    count = models.PositiveIntegerField(help_text="Heads under the root.")
+    root = models.BinaryField(max_length=32)
+    reach = models.BigIntegerField(help_text="The largest id of an event that it looked at.")
+    horizon = models.BigIntegerField(help_text="Every event up to this id is under this seal or one before it.")
+    previous = models.BinaryField(max_length=32, help_text="The hash of the seal before it.")
+    hash = models.BinaryField(max_length=32)
+    key = models.CharField(max_length=44, blank=True, help_text="The public key; empty: not signed.")
+    signature = models.BinaryField(max_length=64, blank=True)
+
+    class Meta:
+        db_table = "audit_seal"
+        default_permissions = []
+
+    def __str__(self) -> str:
+        return f"seal {self.number}"
+
+
+class SealedHead(models.Model):
+    """A leaf of a seal: the last link that a chain had then."""
+
+    pk = models.CompositePrimaryKey("chain", "seq")
+    chain = models.UUIDField()
+    seq = models.PositiveIntegerField()
+    hash = models.BinaryField(max_length=32)
+    seal = models.ForeignKey(Seal, on_delete=models.PROTECT, db_index=False)
+
+    class Meta:
+        db_table = "audit_sealed_head"
+        default_permissions = []
+        indexes = [models.Index(fields=["seal", "chain"], name="audit_sealed_head_order")]  # read to compute the root
+
+
+class Tombstone(models.Model):
+    """What is left of a chain that was pruned."""
+
+    chain = models.UUIDField(primary_key=True)
+    seq = models.PositiveIntegerField(help_text="The number of its last link.")
+    hash = models.BinaryField(max_length=32)
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+    at = models.DateTimeField()
+    batch = models.UUIDField(db_index=True, help_text="The event audit.pruned names it, with the root of its chains.")
+    export = models.CharField(max_length=200, blank=True, help_text="Where the links were kept, such as a digest.")
+
+    class Meta:
+        db_table = "audit_tombstone"
+        default_permissions = []
+
+    def __str__(self) -> str:
+        return f"chain {self.chain}, pruned"
+
+
+class Anchor(models.Model):
+    """How far the seals were written to one place outside the database, and what stands in the way."""
+
+    target = models.CharField(max_length=300, primary_key=True)
+    upto = models.BigIntegerField(help_text="The number of the last seal that is there; -1: none.")
+    tried_at = models.DateTimeField(null=True)
+    failures = models.PositiveIntegerField(default=0, help_text="In a row.")
+    error = models.TextField(blank=True)
+
+    class Meta:
+        db_table = "audit_anchor"
+        default_permissions = []
+
+    def __str__(self) -> str:
+        return self.target

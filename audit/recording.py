@@ -1,22 +1,22 @@
 """Write audit events. Each chain is numbered without gaps and every link's hash covers the link before it.
 
 The hot path writes its links inside the checkpoint statement (`workflows/checkpoint.py`) and only uses `seal`;
-everything else calls `record`. `audit/verify.py` computes the same hashes again.
+everything else calls `record`. `audit/walking.py` computes the same hashes again.
 """
 
-import hashlib
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
 
+from audit.formulas import GENESIS, link_hash
 from audit.models import AuditEvent
 from dotdo_site.lib import canonical
 
-GENESIS = bytes(32)
+TRAIL = uuid.UUID("1d0d5c6e-8c5b-5f0a-9b7e-4f6f3a2c9e10")  # the chain of what is done with the trail itself
 KINDS = {
     "run.started": "The run was started.",
     "run.succeeded": "The run finished.",
@@ -65,6 +65,8 @@ KINDS = {
     "session.locked": "Sign-in was locked after too many refusals.",
     "password.changed": "A person set a new password.",
     "secrets.rotated": "Connection secrets were encrypted with the current key.",
+    "audit.exported": "The audit trail, or a part of it, was exported.",
+    "audit.pruned": "Chains of runs that are gone were deleted; a tombstone is left of each.",
 }
 
 
@@ -106,16 +108,6 @@ def seal(
     return Link(
         chain, seq, run, kind, actor, reason, at, text, link_hash(previous, chain, seq, kind, actor, reason, at, text)
     )
-
-
-def link_hash(
-    previous: bytes, chain: uuid.UUID, seq: int, kind: str, actor: str, reason: str, at: datetime, data: str
-) -> bytes:
-    """Return SHA-256 over the previous hash and every field, each field ended by its length."""
-    stamp = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    fields = (chain.hex, str(seq), kind, actor, reason, stamp, data)
-    body = "".join(f"{len(field)}:{field}" for field in fields)
-    return hashlib.sha256(previous + body.encode()).digest()
 
 
 def record(

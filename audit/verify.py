@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from django.db.models import Q
 
+from audit.formulas import GENESIS, link_hash
 from audit.models import AuditEvent
-from audit.recording import GENESIS, link_hash
 
 CHUNK = 5_000
 # In the data of an event: other chains, each with the number and the hash (hex) of a link that it had at that moment.

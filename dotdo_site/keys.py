@@ -6,13 +6,21 @@ import os
 import secrets
 from pathlib import Path
 
+ADDED = ("AUDIT_SIGNING_KEY",)  # what a file of an earlier release may lack, and where a fresh one does no harm
 
 def ensure(path: Path) -> bool:
-    """Create the key file (mode 0600, in a folder of mode 0700) unless it exists; return whether it was created."""
-    if path.exists():
-        return False
-    write(path, generate())
-    return True
+    """Create the key file (mode 0600, in a folder of mode 0700) unless it exists; return whether it was created.
+
+    A file of an earlier release gets the keys that came later.
+    """
+    if not path.exists():
+        write(path, generate())
+        return True
+    known, fresh = json.loads(path.read_text()), generate()
+    missing = {name: fresh[name] for name in ADDED if name not in known}
+    if missing:
+        write(path, known | missing)
+    return False
 
 
 def generate() -> dict[str, str]:
@@ -21,6 +29,7 @@ def generate() -> dict[str, str]:
         "SECRET_KEY": secrets.token_urlsafe(64),
         "API_KEY_PEPPER": secrets.token_urlsafe(48),
         "SECRETS_KEYS": "k1:" + base64.b64encode(secrets.token_bytes(32)).decode(),
+        "AUDIT_SIGNING_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
     }
 
 

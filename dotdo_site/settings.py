@@ -56,6 +56,8 @@ SECRET_KEY_FALLBACKS = env_list("DOTDO_SECRET_KEY_FALLBACKS")  # former ones: wh
 API_KEY_PEPPER = os.environ.get("DOTDO_API_KEY_PEPPER") or _keys.get("API_KEY_PEPPER", "")
 # `name:base64` pairs, the first one encrypts, all decrypt: old keys stay listed until `rotate_secrets` has run.
 SECRETS_KEYS = env_list("DOTDO_SECRETS_KEYS", _keys.get("SECRETS_KEYS", ""))
+# The seed of an Ed25519 key, base64 of 32 bytes: it signs the seals of the audit trail.
+AUDIT_SIGNING_KEY = os.environ.get("DOTDO_AUDIT_SIGNING_KEY") or _keys.get("AUDIT_SIGNING_KEY", "")
 
 # --- mode -----------------------------------------------------------------------------------------------------------
 DEBUG = False
@@ -174,6 +176,13 @@ Q_CLUSTER = {
     "ALT_CLUSTERS": {},
     "label": "Task queue",
 }
+
+# --- audit ----------------------------------------------------------------------------------------------------------
+AUDIT_SEAL_SECONDS = float(os.environ.get("DOTDO_AUDIT_SEAL_SECONDS", "3600"))
+AUDIT_ANCHOR_FILE = os.environ.get("DOTDO_AUDIT_ANCHOR_FILE", "")
+AUDIT_ANCHOR_URL = os.environ.get("DOTDO_AUDIT_ANCHOR_URL", "")
+# Chains of runs that are gone are pruned after so many days; 0: never.
+AUDIT_DAYS = int(os.environ.get("DOTDO_AUDIT_DAYS") or "0")
 
 # --- mail -----------------------------------------------------------------------------------------------------------
 EMAIL_HOST = os.environ.get("DOTDO_SMTP_HOST", "localhost")

@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from audit.recording import GENESIS, seal
+from audit.formulas import GENESIS
+from audit.recording import seal
 from dotdo_site.lib import canonical
 from dotdo_site.lib.ids import uuid7
 from workflows import compensating, effects

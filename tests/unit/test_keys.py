@@ -24,9 +24,19 @@ def test_existing_keys_are_kept_because_secrets_depend_on_them(tmp_path: Path) -
     assert path.read_text() == before
 
 
+def test_a_file_of_an_earlier_release_gets_the_key_that_came_later_and_keeps_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    old = {name: value for name, value in keys.generate().items() if name != "AUDIT_SIGNING_KEY"}
+    keys.write(path, old)
+    assert not keys.ensure(path)
+    found = json.loads(path.read_text())
+    assert len(base64.b64decode(found.pop("AUDIT_SIGNING_KEY"), validate=True)) == 32
+    assert found == old
+
+
 def test_generated_keys_are_strong_and_different_each_time() -> None:
     one, two = keys.generate(), keys.generate()
-    assert set(one) == {"SECRET_KEY", "API_KEY_PEPPER", "SECRETS_KEYS"}
+    assert set(one) == {"SECRET_KEY", "API_KEY_PEPPER", "SECRETS_KEYS", "AUDIT_SIGNING_KEY"}
     assert not set(one.values()) & set(two.values())
     assert len(one["SECRET_KEY"]) >= 50
     name, _, encoded = one["SECRETS_KEYS"].partition(":")

@@ -10,7 +10,8 @@ from actions import schemas
 from actions.limits import check_value
 from actions.problems import Problem
 from actions.running import refuse_inside_handler
-from audit.recording import GENESIS, seal
+from audit.formulas import GENESIS
+from audit.recording import seal
 from dotdo_site.lib import canonical
 from dotdo_site.lib.ids import uuid7
 from workflows import wake

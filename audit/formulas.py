@@ -1,0 +1,112 @@
+"""What is hashed and signed, byte for byte. `audit/offline.py` says the same a second time, to be run without dotdo.
+
+A link's hash covers the hash before it. A seal is the root of a Merkle tree over the heads of chains (RFC 6962: a
+leaf is hashed behind a 0 byte and a node behind a 1 byte, so that neither can pass for the other), and its text
+contains the hash of the seal before it. What is signed begins with words of its own, so that no signature fits
+anything else.
+"""
+
+import hashlib
+import uuid
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+GENESIS = bytes(32)
+LEAF, NODE = b"\x00", b"\x01"
+SEAL_WORDS, EXPORT_WORDS = "dotdo-seal-v1", "dotdo-export-v1"
+
+
+def stamp(at: datetime) -> str:
+    """Return a time as it is hashed: UTC, to the microsecond."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def link_hash(
+    previous: bytes, chain: uuid.UUID, seq: int, kind: str, actor: str, reason: str, at: datetime, data: str
+) -> bytes:
+    """Return SHA-256 over the previous hash and every field, each behind its length in characters."""
+    fields = (chain.hex, str(seq), kind, actor, reason, stamp(at), data)
+    body = "".join(f"{len(field)}:{field}" for field in fields)
+    return hashlib.sha256(previous + body.encode()).digest()
+
+
+def leaf(chain: bytes, seq: int, head: bytes) -> bytes:
+    """Return the leaf that stands for the head of a chain (16 bytes, a number, 32 bytes)."""
+    return hashlib.sha256(LEAF + chain + seq.to_bytes(8, "big") + head).digest()
+
+
+class Tree:
+    """The root of a Merkle tree whose leaves come one after the other; it remembers one hash for each level."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._full: list[bytes] = []  # roots of full subtrees, one for each bit of the count, the largest first
+
+    def add(self, node: bytes) -> None:
+        """Take the next leaf, as `leaf` returns it."""
+        self.count += 1
+        merged = self.count
+        while merged % 2 == 0:
+            node = _node(self._full.pop(), node)
+            merged //= 2
+        self._full.append(node)
+
+    def root(self) -> bytes:
+        """Return the root of what was added so far."""
+        if not self._full:
+            return hashlib.sha256(b"").digest()
+        root = self._full[-1]
+        for left in reversed(self._full[:-1]):
+            root = _node(left, root)
+        return root
+
+
+def root_of(leaves: Iterable[bytes]) -> bytes:
+    """Return the root over these leaves."""
+    tree = Tree()
+    for found in leaves:
+        tree.add(found)
+    return tree.root()
+
+
+def path(leaves: Sequence[bytes], index: int) -> list[bytes]:
+    """Return the hashes that lead from one leaf to the root, the nearest first (RFC 6962 §2.1.1)."""
+    if len(leaves) <= 1:
+        return []
+    half = 1 << ((len(leaves) - 1).bit_length() - 1)
+    if index < half:
+        return [*path(leaves[:half], index), root_of(leaves[half:])]
+    return [*path(leaves[half:], index - half), root_of(leaves[:half])]
+
+
+def root_from(node: bytes, index: int, count: int, steps: Sequence[bytes]) -> bytes | None:
+    """Return the root to which a leaf and its path lead (RFC 9162 §2.1.3.2); None for a path of another length."""
+    last = count - 1
+    for step in steps:
+        if last == 0:
+            return None
+        if index % 2 or index == last:
+            node = _node(step, node)
+            while index % 2 == 0 and index:
+                index, last = index // 2, last // 2
+        else:
+            node = _node(node, step)
+        index, last = index // 2, last // 2
+    return node if last == 0 else None
+
+
+def seal_text(
+    number: int, at: datetime, count: int, root: bytes, reach: int, horizon: int, previous: bytes, key: str
+) -> str:
+    """Return what a seal says, a line for each field: its hash is the SHA-256 of it, and it is what is signed."""
+    fields = (number, stamp(at), count, root.hex(), reach, horizon, previous.hex(), key)
+    return "\n".join([SEAL_WORDS, *map(str, fields)]) + "\n"
+
+
+def export_text(links: int, digest: str) -> str:
+    """Return what is signed at the end of an export: how many links it has, and the SHA-256 of all lines before."""
+    return f"{EXPORT_WORDS}\n{links}\n{digest}\n"
+
+
+def _node(left: bytes, right: bytes) -> bytes:
+    return hashlib.sha256(NODE + left + right).digest()
