@@ -34,7 +34,7 @@ CREATE TRIGGER audit_tombstone_no_truncate BEFORE TRUNCATE ON audit_tombstone
 
 CREATE FUNCTION audit_prune(chains uuid[], before timestamptz, number uuid, kept text)
 RETURNS SETOF public.audit_tombstone LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET dotdo.pruning = 'on' AS $$
+SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 BEGIN
     INSERT INTO public.audit_tombstone (chain, seq, hash, first_at, last_at, at, batch, export)
@@ -48,7 +48,9 @@ BEGIN
             ELSE e.kind = 'event.received' AND NOT EXISTS (SELECT FROM public.event i WHERE i.id = e.chain) END)
     ) whole JOIN public.audit_sealed_head head ON head.chain = whole.chain AND head.seq = whole.seq
         JOIN public.audit_event last ON last.chain = whole.chain AND last.seq = whole.seq AND last.hash = head.hash;
+    PERFORM set_config('dotdo.pruning', 'on', true);
     DELETE FROM public.audit_event e USING public.audit_tombstone t WHERE t.batch = $3 AND e.chain = t.chain;
+    PERFORM set_config('dotdo.pruning', '', true);
     RETURN QUERY SELECT t.* FROM public.audit_tombstone t WHERE t.batch = $3 ORDER BY t.chain;
 END $$;
 REVOKE ALL ON FUNCTION audit_prune(uuid[], timestamptz, uuid, text) FROM PUBLIC;
