@@ -1,6 +1,7 @@
 from workflows.models.chores import Chore
 from workflows.models.datastore import Entry
 from workflows.models.definitions import Workflow, WorkflowVersion
+from workflows.models.epoch import Epoch
 from workflows.models.events import Delivery, Endpoint, Event, Message, Subscription
 from workflows.models.notifications import Notice, Notification, NotificationItem, NotificationMute, NotificationRule
 from workflows.models.runs import Attempt, Branch, IdempotencyKey, Payload, Run, Step
@@ -15,6 +16,7 @@ __all__ = [
     "Delivery",
     "Endpoint",
     "Entry",
+    "Epoch",
     "Event",
     "IdempotencyKey",
     "Message",
