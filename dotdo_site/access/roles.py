@@ -52,6 +52,7 @@ EDITOR = (
 ADMIN = (
     *EDITOR,
     "workflows.view_payload",
+    "workflows.erase_run",
     "workflows.add_endpoint",
     "workflows.change_endpoint",
     "workflows.add_notificationrule",

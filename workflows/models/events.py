@@ -95,6 +95,8 @@ class Message(models.Model):
         indexes = [
             # what a listening step still has to look at
             models.Index(fields=["step", "id"], name="message_of_step", condition=Q(consumed_at__isnull=True)),
+            # the foreign key, when steps are deleted
+            models.Index(fields=["step"], name="message_by_step", condition=Q(step__isnull=False)),
         ]
 
 

@@ -15,8 +15,11 @@ from dotdo_site.lib.ids import uuid7
 from workflows import states
 from workflows.models.definitions import WorkflowVersion
 
-# A run that nobody started but people and programs, and that has ended or was marked as resolved.
-OVER = Q(parent_step__isnull=True) & (Q(finished_at__isnull=False) | Q(resolved_at__isnull=False))
+# A run that no other run started, and that asks nobody for anything: it has ended, was marked as resolved, or failed
+# and was undone.
+OVER = Q(parent_step__isnull=True) & (
+    Q(finished_at__isnull=False) | Q(resolved_at__isnull=False) | Q(state="failed", reason="undone")
+)
 STEP_KINDS = ("start", "call", "wait", "task", "timer", "listen", "run", "join", "emit", "undo")
 
 
@@ -107,7 +110,12 @@ class Run(models.Model):
             ),
             # what retention may delete, the oldest of a definition first
             models.Index(
-                F("kind"), F("name"), Coalesce("finished_at", "resolved_at"), F("id"), name="run_over", condition=OVER
+                F("kind"),
+                F("name"),
+                Coalesce("finished_at", "resolved_at", "stopped_at"),
+                F("id"),
+                name="run_over",
+                condition=OVER,
             ),
             # all that a run has started, however deep
             models.Index(fields=["root"], name="run_by_root", condition=Q(root__isnull=False)),
@@ -155,7 +163,7 @@ class Step(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     run = models.ForeignKey(Run, models.CASCADE, related_name="steps", db_index=False)  # step_once begins with it
-    branch = models.ForeignKey(Branch, models.CASCADE, related_name="steps")
+    branch = models.ForeignKey(Branch, models.CASCADE, related_name="steps", db_index=False)
     key = models.CharField(max_length=1000)
     ref = models.CharField(max_length=500)
     name = models.CharField(max_length=100)
@@ -206,6 +214,8 @@ class Step(models.Model):
                 name="step_open_approval",
                 condition=Q(function="approval:1.0.0", state__in=["ready", "running", "waiting", "held"]),
             ),
+            # the foreign key, when branches are deleted
+            models.Index(fields=["branch"], name="step_by_branch"),
             # what has been waiting for an event too long
             models.Index(
                 fields=["id"], name="step_open_listen", condition=Q(kind="listen", state__in=["ready", "waiting"])

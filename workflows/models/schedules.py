@@ -49,6 +49,7 @@ class ScheduleFire(models.Model):
     run = models.ForeignKey(Run, models.SET_NULL, null=True, related_name="fires")
     skipped = models.BooleanField(default=False, help_text="Missed in downtime and left out, as the policy says.")
     created_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, help_text="When its run ended, once that is deleted.")
 
     class Meta:
         db_table = "schedule_fire"

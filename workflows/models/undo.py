@@ -30,6 +30,10 @@ class Undo(models.Model):
     class Meta:
         db_table = "undo"
         default_permissions = ()
+        indexes = [
+            # the foreign key, when steps are deleted
+            models.Index(fields=["step"], name="undo_by_step", condition=Q(step__isnull=False)),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["run", "place"], name="undo_once"),
             models.CheckConstraint(condition=Q(state__in=["recorded", "running", "done"]), name="undo_state"),
