@@ -15,8 +15,9 @@ class Context:
     """One attempt of one step.
 
     `idempotency_key` is the same for all attempts of the step: hand it to whoever you call. `fence` grows with every
-    attempt: whoever sees a smaller one than before can ignore it. `deadline` is on the monotonic clock, in seconds.
-    `secret_names` are the connections that the workflow declares; no other secret is ever handed to the step.
+    attempt, also after a restore of the database: whoever sees a smaller one than before can ignore it. `deadline` is
+    on the monotonic clock, in seconds. `secret_names` are the connections that the workflow declares; no other secret
+    is ever handed to the step.
     """
 
     run_id: str

@@ -14,6 +14,7 @@ from actions import registry, secrets
 from actions.context import Context
 from actions.errors import Failure, from_exception
 from actions.invoke import Outcome, invoke
+from workflows import epoch
 from workflows.engine.frames import open_timers
 from workflows.functions import FUNCTIONS
 from workflows.heartbeat import Heartbeat
@@ -143,7 +144,7 @@ def _invoke(job: Job, stop: threading.Event) -> Attempted:
         step_key=job.key,
         attempt=job.held.attempt + 1,
         idempotency_key=job.effect_key,
-        fence=job.held.claim,
+        fence=epoch.fence(job.held.claim),
         deadline=time.monotonic() + job.action.timeout_ms / 1_000,
         stop=stop,
         secret_names=job.program.secrets,

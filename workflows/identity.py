@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 from actions import registry
 from dotdo_site.lib.ids import uuid7
-from workflows import claim, pulse
+from workflows import claim, epoch, pulse
 from workflows.claim import Claimed
 from workflows.heartbeat import Heartbeat
 from workflows.lessee import Lessee
@@ -48,6 +48,7 @@ class Identity:
     def take(self) -> Claimed | None:
         """Claim the most urgent due step of the queues that this worker serves."""
         pulse.beat()
+        epoch.look()
         if time.monotonic() - self._pairs_at < PAIRS_SECONDS:
             for queue, priority in self._pairs:
                 held = claim.take(queue, priority, self.id, settings.LEASE_SECONDS)

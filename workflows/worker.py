@@ -16,7 +16,7 @@ from django.db import connection, transaction
 
 from actions import retry
 from actions.errors import MESSAGE_LIMIT, Failure, shorten
-from workflows import claim, closing, draining, execution, late, progress, recording, scheduling, steps, superseding
+from workflows import claim, closing, draining, epoch, execution, late, progress, recording, scheduling, steps, superseding
 from workflows.checkpoint import CursorTooLarge
 from workflows.claim import Claimed
 from workflows.engine.advance import Stale
@@ -73,6 +73,7 @@ def _work(until: float) -> None:
 def _wait_for_database(error: Exception) -> None:
     log.warning("the database went away: %s", str(error).strip())
     connection.close()
+    epoch.forget()
     _unsure.append(True)
     time.sleep(random.uniform(0.2, 1.0))  # noqa: S311 - jitter
 
