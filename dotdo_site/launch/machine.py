@@ -76,6 +76,16 @@ def check_browser() -> None:
         say(str(error))
 
 
+def check_pooler() -> None:
+    """Make sure that the tests of PgBouncer find one; where it cannot be installed, say how."""
+    if shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin"):
+        return
+    try:
+        install_system_packages(["pgbouncer"], why="The tests of PgBouncer find none")
+    except LaunchError as error:
+        say(str(error))
+
+
 def install_system_packages(packages: list[str], *, why: str) -> None:
     """Install packages with apt as root. Raises LaunchError with the one line to run where that is not possible."""
     line = f"apt-get install -y --no-install-recommends {' '.join(packages)}"

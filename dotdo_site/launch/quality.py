@@ -16,6 +16,16 @@ from dotdo_site.launch.checkout import ROOT, LaunchError, say, var_dir
 TEST_CLUSTER, BENCH_CLUSTER = "test", "bench"
 AT_ONCE = 2  # pytest processes, each with a server of its own: many tests are processes that wait for each other
 CLUSTERS = (TEST_CLUSTER, *(f"{TEST_CLUSTER}/gw{number}" for number in range(AT_ONCE)), BENCH_CLUSTER)
+# What says something in SQL: the tests that must pass on every version of PostgreSQL.
+DATABASE_TESTS = (
+    "tests/fault/database",
+    "tests/fault/test_interleavings.py",
+    "tests/integration/core",
+    "tests/integration/events",
+    "tests/integration/schedules",
+    "tests/integration/test_backup.py",
+    "tests/conformance/test_worker.py",
+)
 OWN_SETTINGS = ("DATABASE_URL", "DATABASE_OWNER_URL", "DJANGO_SETTINGS_MODULE", "PORT")
 
 
@@ -34,6 +44,12 @@ def test(options: argparse.Namespace) -> int:
     return _pytest(wanted or ["tests/unit", "tests/integration", "tests/conformance", "tests/fault", *_at_once()])
 
 
+def test_database(options: argparse.Namespace) -> int:
+    """Run the tests that depend on the version of PostgreSQL, on the one that POSTGRES names."""
+    machine.check_pooler()
+    return _pytest([*DATABASE_TESTS, "-rs", *_at_once(), *shlex.split(options.args)])
+
+
 def conformance(options: argparse.Namespace) -> int:
     """Run the scenarios of the workflow language; say why when the specification's own are not there."""
     return _pytest(["tests/conformance", "-rs", *shlex.split(options.args)])
@@ -48,6 +64,7 @@ def test_e2e(options: argparse.Namespace) -> int:
 def ci(options: argparse.Namespace) -> int:
     """Check, then run all tests; they run even when a check failed, so that one round shows everything."""
     machine.check_browser()
+    machine.check_pooler()
     checked = check(options)
     say("== test, test-e2e")
     return _pytest(["tests", *_at_once(), *shlex.split(options.args)]) or checked
@@ -140,9 +157,9 @@ def _environment(name: str) -> dict[str, str]:
     var = var_dir() / name
     keys.ensure(var / "keys" / "keys.json")
     kept = {key: value for key, value in os.environ.items() if key not in OWN_SETTINGS and not key.startswith("DOTDO_")}
-    features = os.environ.get("DOTDO_CONFORMANCE_FEATURES")
-    return (
-        kept
-        | {"DOTDO_VAR": str(var), "DOTDO_TEST_VAR": str(var), "PYTHONPATH": str(ROOT)}
-        | ({"DOTDO_CONFORMANCE_FEATURES": features} if features else {})
-    )
+    passed_on = {
+        "DOTDO_CONFORMANCE_FEATURES": os.environ.get("DOTDO_CONFORMANCE_FEATURES"),
+        "DOTDO_TEST_POSTGRES": os.environ.get("DOTDO_TEST_POSTGRES"),
+    }
+    own = {"DOTDO_VAR": str(var), "DOTDO_TEST_VAR": str(var), "PYTHONPATH": str(ROOT)}
+    return kept | own | {name: value for name, value in passed_on.items() if value}

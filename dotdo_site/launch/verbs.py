@@ -150,6 +150,7 @@ VERBS: dict[str, Verb] = {
     "check": Verb(quality.check, "lint, format, types, import rules, templates, deploy settings", "develop"),
     "test": Verb(quality.test, "run the tests on a PostgreSQL of their own (ARGS='tests/unit -k name')", "develop"),
     "conformance": Verb(quality.conformance, "run the scenarios of the workflow language", "develop"),
+    "test-database": Verb(quality.test_database, "test SQL on another version (POSTGRES=16)", "develop"),
     "test-e2e": Verb(quality.test_e2e, "run the tests that drive a real browser", "develop"),
     "ci": Verb(quality.ci, "check, test, test-e2e", "develop"),
     "bench-quick": Verb(quality.bench_quick, "measure steps per second and first-step latency", "develop"),

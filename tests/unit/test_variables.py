@@ -12,7 +12,7 @@ from dotdo_site.launch.checkout import ROOT
 READ = re.compile(r"(?:environ(?:ment)?(?:\.get\(|\.pop\(|\[)|env_\w+\(|getenv\()\s*[\"'](DOTDO_[A-Z_]+)[\"']")
 PACKAGES = ("dotdo_site", "workflows", "actions", "audit")
 CHOSEN_BY_MAKE_UP = {"DOTDO_DEMO_HTTP_PORT", "DOTDO_DEMO_SMTP_PORT"}
-OF_THE_TESTS = {"DOTDO_CONFORMANCE_FEATURES", "DOTDO_TEST_VAR"}
+OF_THE_TESTS = {"DOTDO_CONFORMANCE_FEATURES", "DOTDO_TEST_POSTGRES", "DOTDO_TEST_VAR"}
 
 
 def test_the_known_variables_are_exactly_those_that_the_code_reads() -> None:

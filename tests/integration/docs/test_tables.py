@@ -28,6 +28,7 @@ INTERNAL = {
     "DOTDO_CONFORMANCE_FEATURES",
     "DOTDO_DEMO_HTTP_PORT",
     "DOTDO_DEMO_SMTP_PORT",
+    "DOTDO_TEST_POSTGRES",
     "DOTDO_TEST_VAR",
 }  # given by the launcher to its own processes
 NOT_OURS = {"PORT", "DATABASE_URL", "DATABASE_OWNER_URL", "SECRET_KEY"}
