@@ -65,6 +65,7 @@ KINDS = {
     "session.locked": "Sign-in was locked after too many refusals.",
     "password.changed": "A person set a new password.",
     "secrets.rotated": "Connection secrets were encrypted with the current key.",
+    "epoch.raised": "The fences of all steps moved up: the database was restored, or another server took over.",
     "audit.exported": "The audit trail, or a part of it, was exported.",
     "audit.pruned": "Chains of runs that are gone were deleted; a tombstone is left of each.",
 }
