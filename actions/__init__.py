@@ -2,7 +2,8 @@
 
 from actions.context import Context
 from actions.errors import ActionError
+from actions.notify import Notify
 from actions.registry import action
 from actions.retry import Retry
 
-__all__ = ["ActionError", "Context", "Retry", "action"]
+__all__ = ["ActionError", "Context", "Notify", "Retry", "action"]

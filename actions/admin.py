@@ -22,6 +22,7 @@ from dotdo_site.lib.drafts import DraftAdmin, DraftForm
 
 CONTRACT = (
     "kind", "config", "input_schema", "output_schema", "retry", "timeout", "effect", "on_crash", "queue", "undo",
+    "notify",
 )  # fmt: skip
 CONFIG_HELP = (
     'http: {"method": "POST", "url": "https://api.example.com/users/{id}", "connection": {"name": "crm", "as": '
@@ -57,6 +58,11 @@ class ContractForm(DraftForm):
         max_length=63,
         required=False,
         help_text="The action that takes this one back, such as a refund for a charge; workflows undo with it.",
+    )
+
+    notify = JSONText(
+        help_text='Who is told: {"on": ["dead_letter"], "email": ["ops@example.com"]}; a "webhook" needs a '
+        '"connection" that holds the secret. Left as {}: only whom the notification rules name.'
     )
 
     class Meta:
@@ -104,7 +110,7 @@ class Versions(DraftAdmin):
     search_fields = ("action__name",)
     shown = (
         "action", "version", "state", "published_at", "kind", "config", "input_schema", "output_schema", "retry",
-        "timeout_ms", "effect", "transactional", "on_crash", "queue", "undo", "digest",
+        "timeout_ms", "effect", "transactional", "on_crash", "queue", "undo", "notify", "digest",
     )  # fmt: skip
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:

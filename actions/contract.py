@@ -1,7 +1,7 @@
 """What a version of an action promises: everything whose change needs a new version number."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Protocol
 
 from dotdo_site.lib import canonical
@@ -11,6 +11,7 @@ VERSION = r"(?:0|[1-9]\d{0,5})\.(?:0|[1-9]\d{0,5})\.(?:0|[1-9]\d{0,5})"
 QUEUE = r"[a-z0-9](?:[a-z0-9_-]{0,62})"
 EFFECTS = ("pure", "keyed", "unsafe")
 ON_CRASH = ("retry", "park")
+LATER = ("undo", "notify")
 
 
 class Runnable(Protocol):
@@ -45,6 +46,7 @@ class Contract:
     on_crash: str
     queue: str
     undo: str = ""
+    notify: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, row: Any) -> "Contract":
@@ -56,9 +58,9 @@ class Contract:
         return asdict(self)
 
     def digest(self) -> str:
-        """Return the SHA-256 of the canonical contract; without an undo it is that of contracts that had none yet."""
+        """Return the SHA-256 of the canonical contract; without what came later it is that of older contracts."""
         parts = self.as_dict()
-        return canonical.digest(parts if self.undo else {name: parts[name] for name in parts if name != "undo"})
+        return canonical.digest({name: part for name, part in parts.items() if part or name not in LATER})
 
     def differences(self, other: "Contract") -> list[str]:
         """Return the names of the parts that differ."""

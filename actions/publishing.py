@@ -8,6 +8,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
+from actions import notify as telling
 from actions import schemas
 from actions.contract import EFFECTS, NAME, ON_CRASH, QUEUE, VERSION, Contract
 from actions.handlers.kinds import KINDS
@@ -47,6 +48,7 @@ def create_draft(
     on_crash: str = "retry",
     queue: str = "default",
     undo: str = "",
+    notify: Mapping[str, Any] | None = None,
     reason: str = "",
     replace_draft: bool = False,
 ) -> ActionVersion:
@@ -68,6 +70,7 @@ def create_draft(
         on_crash=on_crash,
         queue=queue,
         undo=undo,
+        notify=_copy(notify or {}),
     )
     action = Action(name=name, title=title, description=description)
     found += [*timeout_problems, *problems(ActionVersion(action=action, version=version, **contract.as_dict()))]
@@ -86,6 +89,7 @@ def problems(version: ActionVersion) -> list[Problem]:
         *_schema_problems(version),
         *_retry_problems(version.retry),
         *_running_problems(version),
+        *(problem.under("/notify") for problem in telling.problems(version.notify)),
     ]
 
 
@@ -124,6 +128,7 @@ def _settled(row: ActionVersion) -> Contract:
         input_schema=schemas.normalise(row.input_schema),
         output_schema=schemas.normalise(row.output_schema, closed=False),
         retry=Retry.from_dict(row.retry).as_dict(),
+        notify=telling.settled(row.notify),
     )
 
 

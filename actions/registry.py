@@ -16,8 +16,10 @@ from typing import Any, ParamSpec, TypeVar
 from django.conf import settings
 from django.utils.module_loading import autodiscover_modules
 
+from actions import notify as telling
 from actions import running, schemas, signatures
 from actions.contract import EFFECTS, NAME, ON_CRASH, QUEUE, VERSION, Contract
+from actions.notify import Notify
 from actions.retry import Retry
 from dotdo_site.lib import durations
 
@@ -68,12 +70,13 @@ def action(
     on_crash: str = "retry",
     queue: str = "default",
     undo: str = "",
+    notify: Notify | Mapping[str, Any] | None = None,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Register a handler `fn(ctx, ...)` as one version of an action.
 
     Schemas come from the signature unless `input` or `output` (JSON Schema or shorthand) are given. `timeout` is a
-    duration, `undo` the name of the action that takes this one back. Transactional is the default: the handler runs in
-    the transaction that records its result, at most 30 s.
+    duration, `undo` the name of the action that takes this one back, `notify` says whom to tell when its runs need a
+    person. Transactional is the default: the handler runs in the transaction that records its result, at most 30 s.
     Raises RegistrationError, SignatureError.
     """
 
@@ -93,6 +96,7 @@ def action(
                 on_crash=_one_of("on_crash", on_crash, ON_CRASH),
                 queue=_matching("queue", queue, QUEUE),
                 undo=_matching("undo", undo, NAME) if undo != "" else "",
+                notify=telling.settled(notify),
             )
         except signatures.SignatureError:
             raise

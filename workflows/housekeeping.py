@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from django.db import connection
 
 from workflows import draining, pulse
+from workflows.notifications import chores as notifying
 from workflows.outage import AWAY
 from workflows.sql import Statement
 
@@ -32,7 +33,10 @@ class Chore:
     do: Callable[[], object]
 
 
-CHORES: tuple[Chore, ...] = ()
+CHORES: tuple[Chore, ...] = (
+    Chore("notices.watch", lambda: notifying.WATCH_SECONDS, notifying.watch),
+    Chore("notices.send", lambda: notifying.SEND_SECONDS, notifying.send),
+)
 _RESTING = Statement("SELECT name FROM chore WHERE next_at > now()")
 _CLAIM = Statement(
     """

@@ -229,6 +229,7 @@ class ActionDraft(StrictSerializer):
     on_crash = fields.Judged(default="retry", choices=contract.ON_CRASH)
     queue = fields.Text(default="default", max_length=63)
     undo = fields.Text(default="", allow_blank=True, max_length=63, help_text="The action that takes this one back.")
+    notify = fields.Object(default=dict, help_text="Who is told when its runs need a person.")
     reason = fields.Text(default="", allow_blank=True, max_length=REASON_LENGTH)
 
 
@@ -291,6 +292,7 @@ class Action(ActionRow):
     on_crash = serializers.CharField()
     queue = serializers.CharField()
     undo = serializers.CharField(help_text="The action that takes this one back, or empty.")
+    notify = serializers.JSONField(help_text="Who is told when its runs need a person.")
 
     input_schema = serializers.JSONField()
     output_schema = serializers.JSONField()

@@ -35,6 +35,17 @@ def verify(style: str, secrets: Iterable[str], headers: Headers, body: bytes, no
     return any(compared)
 
 
+def signed(secrets: Iterable[str], number: str, at: int, body: bytes) -> dict[str, str]:
+    """Return the headers of Standard Webhooks for a message sent at `at` (seconds since 1970), signed with each secret.
+
+    Base64, with or without `whsec_`, stands for the bytes; another text is taken as it is.
+    """
+    content = _bytes(f"{number}.{at}.") + body
+    keys = [_standard_keys(secret)[0] for secret in secrets if _standard_keys(secret)]
+    digests = [f"v1,{_base64(hmac.digest(key, content, 'sha256'))}" for key in keys]
+    return {"webhook-id": number, "webhook-timestamp": str(at), "webhook-signature": " ".join(digests)}
+
+
 def message_id(style: str, headers: Headers, value: Any, body: bytes) -> str:
     """Return what names a verified message, so that it is taken once: 1 to 180 visible characters.
 

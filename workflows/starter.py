@@ -13,6 +13,7 @@ from audit.recording import record
 from workflows import programs
 from workflows.language.program import Schedule as Rule
 from workflows.models import Workflow
+from workflows.notifications import outbox
 from workflows.operations.errors import OperationError
 from workflows.operations.schedules import set_paused
 from workflows.operations.start import Origin, start_workflow, title_of
@@ -44,7 +45,9 @@ def pausing(schedule: uuid.UUID, workflow: uuid.UUID, name: str) -> Iterator[Non
         raise
     except Exception as error:
         log.exception("the schedule of %s cannot be read and is paused", name)
-        set_paused(schedule, workflow, actor=SYSTEM, reason=f"it cannot be read: {error}"[:LONGEST_REASON])
+        reason = f"it cannot be read: {error}"[:LONGEST_REASON]
+        set_paused(schedule, workflow, actor=SYSTEM, reason=reason)
+        outbox.schedule_failed(name, f"It is paused: {reason}")
 
 
 def start(taken: Starter, value: Any, trigger: str, key: str, title: str = "", depth: int = 0) -> uuid.UUID | None:
@@ -62,6 +65,7 @@ def start(taken: Starter, value: Any, trigger: str, key: str, title: str = "", d
         data = {"key": key, "version": taken.version, "error": error.message, "problems": problems[:10]}
         log.warning("the schedule of %s could not start a run: %s", taken.name, error.message)
         record(chain=taken.workflow, kind="schedule.failed", actor=SYSTEM, data=data)
+        outbox.schedule_failed(taken.name, "; ".join([error.message, *problems[:3]]))
         return None
 
 

@@ -50,7 +50,7 @@ def failure(method: str, url: str, answer: Answer, rules: Mapping[str, Any] | No
         rule.get("code", f"http_{status}"),
         f"{method} {target.netloc}{target.path} answered {status} {phrase(status)}{_words(said)}".rstrip(),
         retryable=retryable,
-        retry_after=_retry_after(answer.headers) if retryable else None,
+        retry_after=retry_after(answer.headers) if retryable else None,
         definite=400 <= status < 500 and status not in UNCERTAIN,
         details={"status": status, "content": said if len(answer.body) <= EXCERPT else str(said)[:EXCERPT]},
     )
@@ -81,7 +81,7 @@ def _words(said: Any) -> str:
     return ""
 
 
-def _retry_after(headers: Mapping[str, str]) -> float | None:
+def retry_after(headers: Mapping[str, str]) -> float | None:
     """Return Retry-After in seconds; a date counts from the server's own clock (RFC 9110 §10.2.3)."""
     text = headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit():

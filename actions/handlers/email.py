@@ -48,7 +48,7 @@ def run(ctx: Context, config: dict[str, Any], value: Any) -> Any:
     """Send the mail; return `{message_id, recipients}`. All recipients get it or none. Raises ActionError."""
     message, recipients = _compose(ctx, config, value)
     timeout = min(settings.EMAIL_TIMEOUT or guard.DEFAULT_SECONDS, max(0.1, ctx.remaining()))
-    _deliver(message, recipients, timeout)
+    deliver(message, recipients, timeout)
     return {"message_id": str(message["Message-ID"]), "recipients": recipients}
 
 
@@ -149,7 +149,7 @@ class _Smtp(smtplib.SMTP):
         return reach.tls_context().wrap_socket(plain, server_hostname=host) if use_ssl else plain
 
 
-def _deliver(message: EmailMessage, recipients: list[str], timeout: float) -> None:
+def deliver(message: EmailMessage, recipients: list[str], timeout: float) -> None:
     """Hand the mail over. Until the text itself is sent nothing can have happened; while it is, nobody knows."""
     handed_over = False
     smtp = None

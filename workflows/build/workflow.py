@@ -37,9 +37,10 @@ class Workflow:
         on_fault: str | None = None,
         missed: str | None = None,
         timezone: str | None = None,
+        notify: Mapping[str, Any] | None = None,
     ) -> None:
-        """Name it. `queue`, `priority`, `on_fault`, `missed` and `timezone` are kept in `metadata.dotdo`."""
-        own = given(queue=queue, priority=priority, onFault=on_fault, missed=missed, timezone=timezone)
+        """Name it. What follows `metadata` is kept in `metadata.dotdo`; `notify` says who is told of failed runs."""
+        own = given(queue=queue, priority=priority, onFault=on_fault, missed=missed, timezone=timezone, notify=notify)
         more = {**(metadata or {}), **({"dotdo": own} if own else {})}
         about = {"dsl": DSL, "namespace": namespace, "name": name, "version": version}
         about |= given(title=title, summary=summary, tags=tags, metadata=more or None)

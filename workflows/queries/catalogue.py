@@ -35,6 +35,7 @@ def action(name: str) -> ActionDetail | None:
         on_crash=shown.on_crash,
         queue=shown.queue,
         undo=shown.undo,
+        notify=shown.notify,
         config=shown.config,
         versions=[_version_row(version) for version in versions],
     )

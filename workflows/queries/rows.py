@@ -216,6 +216,7 @@ class ActionDetail(ActionRow):
     on_crash: str
     queue: str
     undo: str
+    notify: dict[str, Any]
     config: dict[str, Any]
     versions: list[VersionRow]
 

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from workflows.language.checks.notify import check_notify
 from workflows.language.checks.report import Report, at, check_boolean, check_choice, check_object, show
 from workflows.language.checks.values import BODY, Names, check_template
 from workflows.language.kinds import lists_of
 
-OF_DOCUMENT = ("queue", "priority", "onFault", "missed", "timezone")
+OF_DOCUMENT = ("queue", "priority", "onFault", "missed", "timezone", "notify")
 OF_TASK = ("undo", "saga", "idempotencyKey")
 ON_FAULT = ("park", "undo")
 MISSED = ("skip", "latest", "all")
@@ -44,6 +45,8 @@ def check_document_metadata(report: Report, about: Mapping[str, Any]) -> None:
                 report.add(at(place, key), f"`{key}` has no effect without a schedule", suggestion=hint)
         if "timezone" in own:
             _check_zone(report, own["timezone"], at(place, "timezone"))
+        if "notify" in own:
+            check_notify(report, own["notify"], at(place, "notify"))
     free = about.get("metadata")
     if isinstance(free, dict) and "timezone" in free and "schedule" in report.document:
         _check_zone(report, free["timezone"], "/document/metadata/timezone")

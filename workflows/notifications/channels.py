@@ -1,0 +1,87 @@
+"""Hand a message over, by mail or to a webhook. No database here: it may take long, and fail in every way."""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from email.message import EmailMessage
+from email.utils import formatdate, parseaddr
+from typing import Any
+
+from django.conf import settings
+
+from actions.errors import ActionError
+from actions.handlers import answers, email, guard
+from workflows import signatures
+
+WEBHOOK_SECONDS = 15.0
+MAIL_SECONDS = 10.0  # for each answer of the mail server
+GONE = 410
+LONGEST_ERROR = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A message as it is sent: `id` is the same for all attempts, `secrets` sign a webhook."""
+
+    id: str
+    channel: str
+    address: str
+    content: dict[str, Any]
+    secrets: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of an attempt: an empty error means that the receiver has it. `final`: another try is useless."""
+
+    error: str = ""
+    retry_after: float | None = None
+    final: bool = False
+    gone: bool = False
+
+
+def send(parcel: Parcel) -> Answer:
+    """Make one attempt; every failure is a value."""
+    try:
+        return _mail(parcel) if parcel.channel == "email" else _post(parcel)
+    except ActionError as error:
+        final = parcel.channel == "email" and error.code.startswith("smtp_5")
+        return Answer(error=f"{error.code}: {error.message}"[:LONGEST_ERROR], final=final)
+    except Exception as error:  # noqa: BLE001 - one message must not stop the others
+        return Answer(error=f"{type(error).__name__}: {error}"[:LONGEST_ERROR])
+
+
+def _mail(parcel: Parcel) -> Answer:
+    message = EmailMessage(policy=email.POLICY)
+    message["From"], message["To"] = settings.DEFAULT_FROM_EMAIL, parcel.address
+    message["Subject"] = parcel.content["subject"]
+    message["Date"] = formatdate()
+    message["Message-ID"] = f"<{parcel.id}@{parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition('@')[2]}>"
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(parcel.content["text"])
+    email.deliver(message, [parcel.address], min(settings.EMAIL_TIMEOUT or MAIL_SECONDS, MAIL_SECONDS))
+    return Answer()
+
+
+def _post(parcel: Parcel) -> Answer:
+    """Send what Standard Webhooks 1.0 asks for; anything but 2xx is a failure, redirects are not followed."""
+    if not signatures.usable("standard", parcel.secrets):
+        return Answer(error="its connection has no secret that can be read: set it, in the form whsec_ and then base64")
+    body = json.dumps(parcel.content["payload"], ensure_ascii=False).encode()
+    headers = signatures.signed(parcel.secrets, parcel.id, int(time.time()), body)
+    client = guard.GuardedClient()
+    answer = client.request(
+        "POST",
+        parcel.address,
+        content=body,
+        headers={"Content-Type": "application/json", **headers},
+        timeout=WEBHOOK_SECONDS,
+    )
+    if 200 <= answer.status < 300:
+        return Answer()
+    return Answer(
+        error=f"the receiver answered {answer.status}",
+        retry_after=answers.retry_after(answer.headers),
+        gone=answer.status == GONE,
+    )

@@ -1,0 +1,17 @@
+"""What the housekeeper does for notifications, and how often."""
+
+from workflows.notifications import matching, sending, watching
+
+WATCH_SECONDS = 15.0
+SEND_SECONDS = 2.0
+
+
+def watch() -> None:
+    """Find what has lasted too long."""
+    watching.watch()
+
+
+def send() -> None:
+    """Make messages of what is new, and send what is due; the rest is for the next round."""
+    matching.match()
+    sending.send_due()

@@ -1,0 +1,133 @@
+"""Send what is due: claim a few messages, hand them over beside each other, record what became of each.
+
+A message is claimed under a lease with a fencing number, so that two hosts do not send it twice; a process that dies in
+between leaves a lease that ends, and the message is sent again under the same id. No transaction is open meanwhile.
+"""
+
+import logging
+import random
+import uuid
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from actions.models import Connection
+from workflows.models import Notice, Notification
+from workflows.notifications import channels, retrying, words
+from workflows.notifications.channels import Answer, Parcel
+from workflows.notifications.kinds import TEST
+from workflows.notifications.standing import standing
+from workflows.operations.endpoints import secrets_of
+from workflows.sql import Statement
+
+log = logging.getLogger(__name__)
+BATCH = 8
+LEASE_SECONDS = 120.0  # longer than an attempt can take
+_CLAIM = Statement(
+    """
+    UPDATE notification SET attempts = attempts + 1, claim = claim + 1,
+        lease_expires_at = clock_timestamp() + make_interval(secs => :lease::float8)
+    WHERE id IN (
+        SELECT id FROM notification
+        WHERE state = 'waiting' AND due_at <= now() AND (lease_expires_at IS NULL OR lease_expires_at < now())
+        ORDER BY due_at LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED)
+    RETURNING id
+    """
+)
+_AGAIN = Statement(
+    """
+    UPDATE notification SET lease_expires_at = NULL, error = :error,
+        due_at = clock_timestamp() + make_interval(secs => :wait::float8)
+    WHERE id = :id AND claim = :claim AND state = 'waiting' RETURNING id
+    """
+)
+_END = Statement(
+    """
+    UPDATE notification SET lease_expires_at = NULL, error = :error, state = :state::text, content = '{}',
+        ended_at = clock_timestamp()
+    WHERE id = :id AND claim = :claim AND state = 'waiting' RETURNING id
+    """
+)
+_CLOSED = Statement(
+    """
+    UPDATE notification SET state = 'gone', error = :error, ended_at = clock_timestamp()
+    WHERE channel = 'webhook' AND address = :address AND state = 'waiting' AND lease_expires_at IS NULL
+    """
+)
+
+
+def send_due() -> int:
+    """Send a few of the messages that are due; return how many were claimed."""
+    ids = [row[0] for row in _CLAIM.rows({"lease": LEASE_SECONDS, "limit": BATCH})]
+    claimed = list(Notification.objects.filter(pk__in=ids).select_related("rule").order_by("due_at"))
+    parcels = [(message, parcel) for message in claimed if (parcel := _pack(message)) is not None]
+    if parcels:
+        with ThreadPoolExecutor(len(parcels)) as pool:
+            answers = pool.map(channels.send, [parcel for _, parcel in parcels])
+            for (message, _), answer in zip(parcels, answers, strict=True):
+                record(message, answer)
+    return len(claimed)
+
+
+def record(message: Notification, answer: Answer) -> bool:
+    """Record what became of an attempt, if the message is still ours; a failure is tried again by the schedule."""
+    if not answer.error:
+        return _end(message, "sent")
+    log.warning("notification %s to %s failed: %s", message.pk, message.channel, answer.error)
+    if answer.gone:
+        with transaction.atomic():
+            _CLOSED.rows({"address": message.address, "error": answer.error})
+            return _end(message, "gone", answer.error)
+    wait = retrying.next_wait(message.attempts, answer.retry_after, random.random())  # noqa: S311 - jitter
+    if wait is None or answer.final:
+        return _end(message, "dead", answer.error)
+    return bool(_AGAIN.rows({"id": message.pk, "claim": message.claim, "error": answer.error, "wait": wait}))
+
+
+def _end(message: Notification, state: str, error: str = "") -> bool:
+    return bool(_END.rows({"id": message.pk, "claim": message.claim, "state": state, "error": error}))
+
+
+def _pack(message: Notification) -> Parcel | None:
+    """Return what is to be sent; None when there is nothing left to tell, or it cannot be told: that is recorded."""
+    try:
+        if message.attempts > retrying.MAX_ATTEMPTS:
+            _end(message, "dead", "the process that sent it died each time")
+            return None
+        notices = _notices(message.pk)
+        kept = standing(notices)
+        if message.kind != TEST and (not kept or _muted(message)):
+            _end(message, "dropped")
+            return None
+        content = message.content or _write(message, [notice for notice in notices if notice.pk in kept])
+        secrets = _secrets(message.connection) if message.channel == "webhook" else ()
+        return Parcel(str(message.pk), message.channel, message.address, content, secrets)
+    except Exception as error:
+        log.exception("notification %s could not be written", message.pk)
+        record(message, Answer(error=f"it could not be written: {type(error).__name__}"))
+        return None
+
+
+def _notices(message: uuid.UUID) -> list[Notice]:
+    return list(Notice.objects.filter(items__notification=message).order_by("pk"))
+
+
+def _muted(message: Notification) -> bool:
+    rule = message.rule
+    return rule is not None and (
+        not rule.enabled or type(rule).objects.filter(pk=rule.pk, muted_until__gt=Now()).exists()
+    )
+
+
+def _write(message: Notification, notices: Sequence[Notice]) -> dict[str, object]:
+    """Write the message, and keep it: every attempt says the same."""
+    content = words.content(message, notices)
+    Notification.objects.filter(pk=message.pk, claim=message.claim).update(content=content)
+    return content
+
+
+def _secrets(connection: str) -> list[str]:
+    found = Connection.objects.filter(name=connection).first()
+    return secrets_of(found) if found else []
