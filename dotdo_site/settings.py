@@ -26,6 +26,12 @@ def env_bool(name: str, default: bool) -> bool:
     raise ValueError(f"{name}={text!r} is not a switch: use 1 or 0")
 
 
+def env_days(name: str) -> int | None:
+    """Read a number of days; None when there is none. Raises ValueError."""
+    text = os.environ.get(name, "").strip()
+    return int(text) if text else None
+
+
 def env_list(name: str, default: str = "") -> list[str]:
     """Read a comma-separated list."""
     return [item.strip() for item in os.environ.get(name, default).split(",") if item.strip()]
@@ -154,6 +160,11 @@ TIME_SLICE_SECONDS = float(os.environ.get("DOTDO_TIME_SLICE_SECONDS", "10"))
 POLL_SECONDS = float(os.environ.get("DOTDO_POLL_SECONDS", "1"))
 MAX_CRASHES = int(os.environ.get("DOTDO_MAX_CRASHES", "3"))
 ACTION_MODULES = env_list("DOTDO_ACTION_MODULES")
+# How long what is over is kept, in days; None: for ever. What is deleted is written to files first.
+RETENTION_DAYS = env_days("DOTDO_RETENTION_DAYS")
+EVENT_RETENTION_DAYS = env_days("DOTDO_EVENT_RETENTION_DAYS")
+RETENTION_EXPORT = env_bool("DOTDO_RETENTION_EXPORT", default=True)
+RETENTION_DIR = Path(os.environ.get("DOTDO_RETENTION_DIR") or VAR_DIR / "archive").absolute()
 # Hosts and networks that outgoing HTTP and SMTP may reach although they are not public: `127.0.0.1:8025`, `10.0.0.0/8`.
 OUTGOING_ALLOW = env_list("DOTDO_OUTGOING_ALLOW")
 Q_CLUSTER = {
