@@ -23,6 +23,8 @@ SHORTEST_KEY = 40
 ROLE_NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 BROKER = "workflows.broker.HintBroker"
 LAST_PORT = 65_535
+SHORTEST_MEMORY_DAYS = 7  # a sender that repeats an event does so within days
+LONGEST_KEPT_DAYS = 36_500
 
 
 @register(Tags.security)
@@ -39,8 +41,8 @@ def check_database(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_running(**_: Any) -> list[CheckMessage]:
-    """Check the settings of workers, of the public address and of outgoing connections."""
-    return [*_workers(), *_outgoing(), *_address()]
+    """Check the settings of workers, of the public address, of outgoing connections and of what is kept."""
+    return [*_workers(), *_outgoing(), *_address(), *_retention()]
 
 
 @register()
@@ -143,6 +145,21 @@ def _address() -> Iterator[CheckMessage]:
     if not re.fullmatch(r"https?://[^\s/?#@]+", settings.PUBLIC_URL):
         hint = "Give scheme and host, and the port if there is one: https://dotdo.example.com"
         yield Error(f"DOTDO_PUBLIC_URL={settings.PUBLIC_URL!r} is no address.", hint=hint, id="dotdo.E023")
+
+
+def _retention() -> Iterator[CheckMessage]:
+    for name, days, least in (
+        ("DOTDO_RETENTION_DAYS", settings.RETENTION_DAYS, 1),
+        ("DOTDO_EVENT_RETENTION_DAYS", settings.EVENT_RETENTION_DAYS, SHORTEST_MEMORY_DAYS),
+    ):
+        if days is not None and not least <= days <= LONGEST_KEPT_DAYS:
+            hint = f"Use {least} to {LONGEST_KEPT_DAYS}, or leave it empty: for ever."
+            yield Error(f"{name}={days} is out of range.", hint=hint, id="dotdo.E060")
+    folder = settings.RETENTION_DIR
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if settings.RETENTION_EXPORT and not (there.is_dir() and os.access(there, os.W_OK)):
+        hint = "Runs are not deleted before they are written there. Make the folder, or set DOTDO_RETENTION_DIR."
+        yield checks.Warning(f"{folder} cannot be written to.", hint=hint, id="dotdo.W061")
 
 
 def _outgoing() -> Iterator[CheckMessage]:
