@@ -1,12 +1,35 @@
-"""Errors of the database that are nobody's fault: it is away, or it gave way to somebody else."""
+"""Errors of the database that are nobody's fault: it is away, it takes no writes, or it gave way to somebody else."""
 
-import psycopg
-from django.db import InterfaceError, OperationalError
+import random
+
 from psycopg import errors
 
-AWAY = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError)
+from dotdo_site.lib.database_errors import DISK_FULL, OPERATIONAL, READ_ONLY, sqlstate
+
+AWAY = (
+    *OPERATIONAL,
+    errors.ReadOnlySqlTransaction,
+    errors.IdleInTransactionSessionTimeout,
+    errors.TransactionTimeout,
+)
+FIRST_SECONDS, LONGEST_SECONDS = 0.1, 0.8
 
 
 def gave_way(error: Exception) -> bool:
     """Tell whether a deadlock or a conflict was broken up: nothing is lost, and it is tried again in place."""
     return isinstance(error.__cause__ or error, errors.DeadlockDetected | errors.SerializationFailure)
+
+
+def no_writes(error: Exception) -> bool:
+    """Tell whether the server answers and takes no writes: its disk is full, or it is a standby."""
+    return sqlstate(error) in {DISK_FULL, READ_ONLY}
+
+
+def pause(asked: int) -> float:
+    """Return the seconds to wait for the database when it has been asked so often in vain; nothing the first time.
+
+    A connection that went stale is replaced at once. Never so long that a restart costs more than a second.
+    """
+    if asked == 0:
+        return 0.0
+    return min(FIRST_SECONDS * 2 ** (asked - 1), LONGEST_SECONDS) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter

@@ -41,5 +41,7 @@ TYPES = {
     "precondition-required": ProblemType(428, "a write to the datastore without `If-Match` or `If-None-Match`"),
     "too-many-requests": ProblemType(429, "more requests than the limit: `Retry-After` says when to go on"),
     "internal-error": ProblemType(500, "our mistake, logged under `correlation_id`"),
-    "database-away": ProblemType(503, "the database does not answer: after `Retry-After`, repeat with the same key"),
+    "database-away": ProblemType(
+        503, "the database is away, full or takes no writes: after `Retry-After`, repeat with the same key"
+    ),
 }

@@ -19,6 +19,7 @@ from django.core.exceptions import PermissionDenied, RequestDataTooBig, Suspicio
 from django.http import Http404, UnreadablePostError
 from rest_framework import exceptions
 
+from dotdo_site.lib.database_errors import is_outage, sqlstate
 from dotdo_site.lib.paging import BadCursor
 from dotdo_site.lib.strict_json import BadJSON, TooLarge
 
@@ -76,6 +77,10 @@ def near(word: str, known: Iterable[str]) -> list[str]:
 @singledispatch
 def problem_of(error: Exception) -> Problem:
     """Return the problem that tells a caller about `error`; an unexpected one is logged and gets an id to quote."""
+    return _unexpected(error)
+
+
+def _unexpected(error: Exception) -> Problem:
     number = uuid.uuid4().hex
     logger.error("unexpected error %s", number, exc_info=error)
     return Problem(
@@ -143,14 +148,20 @@ def _denied(error: PermissionDenied) -> Problem:
 @problem_of.register(psycopg.OperationalError)
 @problem_of.register(psycopg.InterfaceError)
 def _database_away(error: Exception) -> Problem:
-    logger.error("the database did not answer: %s: %s", type(error).__name__, error)
+    logger.error("the database did not do it: %s %s: %s", type(error).__name__, sqlstate(error), str(error).strip())
     return Problem(
         503,
         "database-away",
-        "The database does not answer",
+        "The database does not answer, or takes nothing at present",
         "Nothing was changed unless a repeated request shows otherwise: repeat it with the same Idempotency-Key.",
         headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
     )
+
+
+@problem_of.register(django.db.InternalError)
+@problem_of.register(psycopg.InternalError)
+def _internal(error: Exception) -> Problem:
+    return _database_away(error) if is_outage(error) else _unexpected(error)
 
 
 @problem_of.register
