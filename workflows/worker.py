@@ -27,7 +27,7 @@ from workflows.functions.rest import Rest
 from workflows.identity import Identity, identity
 from workflows.job import Job, action_of, load
 from workflows.lessee import Happened, Lessee
-from workflows.outage import AWAY, gave_way
+from workflows.outage import AWAY, gave_way, no_writes, pause
 from workflows.recording import Moved, Over
 
 log = logging.getLogger(__name__)
@@ -74,8 +74,8 @@ def _wait_for_database(error: Exception) -> None:
     log.warning("the database went away: %s", str(error).strip())
     connection.close()
     epoch.forget()
+    time.sleep(pause(len(_unsure)))
     _unsure.append(True)
-    time.sleep(random.uniform(0.2, 1.0))  # noqa: S311 - jitter
 
 
 def _recover(me: Identity) -> None:
@@ -206,7 +206,7 @@ def _call_in_transaction(job: Job, lessee: Lessee) -> Job | None:
         if gave_way(error):
             _again(job)
             return _call_in_transaction(job, lessee)
-        if not begun:
+        if not begun or no_writes(error):
             raise
         _wait_for_database(error)
         _refresh_when_back(job)
