@@ -1,10 +1,12 @@
 """The project package as an app: system checks, commands, and the application role's rights after migrations."""
 
 from django.apps import AppConfig, apps
+from django.db.backends.signals import connection_created
 from django.db.models.signals import post_migrate
 
 from dotdo_site import checks  # noqa: F401 - importing registers them
 from dotdo_site.database_roles import grant
+from dotdo_site.pooling import settle
 
 
 class DotdoSiteConfig(AppConfig):
@@ -14,5 +16,6 @@ class DotdoSiteConfig(AppConfig):
     verbose_name = "dotdo"
 
     def ready(self) -> None:
+        connection_created.connect(settle, dispatch_uid="dotdo_site.pooling")
         # Django sends the signal for apps with models only, once for each; one of them is enough.
         post_migrate.connect(grant, sender=apps.get_app_config("access"), dispatch_uid="dotdo_site.database_roles")

@@ -146,8 +146,10 @@ DATABASES["default"]["OPTIONS"] = {
     "application_name": "dotdo",
     **DATABASES["default"]["OPTIONS"],
 }
-PREPARED_STATEMENTS = env_bool("DOTDO_PREPARED", default=True)  # off for PgBouncer before 1.21
-DATABASES["default"]["OPTIONS"]["prepare_threshold"] = 5 if PREPARED_STATEMENTS else None
+# None: as each connection allows; see dotdo_site/pooling.py.
+PREPARED_STATEMENTS = env_bool("DOTDO_PREPARED", default=True) if os.environ.get("DOTDO_PREPARED") else None
+DATABASES["default"]["OPTIONS"]["prepare_threshold"] = None if PREPARED_STATEMENTS is False else 5
+LISTEN_URL = os.environ.get("DOTDO_LISTEN_URL", "")  # past a pooler, for what needs a session
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # The role that serves requests and runs handlers. When migrations run as another role, it is granted what it needs.
 APPLICATION_ROLE = os.environ.get("DOTDO_APPLICATION_ROLE", "")

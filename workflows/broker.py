@@ -21,13 +21,12 @@ from django_q.conf import Conf
 from django_q.models import OrmQ
 from django_q.signing import SignedPackage
 
-from workflows import claim, scheduling
-from workflows.wake import CHANNEL
+from workflows import claim, outage, scheduling
+from workflows.listener import Listener
 
 log = logging.getLogger(__name__)
 WORK = "workflows.worker.work"
 REAP_SECONDS = 1.0
-AWAY_SECONDS = 1.0
 
 
 class HintBroker(ORM):
@@ -35,7 +34,8 @@ class HintBroker(ORM):
 
     def __init__(self, list_key: str = "") -> None:
         super().__init__(list_key or str(Conf.CLUSTER_NAME))
-        self._listening: psycopg.Connection[Any] | None = None
+        self._listener = Listener()
+        self._in_vain = 0
         self._reaped_at = 0.0
         self._asked_at = 0.0
         self._queues = frozenset(settings.WORKER_QUEUES)
@@ -43,39 +43,31 @@ class HintBroker(ORM):
     def dequeue(self) -> list[tuple[Any, str]] | None:
         """Return a hint when something is due, tasks of applications, or None after having slept. Never raises."""
         try:
-            return self._dequeue()
+            found = self._dequeue()
         except (Error, psycopg.Error) as error:
             log.warning("the database is away, asking again: %s", str(error).strip())
-            self._listening = None
             connection.close()
-            time.sleep(AWAY_SECONDS)
+            time.sleep(outage.pause(self._in_vain))
+            self._in_vain += 1
             return None
+        self._in_vain = 0
+        return found
 
     def _dequeue(self) -> list[tuple[Any, str]] | None:
-        listening = self._listen()  # before asking: what becomes due afterwards is notified
+        self._listener.listen()  # before asking: what becomes due afterwards is notified
         self._reap()
         waits = [seconds for queue, _, seconds in claim.pairs() if not self._queues or queue in self._queues]
         scheduled = scheduling.wait_seconds()
         waits += [] if scheduled is None else [scheduled]
         if any(seconds <= 0 for seconds in waits):
-            for _ in listening.notifies(timeout=0):  # what arrived while asking would pile up under constant load
-                pass
+            self._listener.discard()
             return [(None, _hint())]
         tasks = self._tasks()
         if tasks:
             return tasks
         pause = min([settings.POLL_SECONDS, REAP_SECONDS, *waits])
-        for _ in listening.notifies(timeout=max(0.0, pause), stop_after=1):
-            pass
+        self._listener.wait(max(0.0, pause))
         return None
-
-    def _listen(self) -> "psycopg.Connection[Any]":
-        connection.ensure_connection()
-        raw: psycopg.Connection[Any] = connection.connection
-        if self._listening is not raw:
-            raw.execute(f"LISTEN {CHANNEL}")
-            self._listening = raw
-        return raw
 
     def _reap(self) -> None:
         if time.monotonic() - self._reaped_at >= REAP_SECONDS:

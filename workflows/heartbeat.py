@@ -73,4 +73,4 @@ class Heartbeat:
 def _connect() -> "psycopg.Connection[tuple[object, ...]]":
     parameters = connections["default"].get_connection_params()
     own = {k: v for k, v in parameters.items() if k not in ("cursor_factory", "context", "prepare_threshold")}
-    return psycopg.connect(**own, autocommit=True)
+    return psycopg.connect(**own, autocommit=True, prepare_threshold=None)  # it may be pooled

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import psycopg
-from django.conf import settings
 from django.db import connection
 
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)")
@@ -25,10 +24,13 @@ class Statement:
         return f"${self.names.index(name) + 1}"
 
     def rows(self, values: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
-        """Run it and return the rows; joins the open transaction, or commits by itself. Raises psycopg.Error."""
+        """Run it and return the rows; joins the open transaction, or commits by itself. Raises psycopg.Error.
+
+        It is prepared unless the connection prepares nothing (`dotdo_site.pooling`).
+        """
         given = values or {}
         with psycopg.RawCursor(_connection()) as cursor:
-            cursor.execute(self.text, [given[n] for n in self.names], prepare=settings.PREPARED_STATEMENTS)
+            cursor.execute(self.text, [given[n] for n in self.names], prepare=True)
             return cursor.fetchall() if cursor.description else []
 
 

@@ -1,0 +1,81 @@
+"""Hear that work is due: by LISTEN, on a connection with a session of its own; without one, by the passing of time."""
+
+import logging
+import time
+from typing import Any
+
+import psycopg
+from django.conf import settings
+from django.db import connection
+
+from dotdo_site.pooling import is_pooled
+from workflows.wake import CHANNEL
+
+log = logging.getLogger(__name__)
+AGAIN_SECONDS = 5.0
+OPTIONS = {
+    "connect_timeout": 3,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "application_name": "dotdo listener",
+}
+Raw = psycopg.Connection[Any]
+
+
+class Listener:
+    """Listens on the connection of `DOTDO_LISTEN_URL`, or on Django's own when nothing stands before the server."""
+
+    def __init__(self) -> None:
+        self._on: Raw | None = None
+        self._seen: Raw | None = None
+        self._direct: Raw | None = None
+        self._again_at = 0.0
+
+    def listen(self) -> None:
+        """Miss nothing that is notified from now on, where that is possible. Raises Error when Django's is away."""
+        raw = self._directly() if settings.LISTEN_URL else self._on_djangos()
+        if raw is not None and raw is not self._on:
+            raw.execute(f"LISTEN {CHANNEL}")
+        self._on = raw
+
+    def discard(self) -> None:
+        """Forget what was heard so far: under constant load it would pile up."""
+        self._hear(0.0, stop_after=None)
+
+    def wait(self, seconds: float) -> None:
+        """Return when somebody says that work is due, at the latest after `seconds`."""
+        self._hear(seconds, stop_after=1)
+
+    def _hear(self, seconds: float, stop_after: int | None) -> None:
+        if self._on is None:
+            time.sleep(seconds)
+            return
+        try:
+            for _ in self._on.notifies(timeout=seconds, stop_after=stop_after):
+                pass
+        except psycopg.Error as error:
+            if self._on is not self._direct:
+                raise
+            self._lost(error)
+
+    def _on_djangos(self) -> Raw | None:
+        connection.ensure_connection()
+        raw: Raw = connection.connection
+        if raw is not self._seen:
+            self._seen = raw
+            return None if is_pooled(raw) else raw
+        return self._on
+
+    def _directly(self) -> Raw | None:
+        if self._direct is None and time.monotonic() >= self._again_at:
+            try:
+                self._direct = psycopg.connect(settings.LISTEN_URL, autocommit=True, **OPTIONS)  # type: ignore[arg-type]
+            except psycopg.Error as error:
+                self._lost(error)
+        return self._direct
+
+    def _lost(self, error: psycopg.Error) -> None:
+        log.warning("nobody can be heard at DOTDO_LISTEN_URL, polling meanwhile: %s", str(error).strip())
+        self._direct = self._on = None
+        self._again_at = time.monotonic() + AGAIN_SECONDS
