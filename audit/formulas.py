@@ -35,6 +35,11 @@ def leaf(chain: bytes, seq: int, head: bytes) -> bytes:
     return hashlib.sha256(LEAF + chain + seq.to_bytes(8, "big") + head).digest()
 
 
+def text_leaf(text: str) -> bytes:
+    """Return the leaf that stands for a text."""
+    return hashlib.sha256(LEAF + text.encode()).digest()
+
+
 class Tree:
     """The root of a Merkle tree whose leaves come one after the other; it remembers one hash for each level."""
 

@@ -1,93 +1,96 @@
-"""Compute every chain again and name the first link that is not what was written."""
+"""Compute every chain again, on every core, and name the first link that is not what was written."""
 
-import json
+import os
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from multiprocessing import get_context
+from typing import Any
 
-from django.db.models import Q
+import psycopg
+from django.db import connection
 
-from audit.formulas import GENESIS, link_hash
-from audit.models import AuditEvent
+from audit import sealing
+from audit.walking import FIRST, LAST, Broken, Connection, Part, Walked, verified
 
-CHUNK = 5_000
-# In the data of an event: other chains, each with the number and the hash (hex) of a link that it had at that moment.
-VOUCHED = "branches"
-
-
-@dataclass(frozen=True, slots=True)
-class Broken:
-    """The first bad link of a chain."""
-
-    chain: uuid.UUID
-    seq: int
-    why: str
+WORTH_ANOTHER_PROCESS = 100_000  # events; a process takes a while to start
+PARTS_PER_PROCESS = 4
+_SIZE = "SELECT coalesce(max(id), 0) FROM audit_event"
+_BORDERS = """
+    SELECT percentile_disc(%s::float8[]) WITHIN GROUP (ORDER BY chain) FROM audit_event TABLESAMPLE SYSTEM (%s)
+"""
 
 
 @dataclass(slots=True)
 class Verified:
-    """What a verification read and found. `heads` holds the last (seq, hash) of each chain."""
+    """What a verification read and found. `heads` holds the last (seq, hash) of the one chain that was asked for."""
 
-    events: int
-    broken: list[Broken]
-    heads: dict[uuid.UUID, tuple[int, bytes]]
-
-
-def verify(chain: uuid.UUID | None = None) -> Verified:
-    """Verify one chain, or all of them, oldest link first."""
-    result = Verified(0, [], {})
-    bad: set[uuid.UUID] = set()
-    vouched: dict[uuid.UUID, tuple[int, bytes]] = {}
-    for event in _events(chain):
-        result.events += 1
-        vouched |= _vouched(event)
-        if event.chain in bad:
-            continue
-        why = _fault(event, result.heads.get(event.chain))
-        if why:
-            bad.add(event.chain)
-            result.broken.append(Broken(event.chain, event.seq, why))
-        result.heads[event.chain] = (event.seq, bytes(event.hash))
-    result.broken += [found for found in _not_as_vouched(vouched) if found.chain not in bad]
-    return result
+    events: int = 0
+    chains: int = 0
+    broken: list[Broken] = field(default_factory=list)
+    heads: dict[uuid.UUID, tuple[int, bytes]] = field(default_factory=dict)
 
 
-def _vouched(event: AuditEvent) -> dict[uuid.UUID, tuple[int, bytes]]:
-    """Return the links of other chains that an event vouches for."""
-    if f'"{VOUCHED}":' not in event.data:
-        return {}
-    links = json.loads(event.data).get(VOUCHED, {})
-    return {uuid.UUID(chain): (seq, bytes.fromhex(link)) for chain, (seq, link) in links.items()}
+def verify(chain: uuid.UUID | None = None, *, processes: int | None = None) -> Verified:
+    """Verify one chain, or all of them, against themselves, the seals and the tombstones.
 
-
-def _not_as_vouched(vouched: dict[uuid.UUID, tuple[int, bytes]]) -> Iterator[Broken]:
-    """Yield the links that are gone, or are not those that another chain vouches for."""
-    chains = list(vouched)
-    for start in range(0, len(chains), CHUNK):
-        part = {chain: vouched[chain] for chain in chains[start : start + CHUNK]}
-        rows = AuditEvent.objects.filter(chain__in=part).values_list("chain", "seq", "hash")
-        found = {chain: bytes(link) for chain, seq, link in rows if part[chain][0] == seq}
-        for chain, (seq, link) in part.items():
-            if found.get(chain) != link:
-                yield Broken(chain, seq, "it is not the link that the chain behind its fork vouches for")
-
-
-def _events(chain: uuid.UUID | None) -> Iterator[AuditEvent]:
-    """Yield the events by chain and number, a few thousand at a time in memory."""
-    rows = AuditEvent.objects.order_by("chain", "seq")
+    `processes`: one for each core unless said otherwise, when the trail is long enough.
+    """
+    last = sealing.newest()
+    whole = Part(seal=last.number, horizon=last.horizon) if last else Part()
     if chain is not None:
-        rows = rows.filter(chain=chain)
-    page = list(rows[:CHUNK])
-    while page:
-        yield from page
-        last = page[-1]
-        rest = rows.filter(Q(chain__gt=last.chain) | Q(seq__gt=last.seq), chain__gte=last.chain)
-        page = list(rest[:CHUNK])
+        found = verified(_raw(), replace(whole, low=chain, high=chain))
+        return Verified(found.events, found.chains, found.broken, {chain: found.head} if found.head else {})
+    count = _processes() if processes is None else processes
+    parts = _parts(whole, count * PARTS_PER_PROCESS) if count > 1 else [whole]
+    found = _joined(_spread(parts, count) if len(parts) > 1 else [verified(_raw(), whole)])
+    return Verified(found.events, found.chains, found.broken)
 
 
-def _fault(event: AuditEvent, head: tuple[int, bytes] | None) -> str:
-    last, previous = head or (-1, GENESIS)
-    if event.seq != last + 1:
-        return f"link {last + 1} is missing"
-    expected = link_hash(previous, event.chain, event.seq, event.kind, event.actor, event.reason, event.at, event.data)
-    return "" if expected == bytes(event.hash) else "the hash does not fit the row: it was changed after it was written"
+def _processes() -> int:
+    """Return how many processes are worth their start; one inside a transaction, which others would not see."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SIZE)
+        size = int(cursor.fetchone()[0])
+    if connection.in_atomic_block:
+        return 1
+    return max(1, min(len(os.sched_getaffinity(0)), size // WORTH_ANOTHER_PROCESS))
+
+
+def _parts(whole: Part, count: int) -> list[Part]:
+    """Cut the chains into ranges of about as many events; ids of chains grow with time, so a sample says where."""
+    shares = [number / count for number in range(1, count)]
+    with connection.cursor() as cursor:
+        cursor.execute(_BORDERS, [shares, 1])
+        found = cursor.fetchone()[0] or []
+    lows = [FIRST, *sorted({border for border in found if border > FIRST})]
+    highs = [*(uuid.UUID(int=low.int - 1) for low in lows[1:]), LAST]
+    return [replace(whole, low=low, high=high) for low, high in zip(lows, highs, strict=True)]
+
+
+def _spread(parts: list[Part], processes: int) -> list[Walked]:
+    """Walk the parts in processes of their own, each with a connection of its own."""
+    given = connection.get_connection_params()
+    parameters = {name: value for name, value in given.items() if isinstance(value, str | int)}
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        return list(pool.map(_apart, [parameters] * len(parts), parts))
+
+
+def _apart(parameters: dict[str, Any], part: Part) -> Walked:
+    with psycopg.connect(**parameters, autocommit=True) as own:
+        return verified(own, part)
+
+
+def _joined(walked: Iterable[Walked]) -> Walked:
+    def add(one: Walked, other: Walked) -> Walked:
+        return Walked(one.events + other.events, one.chains + other.chains, one.broken + other.broken)
+
+    return reduce(add, walked, Walked())
+
+
+def _raw() -> Connection:
+    connection.ensure_connection()
+    raw: Connection = connection.connection
+    return raw

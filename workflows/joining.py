@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from audit.verify import VOUCHED
+from audit.walking import VOUCHED
 from workflows import payloads
 from workflows.engine.messages import Done, Failed
 from workflows.job import Job
@@ -13,7 +13,7 @@ from workflows.models import Branch
 def decided(job: Job) -> Done | Failed | None:
     """Return what became of the fork that the held join waits for; None while it is open.
 
-    The chain behind the fork then vouches for the ends of the branches' chains, which end here (`audit.verify`).
+    The chain behind the fork then vouches for the ends of the branches' chains, which end here (`audit.walking`).
     """
     task = job.program.task_at(job.ref)
     branches = list(Branch.objects.filter(join_step=job.held.step).order_by("index"))

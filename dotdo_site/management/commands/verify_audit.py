@@ -1,30 +1,76 @@
-"""`manage.py verify_audit`: compute every hash chain again, and hold its end against what the runs say."""
+"""`manage.py verify_audit`: compute every chain and seal again, and hold the ends against what the runs say."""
 
+import time
 import uuid
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from audit.verify import Broken, verify
+from audit import signing, verify_seals
+from audit.models import Seal
+from audit.verify import Verified, verify
+from audit.walking import Broken
 from workflows import queries
+
+SHOWN = 100
 
 
 class Command(BaseCommand):
     help = "Verify the audit trail; exits with an error that names the first broken link of each broken chain."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Take one chain, or all."""
+        """Take one chain, or all; where the seals were written to; whose signatures count."""
         parser.add_argument("--chain", type=uuid.UUID, help="Only this chain (a branch of a run, or a definition).")
+        parser.add_argument("--anchor", type=Path, help="A file that DOTDO_AUDIT_ANCHOR_FILE named.")
+        parser.add_argument("--public-key", action="append", default=[], help="The key of the last seal (base64).")
+        parser.add_argument("--processes", type=int, help="Default: one for each core, when there is much to do.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Verify and report."""
-        result = verify(options["chain"])
-        known = {item.chain for item in result.broken}
-        cut = queries.cut_chains(options["chain"])
-        ends = [Broken(chain, seq, "it is not the last link that the run wrote") for chain, seq in cut]
-        broken = result.broken + [item for item in ends if item.chain not in known]
-        for item in broken:
-            self.stderr.write(f"chain {item.chain}, link {item.seq}: {item.why}")
-        if broken:
-            raise CommandError(f"{len(broken)} of {len(result.heads)} chains are broken")
-        self.stdout.write(f"{result.events} events in {len(result.heads)} chains: every link fits")
+        began = time.monotonic()
+        trusted = _trusted(options["public_key"])
+        result = verify(options["chain"], processes=options["processes"])
+        wrong = [str(found) for found in [*result.broken, *_cut(result, options["chain"])]]
+        if options["chain"] is None:
+            wrong += [str(fault) for fault in verify_seals.faults(trusted)]
+            wrong += [str(fault) for fault in verify_seals.tombstone_faults()]
+        wrong += self._anchored(options["anchor"]) if options["anchor"] else []
+        for text in wrong[:SHOWN]:
+            self.stderr.write(text)
+        if wrong:
+            count = "1 finding" if len(wrong) == 1 else f"{len(wrong)} findings"
+            more = f", of which {SHOWN} are shown" if len(wrong) > SHOWN else ""
+            raise CommandError(f"the audit trail is not what was written: {count}{more}")
+        self._say_whole(result, trusted, time.monotonic() - began)
+
+    def _anchored(self, path: Path) -> list[str]:
+        try:
+            return [str(fault) for fault in verify_seals.anchor_faults(path)]
+        except OSError as error:
+            raise CommandError(f"the anchor {path} cannot be read: {error.strerror}") from None
+
+    def _say_whole(self, result: Verified, trusted: set[str], seconds: float) -> None:
+        rate = result.events / max(seconds, 0.001)
+        self.stdout.write(
+            f"{result.events} events in {result.chains} chains: every link fits ({rate:,.0f} events a second)"
+        )
+        seals = Seal.objects.count()
+        signed = "the last one is signed with the key that is trusted here" if trusted else "no key was compared"
+        self.stdout.write(f"{seals} seals: {signed}" if seals else "no seals: the end of a chain could be cut off")
+
+
+def _cut(result: Verified, chain: uuid.UUID | None) -> Iterator[Broken]:
+    """Yield the chains that end before the link that their branch knows."""
+    known = {item.chain for item in result.broken}
+    for found, seq in queries.cut_chains(chain):
+        if found not in known:
+            yield Broken(found, seq, "it is not the last link that the run wrote")
+
+
+def _trusted(keys: list[str]) -> set[str]:
+    for key in keys:
+        if not signing.usable(key):
+            raise CommandError(f"{key!r} is not a public key: give the base64 that `manage.py audit_key` prints")
+    return set(keys) or {key for key in (signing.public_key(),) if key}

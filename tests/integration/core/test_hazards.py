@@ -219,7 +219,7 @@ def test_after_a_call_on_another_queue_a_run_returns_to_its_own() -> None:
 
 
 def test_verifying_reads_long_trails_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("audit.verify.CHUNK", 3)
+    monkeypatch.setattr("audit.walking.CHUNK", 3)
     for number in range(4):
         start_action("test-echo", {"value": number})
     work_until_idle()

@@ -42,7 +42,7 @@ def test_what_a_superuser_did_silently_is_found(
     superuser.execute(BEHIND.format(tampering))
     found = verify()
     assert word in found
-    assert "1 of" in found
+    assert "1 finding" in found
 
 
 FORK = "do: [{both: {fork: {branches: [{left: {call: test-echo}}, {right: {call: test-echo}}]}}}]"
