@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import connection
 
-from actions import ActionError, Retry, action
+from actions import ActionError, Notify, Retry, action
 from actions.context import Context
 
 QUICK = Retry(max_attempts=3, backoff="constant", initial="10ms", max="10ms", jitter=0)
@@ -147,6 +147,11 @@ def tell(ctx: Context, key: str) -> dict[str, Any]:
 def tell_and_fail(ctx: Context, key: str) -> None:
     """Fail with the key in message, details and traceback."""
     raise ActionError("told", f"the key is {key}", details={"key": key, "deep": [f"key {key}"]}) from ValueError(key)
+
+
+@action("test-owned", transactional=False, retry=QUICK, notify=Notify(email="owner@example.com"))
+def owned(ctx: Context) -> None:
+    raise ActionError("declined", "the other side said no")
 
 
 @action("test-use-in-transaction", retry=QUICK)
