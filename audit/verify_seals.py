@@ -5,12 +5,11 @@ import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from django.db import connection
 
-from audit import lines, signing
-from audit.formulas import GENESIS, leaf, root_of, text_leaf
+from audit import lines, pruning, signing
+from audit.formulas import GENESIS, leaf, root_of
 from audit.models import AuditEvent, Seal, SealedHead, Tombstone
 from audit.recording import TRAIL
 
@@ -74,19 +73,12 @@ def tombstone_faults() -> Iterator[Fault]:
     for seq, text in rows.values_list("seq", "data"):
         data = json.loads(text)
         named.add(data["batch"])
-        root, count = batch_root(data["batch"])
+        root, count = pruning.batch_root(data["batch"])
         if (root.hex(), count) != (data["root"], data["chains"]):
             yield Fault(f"pruning {data['batch']}", f"its tombstones are not those that link {seq} of {TRAIL} names")
     for batch, chain in Tombstone.objects.values_list("batch", "chain").distinct("batch").order_by("batch", "chain"):
         if str(batch) not in named:
             yield Fault(f"chain {chain}", "it has a tombstone, but no event tells of its pruning")
-
-
-def batch_root(batch: Any) -> tuple[bytes, int]:
-    """Return the root over the tombstones of one pruning, and how many they are."""
-    rows = Tombstone.objects.filter(batch=batch).order_by("chain")
-    leaves = [text_leaf(lines.line(lines.of_tombstone(row))) for row in rows]
-    return root_of(leaves), len(leaves)
 
 
 def _own_faults(seal: Seal) -> Iterator[Fault]:

@@ -12,8 +12,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.db import connection
 
+from audit import pruning, sealing
 from workflows import draining, pulse
 from workflows.notifications import chores as notifying
 from workflows.outage import AWAY
@@ -36,6 +38,8 @@ class Chore:
 CHORES: tuple[Chore, ...] = (
     Chore("notices.watch", lambda: notifying.WATCH_SECONDS, notifying.watch),
     Chore("notices.send", lambda: notifying.SEND_SECONDS, notifying.send),
+    Chore("audit.seal", lambda: min(60.0, settings.AUDIT_SEAL_SECONDS), sealing.seal_due),
+    Chore("audit.prune", lambda: 3600.0, pruning.prune_due),
 )
 _RESTING = Statement("SELECT name FROM chore WHERE next_at > now()")
 _CLAIM = Statement(
