@@ -66,7 +66,9 @@ class ActionVersion(models.Model):
     on_crash = models.CharField(max_length=10, choices=OnCrash, default=OnCrash.RETRY)
     queue = models.CharField(max_length=63, default="default")
     undo = models.CharField(max_length=63, blank=True, help_text="The action that undoes this one.")
-    notify = models.JSONField(default=dict, blank=True, help_text="Who is told when its runs need a person.")
+    notify = models.JSONField(
+        default=dict, db_default={}, blank=True, help_text="Who is told when its runs need a person."
+    )
     digest = models.CharField(max_length=64, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     published_at = models.DateTimeField(null=True)

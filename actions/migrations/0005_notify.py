@@ -10,6 +10,8 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="actionversion",
             name="notify",
-            field=models.JSONField(blank=True, default=dict, help_text="Who is told when its runs need a person."),
+            field=models.JSONField(
+                blank=True, db_default={}, default=dict, help_text="Who is told when its runs need a person."
+            ),
         ),
     ]
