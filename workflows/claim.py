@@ -12,12 +12,14 @@ from typing import Any
 
 from workflows.sql import Statement
 
+LOST = "The worker died or lost its lease during this attempt."
 _FIELDS = """
     s.id, s.key, s.ref, s.name, s.kind, s.function, s.attempt, s.failures, s.claim, s.crashes, s.generation, s.wake,
     s.action_version_id, s.queue, s.priority, s.input,
     b.id, b.parent_id, b.join_step, b.state, b.rest, b.revision, b.cursor, b.audit_seq, b.audit_head,
     r.id, r.kind, r.state, r.reason, r.name, r.workflow_version_id, r.action_version_id, r.input, r.context,
-    r.queue, r.priority, r.created_at, r.actor, r.mail_seq, r.parent_step, r.root, r.depth, clock_timestamp()
+    r.queue, r.priority, r.created_at, r.actor, r.mail_seq, r.parent_step, r.root, r.depth, clock_timestamp(),
+    s.error -> 'cut_off' IS NOT NULL
 """
 # `now()` and not `clock_timestamp()` in the condition: a volatile function could not use the index.
 _CLAIM = Statement(
@@ -57,10 +59,9 @@ _PAIRS = Statement(
     """
 )
 # The first crash is tried again at once (a deploy, an unlucky kill); a step that kills its workers waits longer.
-_REAP = Statement(
-    """
+_FREE = """
     WITH dead AS MATERIALIZED (
-        SELECT id, leased_by FROM step WHERE state = 'running' AND lease_expires_at < now()
+        SELECT id, leased_by FROM step WHERE state = 'running' AND {condition}
         ORDER BY lease_expires_at LIMIT 100 FOR NO KEY UPDATE SKIP LOCKED),
     freed AS (
         UPDATE step SET state = 'ready', due_at = clock_timestamp() + make_interval(secs => 5 * step.crashes),
@@ -69,14 +70,17 @@ _REAP = Statement(
             dead.leased_by)
     INSERT INTO attempt (step_id, number, outcome, input, error, log, worker, code_version, started_at, finished_at)
     SELECT id, attempt, 'crashed', input,
-        '{"code": "crashed", "message": "The worker died or lost its lease during this attempt.", "retryable": true}',
+        jsonb_build_object('code', 'crashed', 'message', :why::text, 'retryable', true),
         '[]', leased_by, '', started_at, clock_timestamp()
     FROM freed RETURNING step_id
     """
-)
-_EXPIRE = Statement(
+_REAP = Statement(_FREE.format(condition="lease_expires_at < now()"))
+_BURY = Statement(_FREE.format(condition="leased_by = :worker"))
+# The attempt is recorded by the next worker that claims the step, as the policy of its action says.
+_CUT_OFF = Statement(
     """
-    UPDATE step SET lease_expires_at = now() - interval '1 microsecond'
+    UPDATE step SET state = 'ready', due_at = clock_timestamp(), leased_by = NULL, lease_expires_at = NULL,
+        error = jsonb_build_object('code', 'timeout', 'message', :why::text, 'retryable', true, 'cut_off', started_at)
     WHERE id IN (SELECT id FROM step WHERE state = 'running' AND leased_by = :worker FOR NO KEY UPDATE SKIP LOCKED)
     RETURNING id
     """
@@ -141,6 +145,7 @@ class Claimed:
     root: uuid.UUID | None
     depth: int
     now: datetime
+    cut_off: bool
 
     @property
     def stopped(self) -> bool:
@@ -173,12 +178,20 @@ def pairs() -> list[tuple[str, int, float]]:
 
 def reap() -> list[uuid.UUID]:
     """Put up to 100 steps whose lease ran out back into the queue, counting a crash each; return their ids."""
-    return [row[0] for row in _REAP.rows()]
+    return [row[0] for row in _REAP.rows({"why": LOST})]
 
 
-def expire(worker: uuid.UUID) -> int:
-    """End the leases of a worker known to be dead; return how many. `reap` then frees the steps."""
-    return len(_EXPIRE.rows({"worker": worker}))
+def bury(worker: uuid.UUID, why: str) -> int:
+    """Put the steps of a worker known to be dead back into the queue at once, counting a crash each; return how many.
+
+    One that a dying session still locks is left for the next time.
+    """
+    return len(_BURY.rows({"worker": worker, "why": why}))
+
+
+def cut_off(worker: uuid.UUID, why: str) -> int:
+    """Free the step of a worker that was ended because its handler did not stop: that attempt timed out."""
+    return len(_CUT_OFF.rows({"worker": worker, "why": why}))
 
 
 def release(worker: uuid.UUID) -> int:

@@ -3,6 +3,7 @@
 import threading
 import time
 from dataclasses import dataclass, replace
+from datetime import datetime
 from multiprocessing import parent_process
 from typing import Any
 
@@ -11,10 +12,11 @@ from django.db import connection, transaction
 from django.db.models import Min
 
 from actions import registry, secrets
+from actions.alarm import GRACE_SECONDS
 from actions.context import Context
 from actions.errors import Failure, from_exception
 from actions.invoke import Outcome, invoke
-from workflows import epoch
+from workflows import epoch, pulse
 from workflows.engine.frames import open_timers
 from workflows.functions import FUNCTIONS
 from workflows.heartbeat import Heartbeat
@@ -33,7 +35,6 @@ _FENCE = Statement(
 )
 CALLING = ("call", "run", "emit", "undo")
 LONGEST_BUILTIN_SECONDS = 30.0
-GRACE_SECONDS = 5.0
 SHORTEST_MS = 10
 
 
@@ -68,6 +69,14 @@ def attempt(job: Job, heartbeat: Heartbeat) -> Attempted:
     lost = threading.Event()
     with heartbeat.renewing(job.held.step, job.held.claim, lost):
         return _invoke(job, lost)
+
+
+def cut_off(job: Job) -> Happened:
+    """Return what became of the attempt before: its handler did not stop, and its process was ended."""
+    error = Step.objects.values_list("error", flat=True).get(id=job.held.step) or {}
+    failure = Failure(str(error["code"]), str(error["message"]), retryable=True)
+    began_at = error["cut_off"]
+    return Happened(failure=failure, started_at=datetime.fromisoformat(began_at) if began_at else None)
 
 
 def lock(job: Job) -> None:
@@ -149,6 +158,8 @@ def _invoke(job: Job, stop: threading.Event) -> Attempted:
         stop=stop,
         secret_names=job.program.secrets,
     )
-    outcome: Outcome = invoke(_within(job, job.action), job.input, context, hard_stop=parent_process() is not None)
+    action = _within(job, job.action)
+    with pulse.handling(action.timeout_ms / 1_000 + GRACE_SECONDS):
+        outcome: Outcome = invoke(action, job.input, context, hard_stop=parent_process() is not None)
     happened = Happened(outcome.output, outcome.failure, list(outcome.log), started_at)
     return Attempted(happened, outcome.interrupted, outcome.used)

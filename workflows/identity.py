@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db.models.functions import Now
 
 from actions import registry
+from dotdo_site.lib import process_state
 from dotdo_site.lib.ids import uuid7
 from workflows import claim, epoch, pulse
 from workflows.claim import Claimed
@@ -35,6 +36,8 @@ class Identity:
             id=self.id,
             host=socket.gethostname(),
             pid=self.pid,
+            place=process_state.place(),
+            born=process_state.born(self.pid),
             code_version=self.code_version,
             queues=list(self.queues),
             started_at=Now(),

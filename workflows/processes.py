@@ -1,8 +1,9 @@
-"""A queue for django-q2 that a killed process cannot lock, and children that die with their parent.
+"""What django-q2 shares between its processes, without a lock that dies with its holder; and children that die with
+their parent.
 
-django-q2 passes work through `multiprocessing.Queue`, whose lock dies with its holder: one killed idle worker leaves a
-cluster that looks alive and does nothing (django-q2 issue 23). A socket pair has no lock in user space: the kernel
-gives each message to one reader, whoever dies.
+`multiprocessing` guards its queues, events and values with semaphores. A process that is killed or frozen while it
+holds one leaves a cluster that looks alive and does nothing (django-q2 issue 23), or that can no longer be told to
+stop. A socket pair has no lock in user space: the kernel gives each message to one reader, whoever dies.
 """
 
 import logging
@@ -13,23 +14,75 @@ import signal
 import socket
 import struct
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from multiprocessing.sharedctypes import RawValue
 from typing import Any
 
 import django_q.cluster
+from django_q.cluster import Sentinel
+from django_q.monitor import monitor
+from django_q.pusher import pusher
 
 from dotdo_site.lib.parent_death import die_with_parent
+from workflows import pulse
+from workflows.pulse import Sign
 
 log = logging.getLogger(__name__)
 MESSAGE_BYTES = 1 << 20
-SEND_SECONDS = 2
+PATIENCE_SECONDS = 2
+SIGN_SECONDS = 0.5  # whoever waits says so often that it is alive
 BUSY_SECONDS = 0.005
+STOP = "STOP"
+SINGLE = {Sentinel: Sign.SENTINEL, pusher: Sign.PUSHER, monitor: Sign.MONITOR}
+
+
+class Flag:
+    """What django-q2 needs of an event: one that whoever dies cannot lock."""
+
+    def __init__(self) -> None:
+        self.reader, self.writer = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+
+    def set(self) -> None:
+        """Raise the flag, for good."""
+        if not self.is_set():
+            self.writer.send(b"1")
+
+    def is_set(self) -> bool:
+        """Tell whether it is up."""
+        return self.wait(0)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until it is up, at most so long; tell whether it is."""
+        pulse.sign()
+        return _readable(self.reader, seconds)
+
+
+class Timer:
+    """What django-q2 needs of a shared number; its own time limits are off, so nobody has to be kept out."""
+
+    def __init__(self, kind: str, value: float) -> None:
+        self._cell: Any = RawValue(kind, value)
+
+    @property
+    def value(self) -> float:
+        """Return the number."""
+        return float(self._cell.value)
+
+    @value.setter
+    def value(self, value: float) -> None:
+        self._cell.value = value
+
+    def get_lock(self) -> AbstractContextManager[None]:
+        """Return no lock."""
+        return nullcontext()
 
 
 class SocketQueue:
     """What django-q2 needs of a queue. Bounded (tasks): `put` waits until the message before has been taken.
 
-    Unbounded (results): `put` gives up after 2 seconds, because a worker holds a lock there that its guard needs;
-    a lost result costs nothing, the rows are the truth.
+    Unbounded (results): `put` gives up after 2 seconds: a lost result costs nothing, the rows are the truth. STOP is
+    no message but a flag for every reader, so it waits for nobody and does not matter how many readers are left.
     """
 
     def __init__(self, maxsize: int = 0, **_: Any) -> None:
@@ -37,13 +90,17 @@ class SocketQueue:
         kind = socket.SOCK_DGRAM if self.bounded else socket.SOCK_SEQPACKET
         self.reader, self.writer = socket.socketpair(socket.AF_UNIX, kind)
         self.writer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MESSAGE_BYTES)
-        if not self.bounded:
-            timeout = struct.pack("ll", SEND_SECONDS, 0)
-            self.writer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeout)
+        self.writer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _seconds(PATIENCE_SECONDS))
+        self.reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _seconds(SIGN_SECONDS))
+        self.stop = Flag()
 
     def put(self, item: Any, *_: Any, **__: Any) -> None:
         """Send one message."""
+        if item == STOP:
+            self.stop.set()
+            return
         while self.bounded and not self.empty():  # the kernel would take hundreds of hints, all of them stale
+            pulse.sign()
             time.sleep(BUSY_SECONDS)
         try:
             self.writer.send(pickle.dumps(item, -1))
@@ -53,12 +110,18 @@ class SocketQueue:
             log.warning("a result of django-q2 was dropped: %s", error)
 
     def get(self, *_: Any, **__: Any) -> Any:
-        """Receive one message, waiting for it."""
-        return pickle.loads(self.reader.recv(MESSAGE_BYTES))  # noqa: S301 - written by our own processes
+        """Receive one message, waiting for it; STOP when there is none and none will come."""
+        while True:
+            pulse.sign()
+            try:
+                return pickle.loads(self.reader.recv(MESSAGE_BYTES))  # noqa: S301 - written by our own processes
+            except BlockingIOError:
+                if self.stop.is_set():
+                    return STOP
 
     def qsize(self) -> int:
         """Tell whether something waits: 1 or 0."""
-        return int(bool(select.select([self.reader], [], [], 0)[0]))
+        return int(_readable(self.reader, 0))
 
     def empty(self) -> bool:
         """Tell whether nothing waits."""
@@ -71,15 +134,26 @@ class SocketQueue:
 
 
 class Process(multiprocessing.context.ForkProcess):
-    """A forked process that the kernel kills when its parent dies."""
+    """A forked process that the kernel kills when its parent dies, with a slot for its signs of life."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    def __init__(self, *, target: Callable[..., object], slot: int | None = None, **options: Any) -> None:
+        super().__init__(target=target, **options)
         self._follow_parent = die_with_parent(signal.SIGKILL)
+        self._slot = SINGLE.get(target, slot)
+
+    def start(self) -> None:
+        """Fork, and note who has the slot."""
+        if self._slot is None:
+            self._slot = pulse.free_slot()
+        super().start()
+        assert self.pid is not None  # noqa: S101 - for mypy
+        pulse.enter(self._slot, self.pid)
 
     def run(self) -> None:
         """Ask for the parent's death signal, then run the target."""
         self._follow_parent()
+        assert self._slot is not None  # noqa: S101 - for mypy
+        pulse.own(self._slot)
         super().run()
 
 
@@ -88,7 +162,17 @@ class _Context(multiprocessing.context.ForkContext):
 
 
 def install() -> None:
-    """Make django-q2 use this queue and these processes."""
+    """Make django-q2 use these queues, flags, numbers and processes."""
     context = _Context()
     django_q.cluster.Queue = SocketQueue  # type: ignore[attr-defined, assignment]
+    django_q.cluster.Event = Flag  # type: ignore[attr-defined, assignment]
+    django_q.cluster.Value = Timer  # type: ignore[attr-defined, assignment]
     django_q.cluster.get_mp_context = lambda: context
+
+
+def _readable(end: socket.socket, seconds: float) -> bool:
+    return bool(select.select([end], [], [], seconds)[0])
+
+
+def _seconds(seconds: float) -> bytes:
+    return struct.pack("ll", int(seconds), int(seconds % 1 * 1_000_000))

@@ -17,6 +17,8 @@ from workflows.lessee import Happened, Lessee
 
 BACK_OFF, BLOCKED, UNDOING = "back_off", "blocked", "undoing"
 DEAD_LETTER, TIMED_OUT, POISONED, UNDO_FAILED = "dead_letter", "timed_out", "poisoned", "undo_failed"
+QUARANTINED = "quarantined"
+REASONS = {"timeout": TIMED_OUT, "engine_error": QUARANTINED}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,30 +1,113 @@
-"""When the processes of this cluster last gave a sign of life, in memory that all of them share.
+"""Signs of life of a cluster's processes, in memory that all of them share.
 
-Mapped before they are forked. The monotonic clock is the machine's, so it means the same in every process.
+Mapped before they are forked. Each process has a slot: who it is, when it last gave a sign, and until when the handler
+that it runs may take. The monotonic clock is the machine's, so a moment means the same in every process.
 """
 
 import mmap
 import struct
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum
+from typing import NamedTuple
 
-_page = mmap.mmap(-1, mmap.PAGESIZE)
-_MOMENT = struct.Struct("d")
+from dotdo_site.lib import process_state
+
+WORKER_SLOTS = 2_048  # many more than workers: what a dead one left is read before its slot is used again
 
 
 class Sign(IntEnum):
-    """Whose sign of life, and what it means."""
+    """The slots of single processes; workers share the first one, to say that any of them looks for work."""
 
-    WORKER = 0  # some worker looks for work
-    HOUSEKEEPER = 1  # the housekeeper begins a chore, or looks for one
+    WORKER = 0
+    HOUSEKEEPER = 1
+    MAIN = 2
+    SENTINEL = 3
+    PUSHER = 4
+    MONITOR = 5
+
+
+class Life(NamedTuple):
+    """What a slot says. `born` tells a process from a later one with the same pid; `limit` 0: no handler runs."""
+
+    slot: int
+    pid: int
+    born: int
+    moment: float
+    limit: float
+
+    @property
+    def alive(self) -> bool:
+        """Tell whether the process still runs."""
+        return self.pid != 0 and process_state.alive(self.pid, self.born)
+
+
+_LIFE = struct.Struct("qqdd")
+_MOMENT = struct.Struct("d")
+_MOMENT_AT, _LIMIT_AT = 16, 24
+_page = mmap.mmap(-1, (len(Sign) + WORKER_SLOTS) * _LIFE.size)
+_own: int | None = None
 
 
 def beat(sign: Sign = Sign.WORKER) -> None:
     """Give a sign of life now."""
-    _MOMENT.pack_into(_page, sign * _MOMENT.size, time.monotonic())
+    _MOMENT.pack_into(_page, sign * _LIFE.size + _MOMENT_AT, time.monotonic())
 
 
 def last(sign: Sign = Sign.WORKER) -> float:
     """Return the monotonic time of the last sign, in seconds; 0 when there was none."""
-    moment: float = _MOMENT.unpack_from(_page, sign * _MOMENT.size)[0]
-    return moment
+    return read(sign).moment
+
+
+def sign() -> None:
+    """Give a sign of life in this process's own slot, if it has one."""
+    if _own is not None:
+        _MOMENT.pack_into(_page, _own * _LIFE.size + _MOMENT_AT, time.monotonic())
+
+
+@contextmanager
+def handling(seconds: float) -> Iterator[None]:
+    """Say that a handler runs, which must be over, one way or the other, after so many seconds."""
+    _set_limit(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _set_limit(0.0)
+        sign()
+
+
+def free_slot() -> int:
+    """Return the slot for another worker: of those whose process is gone, the one that was silent longest."""
+    dead = (life for life in _all() if life.slot >= len(Sign) and not life.alive)
+    return min(dead, key=lambda life: life.moment).slot
+
+
+def enter(slot: int, pid: int) -> None:
+    """Write who has a slot from now on; called by whoever started the process."""
+    _LIFE.pack_into(_page, slot * _LIFE.size, pid, process_state.born(pid), time.monotonic(), 0.0)
+
+
+def own(slot: int) -> None:
+    """Make a slot this process's own."""
+    global _own  # noqa: PLW0603 - one per process is the point
+    _own = slot
+
+
+def lives() -> list[Life]:
+    """Return what the slots say that were ever used."""
+    return [life for life in _all() if life.pid]
+
+
+def _set_limit(moment: float) -> None:
+    if _own is not None:
+        _MOMENT.pack_into(_page, _own * _LIFE.size + _LIMIT_AT, moment)
+
+
+def _all() -> Iterator[Life]:
+    return (Life(slot, *fields) for slot, fields in enumerate(_LIFE.iter_unpack(_page[:])))
+
+
+def read(slot: int) -> Life:
+    """Return what one slot says."""
+    return Life(slot, *_LIFE.unpack_from(_page, slot * _LIFE.size))

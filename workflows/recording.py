@@ -51,7 +51,7 @@ def failed(job: Job, happened: Happened, result: Advance, lessee: Lessee) -> Job
     left = crossing.left(job, result.command.error)
     if left is not None:
         return write(job, progress.caught(job, happened, result, lessee, left=left), result, lessee)
-    reason = progress.TIMED_OUT if happened.failure.code == "timeout" else progress.DEAD_LETTER
+    reason = progress.REASONS.get(happened.failure.code, progress.DEAD_LETTER)
     return write(job, progress.parked(job, happened, result.command, reason, lessee), result, lessee)
 
 
@@ -72,16 +72,18 @@ def write(job: Job, wanted: Progress, result: Advance | None, lessee: Lessee) ->
     return follow(job, held, following.input, result, _context(job, wanted, result, written))
 
 
-def park(held: Claimed, failure: Failure, reason: str, lessee: Lessee) -> None:
-    """Park the run on a held step whose data cannot be read or written: by its row alone."""
+def park(held: Claimed, failure: Failure, reason: str, lessee: Lessee) -> bool:
+    """Park the run on a held step whose data cannot be read or written: by its row alone. False if it moved."""
     with transaction.atomic():
         if held.parent_step is not None:
             wake.lock(held.parent_step)
         cutting.lock(held.run)
-        if closing.park(held, failure, reason, lessee):
-            cutting.hold_others(held.run, held.branch)
-            if held.parent_step is not None:
-                wake.step(held.parent_step)
+        if not closing.park(held, failure, reason, lessee):
+            return False
+        cutting.hold_others(held.run, held.branch)
+        if held.parent_step is not None:
+            wake.step(held.parent_step)
+    return True
 
 
 def refresh(job: Job) -> None:

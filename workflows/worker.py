@@ -16,7 +16,19 @@ from django.db import connection, transaction
 
 from actions import retry
 from actions.errors import MESSAGE_LIMIT, Failure, shorten
-from workflows import claim, closing, draining, epoch, execution, late, progress, recording, scheduling, steps, superseding
+from workflows import (
+    claim,
+    closing,
+    draining,
+    epoch,
+    execution,
+    late,
+    progress,
+    recording,
+    scheduling,
+    steps,
+    superseding,
+)
 from workflows.checkpoint import CursorTooLarge
 from workflows.claim import Claimed
 from workflows.engine.advance import Stale
@@ -35,6 +47,7 @@ BLOCKED_SECONDS = 15.0
 SCHEDULES_SECONDS = 1.0  # between two looks at the schedules while steps are due
 CANCEL_SECONDS = 5.0
 UNDIGESTED = "engine_error"
+SCARCE = (OSError, MemoryError)  # something is missing on this machine: it may be there the next time
 _unsure: list[bool] = []
 
 
@@ -92,7 +105,7 @@ def drive(held: Claimed, me: Identity, until: float) -> None:
     job: Job | None = None
     try:
         job = _loaded(held, lessee)
-        if job is not None and held.stopped:  # back from a worker that died, or claimed while the run was stopped
+        if job is not None and held.stopped and not held.cut_off:  # back from a dead worker, or stopped before
             job = recording.write(job, progress.postponed(job, "held", 0.0), None, lessee)
         while job is not None:
             current = job.held
@@ -105,18 +118,33 @@ def drive(held: Claimed, me: Identity, until: float) -> None:
         raise
     except ConnectionBroken:
         log.warning("the connection broke under step %s of run %s", current.key or current.name, current.run)
-        _count_a_crash(me)
-    except Exception:
-        # A step that the engine cannot digest must not take others with it: after a few crashes a person looks at it.
+        _count_a_crash(me, "The connection to the database broke under the handler.")
+    except Exception as error:
         log.exception("step %s of run %s could not be executed", current.key or current.name, current.run)
         connection.close()
-        _count_a_crash(me)
+        if isinstance(error, SCARCE) or not _quarantined(current, me, error):
+            _count_a_crash(me, f"The worker could not execute the step: {_said(error)}")
 
 
-def _count_a_crash(me: Identity) -> None:
-    """End the leases that we hold now instead of later: the reaper then counts a crash and frees the step."""
-    claim.expire(me.id)
+def _count_a_crash(me: Identity, why: str) -> None:
+    """Give up what we hold now, not when its lease ends: the third time a person looks at it."""
+    claim.bury(me.id, shorten(why, MESSAGE_LIMIT))
     _unsure.clear()
+
+
+def _quarantined(held: Claimed, me: Identity, error: Exception) -> bool:
+    """Park a run that the engine cannot digest, so that it takes no other with it; False if not even that works."""
+    message = shorten(f"The engine could not go on: {_said(error)}", MESSAGE_LIMIT)
+    failure = Failure(UNDIGESTED, message, retryable=False)
+    try:
+        again = claim.reload(held.step, held.claim)
+        return again is None or recording.park(again, failure, progress.QUARANTINED, me.lessee())
+    except AWAY:
+        raise
+    except Exception:
+        log.exception("run %s could not be put into quarantine", held.run)
+        connection.close()
+        return False
 
 
 def _loaded(held: Claimed, lessee: Lessee) -> Job | None:
@@ -176,6 +204,8 @@ def _starts_with_call(result: Advance, lessee: Lessee) -> bool:
 
 
 def _call(job: Job, lessee: Lessee, me: Identity) -> Job | None:
+    if job.held.cut_off:
+        return _keep(job, execution.cut_off(job), lessee)
     if _crashed_too_often(job):
         return recording.write(job, progress.poisoned(job, _poison(job.held.crashes), lessee), None, lessee)
     if not execution.known(job):
@@ -311,8 +341,12 @@ def _poison(crashes: int) -> Failure:
 
 
 def _undigested(error: Exception) -> Failure:
-    message = f"The action ran, but its result could not be recorded: {type(error).__name__}: {error}"
+    message = f"The action ran, but its result could not be recorded: {_said(error)}"
     return Failure(UNDIGESTED, shorten(message, MESSAGE_LIMIT), retryable=False)
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _commit_failure(error: DatabaseError) -> Failure:

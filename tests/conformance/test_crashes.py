@@ -127,8 +127,7 @@ def _work_through_deaths() -> None:
         try:
             return work_until_idle(patience=0.05)
         except Killed:
-            claim.expire(identity().id)
-            claim.reap()
+            claim.bury(identity().id, "killed")
     raise AssertionError(f"still dying after {MOST_DEATHS} deaths")
 
 

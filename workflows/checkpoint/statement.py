@@ -83,7 +83,7 @@ def held_after(held: Claimed, progress: Progress, following: NextStep, written: 
         function=following.function,
         attempt=0,
         failures=0,
-        claim=1,
+        claim=following.claim + 1,
         crashes=0,
         generation=following.generation,
         wake=0,
@@ -100,6 +100,7 @@ def held_after(held: Claimed, progress: Progress, following: NextStep, written: 
         run_state=run.state if run else written.run_state,
         run_reason=run.reason if run else held.run_reason,
         now=written.now,
+        cut_off=False,
     )
 
 

@@ -11,6 +11,16 @@ class Worker(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     host = models.CharField(max_length=255)
     pid = models.PositiveIntegerField()
+    place = models.CharField(
+        max_length=100,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The boot of the machine and the pid namespace in which the pid is valid.",
+    )
+    born = models.BigIntegerField(
+        default=0, db_default=0, help_text="When the process started, in the kernel's ticks since the boot."
+    )
     code_version = models.CharField(max_length=64)
     queues = models.JSONField(default=list)
     started_at = models.DateTimeField()

@@ -18,6 +18,7 @@ LABELS: dict[str, tuple[str, str]] = {
     "dead_letter": ("Dead letter", "failed"),
     "timed_out": ("Timed out", "failed"),
     "poisoned": ("Poisoned", "failed"),
+    "quarantined": ("Quarantined", "failed"),
     "undo_failed": ("Undo failed", "failed"),
     "resolved": ("Resolved", "cancelled"),
     "succeeded": ("Succeeded", "succeeded"),
@@ -36,9 +37,10 @@ CONDITIONS: dict[str, Q] = {
     "retrying": Q(state="waiting", reason="back_off"),
     "blocked": Q(state="waiting", reason="blocked"),
     "suspended": Q(state="suspended"),
-    "dead_letter": _UNRESOLVED & ~Q(reason__in=["timed_out", "poisoned", "undo_failed", "undone"]),
+    "dead_letter": _UNRESOLVED & ~Q(reason__in=["timed_out", "poisoned", "quarantined", "undo_failed", "undone"]),
     "timed_out": _UNRESOLVED & Q(reason="timed_out"),
     "poisoned": _UNRESOLVED & Q(reason="poisoned"),
+    "quarantined": _UNRESOLVED & Q(reason="quarantined"),
     "undo_failed": _UNRESOLVED & Q(reason="undo_failed"),
     "resolved": Q(state="failed", resolved_at__isnull=False),
     "succeeded": Q(state="succeeded"),
@@ -57,6 +59,7 @@ _REASONS = {
     ("failed", "undone"): "undone",
     ("failed", "timed_out"): "timed_out",
     ("failed", "poisoned"): "poisoned",
+    ("failed", "quarantined"): "quarantined",
 }
 
 

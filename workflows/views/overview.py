@@ -15,7 +15,7 @@ from workflows.views.guard import needs
 
 STALE_WORKER_SECONDS = 60
 NUMBERS = ("running", "pending", "waiting", "retrying", "dead_letter", "succeeded")
-FAILED = ("dead_letter", "timed_out", "poisoned", "undo_failed")
+FAILED = ("dead_letter", "timed_out", "poisoned", "quarantined", "undo_failed")
 SHOWN = 6
 TEMPLATES = {
     "summary": "overview/_summary.html",

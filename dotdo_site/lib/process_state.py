@@ -1,0 +1,55 @@
+"""What the kernel knows of a process, and where a pid means what it says (Linux; elsewhere the little there is)."""
+
+import os
+import socket
+import sys
+from pathlib import Path
+
+STOPPED = ("T", "t")
+ENDED = ("Z", "X")
+_BORN = 19  # fields behind the name: state is the first, the start time the 20th
+
+
+def alive(pid: int, born: int = 0) -> bool:
+    """Tell whether a process runs, be it stopped; one with the pid that was `born` at another time is not it."""
+    found = _stat(pid)
+    if found or sys.platform == "linux":
+        return bool(found) and found[0] not in ENDED and born in (0, int(found[_BORN]))
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def stopped(pid: int) -> bool:
+    """Tell whether a process is frozen: by SIGSTOP, or by a debugger."""
+    found = _stat(pid)
+    return bool(found) and found[0] in STOPPED
+
+
+def born(pid: int) -> int:
+    """Return when a process started, in the kernel's ticks since the boot; 0 where that is not known."""
+    found = _stat(pid)
+    return int(found[_BORN]) if found else 0
+
+
+def place() -> str:
+    """Return where pids are valid: this boot of this machine, and the namespace within it.
+
+    Two containers may share a host name; they share neither their pids nor this.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot}/{Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return socket.gethostname()[:100]
+
+
+def _stat(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []

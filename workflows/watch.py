@@ -1,0 +1,125 @@
+"""Find the processes of a cluster that died, froze or hang, end what does not end by itself, free what they held.
+
+A frozen process (SIGSTOP, a debugger) is known from the kernel, a hanging one from its own signs of life: neither can
+be asked. Both are ended with SIGKILL, which needs no cooperation; django-q2's sentinel starts others in their place.
+"""
+
+import logging
+import os
+import signal
+import time
+import uuid
+from contextlib import suppress
+from datetime import timedelta
+
+from django.db.models import F
+from django.db.models.functions import Now
+
+from actions.alarm import GRACE_SECONDS
+from dotdo_site.lib import process_state
+from workflows import claim, draining, pulse, wake
+from workflows.models import Step, Worker
+from workflows.pulse import Life, Sign
+
+log = logging.getLogger(__name__)
+FROZEN_SECONDS = 2.0
+LATE_SECONDS = 2.0  # the handler's own process should have ended itself by then
+ASLEEP_SECONDS = 1.5  # we were frozen ourselves: what we saw before says nothing
+STRANGER_SECONDS = 2.0  # another watch on this machine knows better why its worker died
+HEARTBEAT_SECONDS = 5.0
+FORGOTTEN = timedelta(hours=1)
+SILENT_SECONDS = {Sign.SENTINEL: 20.0, Sign.PUSHER: 20.0, Sign.MONITOR: 20.0, Sign.HOUSEKEEPER: 120.0}
+NAMES = {Sign.SENTINEL: "sentinel", Sign.PUSHER: "pusher", Sign.MONITOR: "monitor", Sign.HOUSEKEEPER: "housekeeper"}
+DIED = "The worker's process ended during this attempt: it was killed, or it crashed."
+FROZE = f"The worker's process was frozen, and was ended after {FROZEN_SECONDS:.0f} s."
+OVERDUE = f"The handler did not stop within {GRACE_SECONDS:.0f} s after its time limit; its process was ended."
+
+
+class Watch:
+    """Looks at the processes of this cluster, and at the workers of this place that nobody looks after any more."""
+
+    def __init__(self) -> None:
+        self.place = process_state.place()
+        self._judging_since = self._looked_at = time.monotonic()
+        self._stopped: dict[int, float] = {}
+        self._frozen: set[tuple[int, int]] = set()
+        self._dead_since: dict[uuid.UUID, float] = {}
+        self._beat_at = 0.0
+        self.unburied = False
+
+    def excuse(self) -> None:
+        """Count the silence of processes from now: something else kept them."""
+        self._judging_since = time.monotonic()
+
+    def end_the_stuck(self) -> None:
+        """Kill the processes of this cluster that froze or hang. Needs no database."""
+        now = time.monotonic()
+        if now - self._looked_at > ASLEEP_SECONDS:
+            self._judging_since = now
+            self._stopped.clear()
+        for life in pulse.lives():
+            if life.pid != os.getpid() and life.slot != Sign.MAIN and life.alive:
+                self._judge(life, now)
+
+    def bury(self) -> list[uuid.UUID]:
+        """Free the steps of this place's workers whose process is gone; return those that live. Raises Error."""
+        living: list[uuid.UUID] = []
+        self.unburied = False
+        known = {(life.pid, life.born): life for life in pulse.lives()}
+        now = time.monotonic()
+        for worker, pid, born in Worker.objects.filter(place=self.place, stopped_at=None).values_list(
+            "id", "pid", "born"
+        ):
+            if process_state.alive(pid, born):
+                living.append(worker)
+            elif (pid, born) in known or now - self._dead_since.setdefault(worker, now) > STRANGER_SECONDS:
+                self._free(worker, known.get((pid, born)))
+        self._beat(living)
+        self._looked_at = time.monotonic()
+        return living
+
+    def _judge(self, life: Life, now: float) -> None:
+        what = NAMES.get(Sign(life.slot), "") if life.slot < len(Sign) else "worker"
+        if process_state.stopped(life.pid):
+            if now - self._stopped.setdefault(life.pid, now) < FROZEN_SECONDS:
+                return
+            self._frozen.add((life.pid, life.born))
+            trouble = f"was frozen for {FROZEN_SECONDS:.0f} s"
+        else:
+            self._stopped.pop(life.pid, None)
+            trouble = self._hangs(life, now)
+        if trouble:
+            log.error("the %s (process %d) %s and is killed", what, life.pid, trouble)
+            with suppress(ProcessLookupError):
+                os.kill(life.pid, signal.SIGKILL)
+
+    def _hangs(self, life: Life, now: float) -> str:
+        if life.limit and now > max(life.limit, self._judging_since) + LATE_SECONDS:
+            return "did not end a handler whose time is up"
+        patience = SILENT_SECONDS.get(life.slot)  # type: ignore[call-overload]
+        if patience is None or draining.requested() or now - max(life.moment, self._judging_since) < patience:
+            return ""
+        return f"gave no sign for {patience:.0f} s"
+
+    def _free(self, worker: uuid.UUID, life: Life | None) -> None:
+        if life is not None and (life.pid, life.born) in self._frozen:
+            freed = claim.bury(worker, FROZE)
+        elif life is not None and 0 < life.limit <= time.monotonic():
+            freed = claim.cut_off(worker, OVERDUE)
+        else:
+            freed = claim.bury(worker, DIED)
+        if Step.objects.filter(state="running", leased_by=worker).exists():  # its session has not ended yet
+            self.unburied = True
+        else:
+            Worker.objects.filter(id=worker).update(stopped_at=Now())
+            self._dead_since.pop(worker, None)
+        if freed:
+            log.warning("worker %s died while it ran a step", worker)
+            wake.workers()
+
+    def _beat(self, living: list[uuid.UUID]) -> None:
+        if time.monotonic() - self._beat_at > HEARTBEAT_SECONDS:
+            self._beat_at = time.monotonic()
+            Worker.objects.filter(id__in=living).update(heartbeat_at=Now())
+            forgotten = Worker.objects.filter(stopped_at=None, heartbeat_at__lt=Now() - FORGOTTEN)
+            forgotten.update(stopped_at=F("heartbeat_at"))  # of a host that was lost: nobody there says so
