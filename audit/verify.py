@@ -7,13 +7,11 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from multiprocessing import get_context
-from typing import Any
 
-import psycopg
 from django.db import connection
 
 from audit import sealing
-from audit.walking import FIRST, LAST, Broken, Connection, Part, Walked, verified
+from audit.walking import FIRST, LAST, Broken, Connection, Part, Walked, verified, verified_apart
 
 WORTH_ANOTHER_PROCESS = 100_000  # events; a process takes a while to start
 PARTS_PER_PROCESS = 4
@@ -75,12 +73,7 @@ def _spread(parts: list[Part], processes: int) -> list[Walked]:
     given = connection.get_connection_params()
     parameters = {name: value for name, value in given.items() if isinstance(value, str | int)}
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        return list(pool.map(_apart, [parameters] * len(parts), parts))
-
-
-def _apart(parameters: dict[str, Any], part: Part) -> Walked:
-    with psycopg.connect(**parameters, autocommit=True) as own:
-        return verified(own, part)
+        return list(pool.map(verified_apart, [parameters] * len(parts), parts))
 
 
 def _joined(walked: Iterable[Walked]) -> Walked:

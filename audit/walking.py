@@ -6,7 +6,7 @@ tombstones, in the same order, so that a chain is held against both without keep
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from itertools import groupby
@@ -111,6 +111,12 @@ def verified(connection: Connection, part: Part) -> Walked:
     known = {item.chain for item in found.broken}
     found.broken += [item for item in found.unvouched if item.chain not in known]
     return found
+
+
+def verified_apart(parameters: Mapping[str, Any], part: Part) -> Walked:
+    """Verify the chains of a part on a connection of its own, as another process does."""
+    with psycopg.connect(**parameters, autocommit=True) as own:
+        return verified(own, part)
 
 
 def walk(connection: Connection, part: Part) -> Walked:
