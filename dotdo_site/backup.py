@@ -56,6 +56,20 @@ BEGIN
   END LOOP;
 END $$;
 """
+# What was true of the server that the dump came from and is not of this one: its workers are gone, so what they held is
+# free at once, and the next worker finds a strange server and raises the epoch (`workflows/epoch.py`).
+SETTLE_SQL = """
+DO $$
+BEGIN
+  IF to_regclass('public.step') IS NOT NULL AND to_regclass('public.worker') IS NOT NULL THEN
+    UPDATE public.step SET lease_expires_at = now() - interval '1 microsecond' WHERE state = 'running';
+    UPDATE public.worker SET stopped_at = now() WHERE stopped_at IS NULL;
+  END IF;
+  IF to_regclass('public.epoch') IS NOT NULL THEN
+    UPDATE public.epoch SET server = 'restored', timeline = '';
+  END IF;
+END $$;
+"""
 
 
 class BackupError(Exception):
@@ -92,7 +106,9 @@ def create(source: Source, folder: Path, version: str, *, suffix: str = "") -> P
     server = _server_version(source.url)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".making-") as made:
         parts = Path(made)
-        _run(server, "pg_dump", "--format=custom", "--no-owner", "--no-privileges", "-f", str(parts / DUMP), source.url)
+        run_program(
+            server, "pg_dump", "--format=custom", "--no-owner", "--no-privileges", "-f", str(parts / DUMP), source.url
+        )
         manifest = {
             "format": FORMAT,
             "version": version,
@@ -124,7 +140,7 @@ def check(path: Path) -> dict[str, Any]:
     manifest = read_manifest(path)
     with _unpacked(path) as (dump, _):
         try:
-            _run(max(INSTALLATIONS), "pg_restore", "-f", os.devnull, str(dump))
+            run_program(max(INSTALLATIONS), "pg_restore", "-f", os.devnull, str(dump))
         except BackupError as error:
             raise BackupError(f"{path} is damaged: {error}") from error
     return manifest
@@ -164,14 +180,14 @@ def _unpacked(path: Path) -> Iterator[tuple[Path, dict[str, str] | None]]:
 
 
 def _replace_content(url: str, dump: Path) -> None:
-    """Feed psql one transaction: empty the schema, then what pg_restore makes of the dump."""
+    """Feed psql one transaction: empty the schema, what pg_restore makes of the dump, and what it means here."""
     server = _server_version(url)
     script = dump.with_suffix(".sql")
-    _run(server, "pg_restore", "--no-owner", "--no-privileges", "-f", str(script), str(dump))
+    run_program(server, "pg_restore", "--no-owner", "--no-privileges", "-f", str(script), str(dump))
     settings = "\\set ON_ERROR_STOP on\nSET client_min_messages = warning;\n"
     with script.open() as restored:
         text = settings + EMPTY_SQL
-        _run(
+        run_program(
             server,
             "psql",
             "-Xq",
@@ -187,6 +203,7 @@ def _replace_content(url: str, dump: Path) -> None:
 def _feed(out: IO[str], text: str, restored: IO[str]) -> None:
     out.write(text)
     shutil.copyfileobj(restored, out)
+    out.write(SETTLE_SQL)
 
 
 def _server_version(url: str) -> int:
@@ -194,10 +211,10 @@ def _server_version(url: str) -> int:
 
 
 def _psql(url: str, sql: str) -> str:
-    return _run(max(INSTALLATIONS), "psql", "-XAtq", "-d", url, "-c", sql)
+    return run_program(max(INSTALLATIONS), "psql", "-XAtq", "-d", url, "-c", sql)
 
 
-def _run(server: int, program: str, *arguments: str, feed: Callable[[IO[str]], None] | None = None) -> str:
+def run_program(server: int, program: str, *arguments: str, feed: Callable[[IO[str]], None] | None = None) -> str:
     """Run the program of the major version that suits the server: newer ones write what older servers refuse."""
     major = min(version for version in INSTALLATIONS if version >= min(server, max(INSTALLATIONS)))
     process = subprocess.Popen(

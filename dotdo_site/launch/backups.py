@@ -39,6 +39,7 @@ def restore(options: argparse.Namespace) -> int:
         return 1
     said = "with its keys" if with_keys else "it held no keys: set those it was made with"
     say(f"Restored the backup of {manifest['made_at']} ({said}). Go on with `make up`.")
+    say("Runs go on from there. What they did outside since then may be done again, with the same idempotency keys.")
     return 0
 
 
