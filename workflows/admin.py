@@ -14,11 +14,11 @@ from django.utils.safestring import SafeString
 
 from dotdo_site.lib.admin import ReadOnlyAdmin, RowInline
 from dotdo_site.lib.drafts import DraftAdmin, DraftForm
-from workflows import admin_events, operations
+from workflows import admin_events, admin_notifications, operations
 from workflows.models import Attempt, Entry, Run, Step, Worker, Workflow, WorkflowVersion
 from workflows.operations import DefinitionInvalid, OperationError
 
-__all__ = ["admin_events"]  # registers its pages
+__all__ = ["admin_events", "admin_notifications"]  # they register their pages
 START = """document:
   dsl: 1.0.3
   namespace: default

@@ -18,6 +18,8 @@ SCOPES = {
     "events:send": "Send events.",
     "events:read": "Read events.",
     "schedules:write": "Pause and resume schedules.",
+    "notifications:read": "Read notifications and what is muted.",
+    "notifications:write": "Mute notifications and send them again.",
     "datastore:read": "Read datastore entries.",
     "datastore:write": "Write datastore entries.",
     "definitions:write": "Save drafts of actions and workflows.",

@@ -37,6 +37,16 @@ def _unknown_schedule(error: operations.UnknownSchedule) -> Problem:
 
 
 @problem_of.register
+def _unknown_notification(error: operations.UnknownNotification) -> Problem:
+    return Problem(404, "not-found", "There is no such notification", error.message)
+
+
+@problem_of.register
+def _unknown_mute(error: operations.UnknownMute) -> Problem:
+    return Problem(404, "not-found", "There is no such rule or mute", error.message)
+
+
+@problem_of.register
 def _too_deep(error: operations.TooDeep) -> Problem:
     return Problem(409, "not-possible-now", "This is not possible in the present state", error.message)
 

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from workflows.api import approvals, commands, datastore, definitions, events, runs, schedules, starts
+from workflows.api import approvals, commands, datastore, definitions, events, notifications, runs, schedules, starts
 
 urlpatterns = [
     path("runs", runs.Runs.as_view(), name="api-runs"),
@@ -41,6 +41,14 @@ urlpatterns = [
     path("schedules/<slug:name>", schedules.ScheduleView.as_view(), name="api-schedule"),
     path("schedules/<slug:name>/pause", schedules.Pause.as_view(), name="api-schedule-pause"),
     path("schedules/<slug:name>/resumption", schedules.Resumption.as_view(), name="api-schedule-resumption"),
+    path("notifications", notifications.Notifications.as_view(), name="api-notifications"),
+    path(
+        "notifications/<uuid:notification_id>/retries",
+        notifications.Retries.as_view(),
+        name="api-notification-retries",
+    ),
+    path("mutes", notifications.Mutes.as_view(), name="api-mutes"),
+    path("mutes/<uuid:mute_id>/end", notifications.MuteEnd.as_view(), name="api-mute-end"),
     path("datastore", datastore.Entries.as_view(), name="api-entries"),
     path("datastore/<str:namespace>/<path:key>", datastore.EntryView.as_view(), name="api-entry"),
 ]

@@ -16,12 +16,15 @@ from workflows.operations.errors import (
     OperationError,
     TooDeep,
     UnknownDefinition,
+    UnknownMute,
+    UnknownNotification,
     UnknownRun,
     UnknownSchedule,
     UnknownStep,
     VersionConflict,
 )
 from workflows.operations.events import Delivered, deliver_event, deliver_events
+from workflows.operations.notifications import mute, resend, save_rule, send_test, unmute
 from workflows.operations.pausing import resume, suspend
 from workflows.operations.publishing import check_workflow, draft_workflow, examine_workflow, publish_workflow
 from workflows.operations.repair import fire_timer, skip
@@ -47,6 +50,8 @@ __all__ = [
     "Started",
     "TooDeep",
     "UnknownDefinition",
+    "UnknownMute",
+    "UnknownNotification",
     "UnknownRun",
     "UnknownSchedule",
     "UnknownStep",
@@ -61,21 +66,26 @@ __all__ = [
     "endpoint_url",
     "examine_workflow",
     "fire_timer",
+    "mute",
     "pause_schedule",
     "publish_workflow",
     "put_entry",
     "receive_signed",
     "receive_webhook",
+    "resend",
     "resolve",
     "resume",
     "resume_schedule",
     "retry",
     "save_endpoint",
+    "save_rule",
     "secret_problem",
+    "send_test",
     "skip",
     "start_action",
     "start_workflow",
     "suspend",
     "undo",
+    "unmute",
     "wait_for",
 ]

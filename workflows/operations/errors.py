@@ -78,6 +78,20 @@ class UnknownSchedule(OperationError):
         super().__init__(f"There is no workflow {name} with a schedule.")
 
 
+class UnknownNotification(OperationError):
+    """There is no message with this id."""
+
+    def __init__(self, notification: uuid.UUID) -> None:
+        super().__init__(f"There is no notification {notification}.")
+
+
+class UnknownMute(OperationError):
+    """Nothing of this name, or with this id, is or can be muted."""
+
+    def __init__(self, name: uuid.UUID | str) -> None:
+        super().__init__(f"There is no rule or mute {name}.")
+
+
 class EventInvalid(OperationError):
     """The event is not a CloudEvent that can be taken; nothing was recorded."""
 

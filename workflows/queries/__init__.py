@@ -8,6 +8,7 @@ from workflows.queries.events import event, inbox
 from workflows.queries.invocations import InvocationRow, invocations, last_used_actions, last_used_workflows
 from workflows.queries.labels import LABELS
 from workflows.queries.messages import MessageRow, Wanted, mailbox, messages, undos, wanted
+from workflows.queries.notifications import mutes, notification, notifications, undelivered
 from workflows.queries.parts import events, step, steps
 from workflows.queries.path import Path, PathLine, path
 from workflows.queries.relatives import Children, children
@@ -19,6 +20,8 @@ from workflows.queries.rows import (
     EntryRow,
     EventDetail,
     EventRow,
+    MuteRow,
+    NotificationRow,
     Page,
     QueueRow,
     Relative,
@@ -49,6 +52,8 @@ __all__ = [
     "FireRow",
     "InvocationRow",
     "MessageRow",
+    "MuteRow",
+    "NotificationRow",
     "Page",
     "Path",
     "PathLine",
@@ -85,7 +90,10 @@ __all__ = [
     "live_token",
     "mailbox",
     "messages",
+    "mutes",
     "newer_than",
+    "notification",
+    "notifications",
     "open_approvals",
     "path",
     "queues",
@@ -96,6 +104,7 @@ __all__ = [
     "status_counts",
     "step",
     "steps",
+    "undelivered",
     "undos",
     "wanted",
     "workers",

@@ -266,6 +266,37 @@ class QueueRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NotificationRow:
+    """A message to one address; `count` is how much it tells of, `because` who named the address."""
+
+    id: uuid.UUID
+    kind: str
+    definition: str
+    channel: str
+    address: str
+    because: str
+    state: str
+    count: int
+    attempts: int
+    error: str
+    due_at: datetime
+    created_at: datetime
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MuteRow:
+    """A rule, a definition or a run that nobody is told of until a moment."""
+
+    id: uuid.UUID
+    subject: str
+    name: str
+    until: datetime
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerRow:
     """A worker process."""
 

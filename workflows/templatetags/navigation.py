@@ -27,6 +27,13 @@ class Entry:
     count: Callable[[Person], int] | None = None
 
 
+SEE_MESSAGES = "workflows.view_notification"
+
+
+def _undelivered(_reader: Person) -> int:
+    return queries.undelivered()
+
+
 NAVIGATION = (
     (
         "Operate",
@@ -36,6 +43,7 @@ NAVIGATION = (
             Entry(
                 "person", "Approvals", "approvals", "approvals", "workflows.answer_approval", queries.count_approvals
             ),
+            Entry("alert", "Notifications", "notifications", "notifications", SEE_MESSAGES, _undelivered),
             Entry("data", "Datastore", "datastore", "datastore", "workflows.view_entry"),
         ),
     ),

@@ -4,6 +4,7 @@ from workflows.views import (
     approvals,
     datastore,
     definitions,
+    notifications,
     overview,
     run,
     run_commands,
@@ -37,6 +38,10 @@ urlpatterns = [
     path("actions/", definitions.actions, name="actions"),
     path("actions/<slug:name>/", definitions.action, name="action"),
     path("actions/<slug:name>/start/", start.start, {"kind": "action"}, name="action-start"),
+    path("notifications/", notifications.notifications, name="notifications"),
+    path("notifications/mute/", notifications.mute, name="notification-mute"),
+    path("notifications/mutes/<uuid:mute_id>/end/", notifications.unmute, name="notification-unmute"),
+    path("notifications/<uuid:notification_id>/resend/", notifications.resend, name="notification-resend"),
     path("datastore/", datastore.datastore, name="datastore"),
     path("datastore/entry/", datastore.entry, name="entry"),
 ]

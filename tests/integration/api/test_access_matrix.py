@@ -51,6 +51,10 @@ MATRIX: dict[str, tuple[list[str], dict[str, tuple[set[str], str]]]] = {
     "api-schedule": (["onboarding"], {"GET": (READERS, "read")}),
     "api-schedule-pause": (["onboarding"], {"POST": (OPERATORS, "schedules:write")}),
     "api-schedule-resumption": (["onboarding"], {"POST": (OPERATORS, "schedules:write")}),
+    "api-notifications": ([], {"GET": (OPERATORS, "notifications:read")}),
+    "api-notification-retries": ([RUN], {"POST": (OPERATORS, "notifications:write")}),
+    "api-mutes": ([], {"GET": (OPERATORS, "notifications:read"), "POST": (OPERATORS, "notifications:write")}),
+    "api-mute-end": ([RUN], {"POST": (OPERATORS, "notifications:write")}),
     "api-entries": ([], {"GET": (READERS, "datastore:read")}),
     "api-entry": (
         ["default", "usr_1"],

@@ -13,7 +13,10 @@ from tests.support.pages import Seeded
 from workflows.views.urls import urlpatterns
 
 Reader = Callable[..., Client]
-ARGUMENTS: dict[str, Any] = {"run_id": uuid4(), "step_id": uuid4(), "name": "broken", "part": "input"}
+ARGUMENTS: dict[str, Any] = {
+    "run_id": uuid4(), "step_id": uuid4(), "name": "broken", "part": "input", "mute_id": uuid4(),
+    "notification_id": uuid4(),
+}  # fmt: skip
 NEEDED = {
     "overview": "workflows.view_run",
     "overview-live": "workflows.view_run",
@@ -41,6 +44,10 @@ NEEDED = {
     "actions": "actions.view_action",
     "action": "actions.view_action",
     "action-start": "workflows.start_run",
+    "notifications": "workflows.view_notification",
+    "notification-mute": "workflows.mute_notification",
+    "notification-unmute": "workflows.mute_notification",
+    "notification-resend": "workflows.mute_notification",
     "datastore": "workflows.view_entry",
     "entry": "workflows.view_entry",
 }

@@ -1,0 +1,148 @@
+"""What was told, what did not arrive, what is muted: and how to change that, each with a reason."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_http_methods
+
+from dotdo_site.lib.paging import BadCursor
+from workflows import operations, queries
+from workflows.models.notifications import NOTIFICATION_STATES
+from workflows.operations import NotAllowed, OperationError
+from workflows.operations.notifications import RESENT, SUBJECTS
+from workflows.queries import NotificationRow, Page
+from workflows.views.answers import see_other
+from workflows.views.guard import needs
+from workflows.views.permissions import actor
+from workflows.views.run_commands import NO_REASON, posted_reason
+
+PAGE_SIZE = 50
+HOURS = {1: "1 hour", 4: "4 hours", 24: "1 day", 168: "1 week", 720: "30 days"}
+
+
+@require_GET
+@needs("workflows.view_notification")
+def notifications(request: HttpRequest) -> HttpResponse:
+    """List the messages, newest first, and what is muted."""
+    asked = request.GET.get("state", "")
+    state = asked if asked in NOTIFICATION_STATES else ""
+    page = _page(request, state)
+    kept = {"state": state} if state else {}
+    context = {
+        "page": page,
+        "state": state,
+        "states": NOTIFICATION_STATES,
+        "resent": RESENT,
+        "mutes": queries.mutes(),
+        "newer": urlencode({**kept, "before": page.previous}) if page.previous else "",
+        "older": urlencode({**kept, "after": page.next}) if page.next else "",
+    }
+    return render(request, "notifications/list.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+@needs("workflows.mute_notification")
+def mute(request: HttpRequest) -> HttpResponse:
+    """Ask what to mute, for how long and why; POST mutes it."""
+    given = request.GET if request.method == "GET" else request.POST
+    values = {name: given.get(name, "").replace("\x00", "").strip() for name in ("subject", "name", "hours", "reason")}
+    problems = _mute_problems(request, values) if request.method == "POST" else {}
+    if request.method == "POST" and not problems:
+        until = timezone.now() + timedelta(hours=int(values["hours"]))
+        try:
+            operations.mute(
+                values["subject"], values["name"], until, actor=actor(request), reason=posted_reason(request)
+            )
+        except OperationError as refused:
+            problems = {"name": refused.message}
+        else:
+            messages.success(request, f"Nobody is told of {values['name']} for {HOURS[int(values['hours'])]}.")
+            return see_other(reverse("notifications"))
+    context = {**values, "subjects": SUBJECTS, "choices": HOURS.items(), "problems": problems}
+    return render(request, "notifications/mute.html", context, status=422 if problems else 200)
+
+
+@require_http_methods(["GET", "POST"])
+@needs("workflows.mute_notification")
+def unmute(request: HttpRequest, mute_id: UUID) -> HttpResponse:
+    """Ask for the reason, then end a mute."""
+    found = next((row for row in queries.mutes() if row.id == mute_id), None)
+    if found is None:
+        raise Http404(f"There is no mute {mute_id}.")
+    form = {
+        "heading": f"The {found.subject} {found.name} is muted",
+        "title": "End this mute?",
+        "explanation": "What happens from now on is told again; what happened meanwhile is not.",
+        "button": "End the mute",
+        "done": "It is told again.",
+    }
+    return _command(request, form, lambda **by: operations.unmute(mute_id, **by))
+
+
+@require_http_methods(["GET", "POST"])
+@needs("workflows.mute_notification")
+def resend(request: HttpRequest, notification_id: UUID) -> HttpResponse:
+    """Ask for the reason, then send a message again."""
+    found = queries.notification(notification_id)
+    if found is None:
+        raise Http404(f"There is no notification {notification_id}.")
+    form = {
+        "heading": f"To {found.address}",
+        "title": "Send this message again?",
+        "explanation": f"It did not arrive: {found.error or 'nothing is known about why'}. All attempts begin anew.",
+        "button": "Send it again",
+        "done": "It goes out within seconds.",
+    }
+    return _command(request, form, lambda **by: operations.resend(notification_id, **by))
+
+
+def _command(request: HttpRequest, form: dict[str, str], operation: Callable[..., None]) -> HttpResponse:
+    reason = posted_reason(request)
+    if request.method == "POST" and reason:
+        try:
+            operation(actor=actor(request), reason=reason)
+        except NotAllowed as refused:
+            messages.error(request, f"Nothing was done: {refused.message}")
+        else:
+            messages.success(request, form["done"])
+        return see_other(reverse("notifications"))
+    error = NO_REASON if request.method == "POST" else ""
+    context: dict[str, Any] = {
+        **form,
+        "error": error,
+        "reason": request.POST.get("reason", ""),
+        "action": request.path,
+        "css": "primary",
+        "back": reverse("notifications"),
+    }
+    return render(request, "notifications/command.html", context, status=422 if error else 200)
+
+
+def _mute_problems(request: HttpRequest, values: dict[str, str]) -> dict[str, str]:
+    found = {}
+    if values["subject"] not in SUBJECTS:
+        found["subject"] = "Choose a rule, a definition or a run."
+    if not 0 < len(values["name"]) <= 120:
+        found["name"] = "Give the name of the rule or definition, or the id of the run."
+    if values["hours"] not in map(str, HOURS):
+        found["hours"] = "Choose for how long."
+    if not posted_reason(request):
+        found["reason"] = NO_REASON
+    return found
+
+
+def _page(request: HttpRequest, state: str) -> Page[NotificationRow]:
+    """Return the page that was asked for; the first one for a cursor that leads nowhere."""
+    after, before = request.GET.get("after"), request.GET.get("before")
+    try:
+        return queries.notifications(state, after=after, before=before, limit=PAGE_SIZE)
+    except BadCursor:
+        return queries.notifications(state, limit=PAGE_SIZE)
