@@ -21,7 +21,8 @@ from workflows.programs import action_by_id, action_called, is_builtin
 class Entry:
     """A compensation that is due. `id` is None while it is recorded by the very checkpoint that begins it.
 
-    `begun` counts the steps that were to undo the same and were cut off: the next one is the same effect.
+    `begun` counts the steps that were to undo the same and were cut off: the next one is the same effect, and its fence
+    goes on from theirs (`claim`).
     """
 
     id: int | None
@@ -33,6 +34,7 @@ class Entry:
     action_version: uuid.UUID | None
     input: Any
     begun: int = 0
+    claim: int = 0
 
 
 def settled(job: Job, result: Advance) -> Advance:
@@ -55,10 +57,14 @@ def next_entry(job: Job, scope: str, pending: Sequence[PushUndo] = ()) -> Entry 
     if row is None:
         return None
     value = payloads.resolve(row.input, payloads.load(job.held.run, [row.input]))
-    begun = 0
+    claims: list[int] = []
     if row.state == "running":
-        begun = Step.objects.filter(run=job.held.run, kind="undo", key__startswith=f"{row.key}#").count()
-    return Entry(row.id, row.place, row.key, row.ref, row.name, row.function, row.action_version_id, value, begun)
+        steps = Step.objects.filter(run=job.held.run, kind="undo", key__startswith=f"{row.key}#")
+        claims = list(steps.values_list("claim", flat=True))
+    last = max(claims, default=0)
+    return Entry(
+        row.id, row.place, row.key, row.ref, row.name, row.function, row.action_version_id, value, len(claims), last
+    )
 
 
 def undone(job: Job, scope: str, cursor: Mapping[str, Any]) -> int:

@@ -24,10 +24,11 @@ AGAIN = re.compile(r"@(?:[2-9]|[1-9][0-9]+)/try/")
 
 @dataclass(frozen=True, slots=True)
 class Repetition:
-    """The generation of a call's effect, and whether it must not go on by itself."""
+    """The generation of a call's effect, the fence that it has come to, and whether it must not go on by itself."""
 
     generation: int = 0
     error: dict[str, Any] | None = None
+    claim: int = 0
 
 
 def repetition(job: Job, command: CallFunction, action: ActionSpec | None) -> Repetition:
@@ -41,10 +42,10 @@ def repetition(job: Job, command: CallFunction, action: ActionSpec | None) -> Re
     found = payloads.load(job.held.run, [before.input, before.error])
     error = payloads.resolve(before.error, found) or {}
     if before.state == "failed" and error.get("definite"):
-        return Repetition(before.generation + 1)
+        return Repetition(before.generation + 1, claim=before.claim)
     unknown = before.state == "failed" and action is not None and not action.transactional and action.effect != "pure"
     same = canonical.dumps(payloads.resolve(before.input, found)) == canonical.dumps(command.input)
-    return Repetition(before.generation, _changed(before.key) if unknown and not same else None)
+    return Repetition(before.generation, _changed(before.key) if unknown and not same else None, before.claim)
 
 
 def _same_place(key: str) -> Q:

@@ -111,7 +111,7 @@ def _call(job: Job, command: CallFunction, step: NextStep, found: Following) -> 
     if action:
         step.action_version, step.queue = action.id, action.queue or step.queue
     again = effects.repetition(job, command, action)
-    step.generation, step.error = again.generation, again.error
+    step.generation, step.error, step.claim = again.generation, again.error, again.claim
 
 
 def _wait(_: Job, command: SetTimer, step: NextStep, found: Following) -> None:
@@ -207,7 +207,7 @@ def begin_undo(job: Job, found: Following, entry: compensating.Entry) -> None:
     again = f"[{entry.begun}]" if entry.begun else ""
     step.key, step.ref, step.name, step.kind = f"{entry.key}#undo{again}", entry.ref, entry.name, "undo"
     step.function, step.action_version, step.input = entry.function, entry.action_version, entry.input
-    step.priority = job.held.run_priority
+    step.priority, step.claim = job.held.run_priority, entry.claim
     step.queue = compensating.queue(entry.action_version) or job.held.run_queue
     if entry.id is not None:
         found.undoing = (entry.id, step.id)

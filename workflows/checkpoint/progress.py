@@ -55,6 +55,7 @@ class NextStep:
     priority: int = 2
     error: dict[str, Any] | None = None
     generation: int = 0
+    claim: int = 0  # of an earlier step that is the same effect: the fence goes on from there
     state: str = "ready"
 
 

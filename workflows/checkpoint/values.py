@@ -183,7 +183,7 @@ def _next_values(prefix: str, item: NextStep, packer: Packer) -> dict[str, Any]:
         prefix + "due": item.due_at,
         prefix + "worker": item.worker,
         prefix + "state": state,
-        prefix + "claim": 1 if state == "running" else 0,
+        prefix + "claim": item.claim + (state == "running"),
         prefix + "generation": item.generation,
         prefix + "error": _optional(packer, item.error),
         prefix + "queue": item.queue,
