@@ -1,0 +1,136 @@
+"""The processes of the installation: started as `make up` starts them, restarted when they die, known by their role."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dotdo_site.launch.checkout import ROOT
+
+RESTART_SECONDS = 0.5
+STOP_SECONDS = 40.0
+WORKERS = 2
+
+
+@dataclass
+class Managed:
+    """A main process with its command line; its output goes to a file."""
+
+    name: str
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+    log: Path
+    popen: "subprocess.Popen[bytes] | None" = None
+    dead_since: float = 0.0
+    starts: int = 0
+
+    def start(self) -> None:
+        """Start it in a session of its own."""
+        self.starts += 1
+        with self.log.open("ab") as out:
+            self.popen = subprocess.Popen(
+                self.argv,
+                env=dict(self.environment),
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def keep(self) -> None:
+        """Start it again half a second after it died, and end what it left behind."""
+        if self.popen is None or self.popen.poll() is None:
+            return
+        if not self.dead_since:
+            self.dead_since = time.monotonic()
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.popen.pid, signal.SIGKILL)
+        if time.monotonic() - self.dead_since >= RESTART_SECONDS:
+            self.dead_since = 0.0
+            self.start()
+
+    def stop(self) -> bool:
+        """End it as `make down` does; return whether it ended by itself."""
+        if self.popen is None or self.popen.poll() is not None:
+            return True
+        self.popen.send_signal(signal.SIGTERM)
+        try:
+            self.popen.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return False
+        return True
+
+    def kill(self) -> None:
+        """End it and its session at once."""
+        if self.popen is not None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.popen.pid, signal.SIGKILL)
+            self.popen.wait()
+
+    def pid(self) -> int | None:
+        """Return the pid of the main process, if it lives."""
+        return self.popen.pid if self.popen is not None and self.popen.poll() is None else None
+
+
+@dataclass
+class Roles:
+    """Which process of a cluster is which: by its place in the tree, and by what died before it came.
+
+    A sentinel starts its workers, then the monitor, then the pusher; what it starts later takes the role that is free.
+    """
+
+    main: Callable[[], int | None]
+    known: dict[int, str] = field(default_factory=dict)
+
+    def find(self) -> dict[str, list[int]]:
+        """Return the pids by role."""
+        main = self.main()
+        found: dict[str, list[int]] = {"cluster": [main]} if main else {}
+        for child in children(main) if main else []:
+            below = children(child)
+            found.setdefault("sentinel" if below else "housekeeper", []).append(child)
+            for pid, role in self._below(below).items():
+                found.setdefault(role, []).append(pid)
+        return found
+
+    def _below(self, pids: list[int]) -> dict[int, str]:
+        self.known = {pid: role for pid, role in self.known.items() if pid in pids}
+        free = ["worker"] * WORKERS + ["monitor", "pusher"]
+        for role in self.known.values():
+            free.remove(role)
+        for pid in sorted(set(pids) - set(self.known)):
+            if free:
+                self.known[pid] = free.pop(0)
+        return self.known
+
+
+def children(pid: int) -> list[int]:
+    """Return the pids of the direct children of a process that are not zombies."""
+    found: list[int] = []
+    with suppress(OSError):
+        for listing in Path(f"/proc/{pid}/task").glob("*/children"):
+            found += [int(child) for child in listing.read_text().split()]
+    return [child for child in found if state(child) not in ("Z", "")]
+
+
+def state(pid: int) -> str:
+    """Return the letter of a process's state; nothing when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
+
+
+def send(pid: int, number: signal.Signals) -> bool:
+    """Send a signal; return whether there was somebody to get it."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return False
+    return True
