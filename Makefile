@@ -2,7 +2,7 @@
 PYTHON ?= python3
 RUN = @exec $(PYTHON) "$(dir $(abspath $(lastword $(MAKEFILE_LIST))))dotdo_site/bootstrap.py"
 
-.PHONY: help up down login demo backup migrate restore reset check test test-database conformance test-e2e ci bench-quick bench-growth lock
+.PHONY: help up down login demo backup migrate restore reset check test test-database conformance test-e2e upgrade ci bench-quick bench-growth lock
 .DEFAULT_GOAL := help
 
 help up down login demo backup migrate check bench-quick bench-growth lock:
@@ -13,6 +13,9 @@ restore:
 
 reset:
 	$(RUN) reset $(if $(YES),--yes)
+
+upgrade:
+	$(RUN) upgrade --args "$(FROM) $(if $(BACK),--back) $(if $(BOTH),--both)"
 
 test test-database conformance test-e2e ci: export DOTDO_TEST_POSTGRES = $(POSTGRES)
 test test-database conformance test-e2e ci:

@@ -41,7 +41,9 @@ def check(_: argparse.Namespace) -> int:
 def test(options: argparse.Namespace) -> int:
     """Run all tests but those in a browser, or what ARGS names."""
     wanted = shlex.split(options.args)
-    return _pytest(wanted or ["tests/unit", "tests/integration", "tests/conformance", "tests/fault", *_at_once()])
+    return _pytest(
+        wanted or ["tests/unit", "tests/integration", "tests/conformance", "tests/fault", "tests/upgrade", *_at_once()]
+    )
 
 
 def test_database(options: argparse.Namespace) -> int:
@@ -68,6 +70,14 @@ def ci(options: argparse.Namespace) -> int:
     checked = check(options)
     say("== test, test-e2e")
     return _pytest(["tests", *_at_once(), *shlex.split(options.args)]) or checked
+
+
+def upgrade(options: argparse.Namespace) -> int:
+    """Run another commit with runs in every kind of wait, and finish them with this code."""
+    if not options.args.strip():
+        raise LaunchError("Name the commit to upgrade from, such as the last release: make upgrade FROM=HEAD~20")
+    argv = [sys.executable, "-m", "tests.upgrade.live", *shlex.split(options.args)]
+    return subprocess.call(argv, cwd=ROOT, env=_environment(TEST_CLUSTER))
 
 
 def bench_quick(_: argparse.Namespace) -> int:

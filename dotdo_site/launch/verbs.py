@@ -152,6 +152,7 @@ VERBS: dict[str, Verb] = {
     "conformance": Verb(quality.conformance, "run the scenarios of the workflow language", "develop"),
     "test-database": Verb(quality.test_database, "test SQL on another version (POSTGRES=16)", "develop"),
     "test-e2e": Verb(quality.test_e2e, "run the tests that drive a real browser", "develop"),
+    "upgrade": Verb(quality.upgrade, "upgrade 200 runs under way from another commit (FROM=...)", "develop"),
     "ci": Verb(quality.ci, "check, test, test-e2e", "develop"),
     "bench-quick": Verb(quality.bench_quick, "measure steps per second and first-step latency", "develop"),
     "bench-growth": Verb(quality.bench_growth, "measure how the cost of an item grows in one run", "develop"),

@@ -33,8 +33,10 @@ def files() -> list[Path]:
 def checkout_of(commit: str) -> Iterator[Path]:
     """Give the files of a commit in a folder of their own."""
     with tempfile.TemporaryDirectory(prefix="dotdo-checkout-") as folder:
-        archive = subprocess.run(["git", "archive", commit], cwd=ROOT, capture_output=True, check=True).stdout
-        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        done = subprocess.run(["git", "archive", commit], cwd=ROOT, capture_output=True, check=False)
+        if done.returncode != 0:
+            raise SystemExit(f"{commit} is no commit here: {done.stderr.decode().strip()}")
+        with tarfile.open(fileobj=io.BytesIO(done.stdout)) as tar:
             tar.extractall(folder, filter="data")
         yield Path(folder)
 
