@@ -13,9 +13,9 @@ from dotdo_site import embedded_postgres, keys
 from dotdo_site.launch import machine, prepare, processes
 from dotdo_site.launch.checkout import ROOT, LaunchError, say, var_dir
 
-TEST_CLUSTER, BENCH_CLUSTER = "test", "bench"
+TEST_CLUSTER, BENCH_CLUSTER, CHAOS_CLUSTER = "test", "bench", "chaos"
 AT_ONCE = 2  # pytest processes, each with a server of its own: many tests are processes that wait for each other
-CLUSTERS = (TEST_CLUSTER, *(f"{TEST_CLUSTER}/gw{number}" for number in range(AT_ONCE)), BENCH_CLUSTER)
+CLUSTERS = (TEST_CLUSTER, *(f"{TEST_CLUSTER}/gw{number}" for number in range(AT_ONCE)), BENCH_CLUSTER, CHAOS_CLUSTER)
 # What says something in SQL: the tests that must pass on every version of PostgreSQL.
 DATABASE_TESTS = (
     "tests/fault/database",
@@ -31,7 +31,7 @@ OWN_SETTINGS = ("DATABASE_URL", "DATABASE_OWNER_URL", "DJANGO_SETTINGS_MODULE", 
 
 def check(_: argparse.Namespace) -> int:
     """Run every static check and say how long each took; all of them, also when one fails."""
-    environment = _environment(TEST_CLUSTER) | {"DOTDO_HTTPS": "1"}
+    environment = environment_of(TEST_CLUSTER) | {"DOTDO_HTTPS": "1"}
     failed = [name for name, argv in _checks() if not _step(name, argv, environment)]
     if failed:
         say(f"FAILED: {', '.join(failed)}")
@@ -77,7 +77,7 @@ def upgrade(options: argparse.Namespace) -> int:
     if not options.args.strip():
         raise LaunchError("Name the commit to upgrade from, such as the last release: make upgrade FROM=HEAD~20")
     argv = [sys.executable, "-m", "tests.upgrade.live", *shlex.split(options.args)]
-    return subprocess.call(argv, cwd=ROOT, env=_environment(TEST_CLUSTER))
+    return subprocess.call(argv, cwd=ROOT, env=environment_of(TEST_CLUSTER))
 
 
 def bench_quick(_: argparse.Namespace) -> int:
@@ -153,7 +153,7 @@ def _step(name: str, argv: tuple[str, ...], environment: Mapping[str, str]) -> b
 @contextmanager
 def _cluster(name: str) -> Iterator[dict[str, str]]:
     """Run an embedded server for the duration; one that ran already is left running."""
-    environment = _environment(name)
+    environment = environment_of(name)
     var = var_dir() / name
     server = embedded_postgres.start(var, follow_parent=True)
     try:
@@ -163,7 +163,8 @@ def _cluster(name: str) -> Iterator[dict[str, str]]:
             server.stop()
 
 
-def _environment(name: str) -> dict[str, str]:
+def environment_of(name: str) -> dict[str, str]:
+    """Give the environment of what works on a cluster of its own: nothing of an installation's settings."""
     var = var_dir() / name
     keys.ensure(var / "keys" / "keys.json")
     kept = {key: value for key, value in os.environ.items() if key not in OWN_SETTINGS and not key.startswith("DOTDO_")}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dotdo_site import backup, embedded_postgres
-from dotdo_site.launch import backups, environment, instance, machine, prepare, processes, quality, up
+from dotdo_site.launch import backups, chaos, environment, instance, machine, prepare, processes, quality, up
 from dotdo_site.launch.checkout import BACKUPS, PYTHON, ROOT, LaunchError, confirm, in_venv, say, var_dir
 from dotdo_site.postgres_programs import EmbeddedPostgresError
 
@@ -153,6 +153,9 @@ VERBS: dict[str, Verb] = {
     "test-database": Verb(quality.test_database, "test SQL on another version (POSTGRES=16)", "develop"),
     "test-e2e": Verb(quality.test_e2e, "run the tests that drive a real browser", "develop"),
     "upgrade": Verb(quality.upgrade, "upgrade 200 runs under way from another commit (FROM=...)", "develop"),
+    "chaos": Verb(chaos.chaos, "attack real processes for DURATION=60 s with the faults of SEED=1", "develop"),
+    "chaos-long": Verb(chaos.chaos_long, "the same for an hour", "develop"),
+    "chaos-report": Verb(chaos.chaos_report, "the same with several seeds (SEEDS=5), into docs/evidence", "develop"),
     "ci": Verb(quality.ci, "check, test, test-e2e", "develop"),
     "bench-quick": Verb(quality.bench_quick, "measure steps per second and first-step latency", "develop"),
     "bench-growth": Verb(quality.bench_growth, "measure how the cost of an item grows in one run", "develop"),

@@ -95,6 +95,8 @@ def built(options: Options) -> Iterator[Arena]:
     logs.mkdir(parents=True)
     with ExitStack() as stack:
         server = embedded_postgres.start(options.var, follow_parent=True)
+        if server.process is None:
+            raise RuntimeError(f"another round of chaos runs in {options.var}")
         _fresh_database(options)
         sink = stack.enter_context(sinks.serving(options.seed, lies=not options.calm))
         post = stack.enter_context(sinks.mail())
@@ -106,7 +108,7 @@ def built(options: Options) -> Iterator[Arena]:
         finally:
             for process in (arena.web, *arena.clusters):
                 process.kill()
-            arena.server.stop()
+            embedded_postgres.remove(options.var)
 
 
 def _arena(
