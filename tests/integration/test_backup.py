@@ -2,7 +2,10 @@
 
 import io
 import json
+import os
 import stat
+import subprocess
+import sys
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +15,7 @@ import pytest
 
 from dotdo_site import backup, embedded_postgres, keys
 from dotdo_site.backup import BackupError, Source
+from dotdo_site.postgres_programs import INSTALLATIONS
 
 CONTENT = """
 CREATE TABLE ledger (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, word text NOT NULL);
@@ -25,6 +29,30 @@ INSERT INTO entry SELECT id FROM ledger;
 GRANT SELECT ON ledger TO dotdo;
 """
 MANY_IDENTITIES = "".join(f"CREATE TABLE t{n} (id bigint GENERATED ALWAYS AS IDENTITY, s serial);" for n in range(50))
+HELD = """
+CREATE TABLE step (id int, state text, lease_expires_at timestamptz);
+CREATE TABLE worker (id int, stopped_at timestamptz);
+CREATE TABLE epoch (value int, server text, timeline text);
+INSERT INTO step VALUES (1, 'running', now() + interval '1 hour'), (2, 'waiting', NULL);
+INSERT INTO worker VALUES (1, NULL), (2, '2026-01-01');
+INSERT INTO epoch VALUES (7, '4711', '00000001');
+"""
+MAKE_OLDER = """
+import sys
+from pathlib import Path
+import psycopg
+from dotdo_site import backup, embedded_postgres, keys
+var, content, backups = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
+embedded_postgres.start(var)
+try:
+    source = backup.Source(embedded_postgres.owner_url(var), var / "keys.json")
+    keys.ensure(source.keys_file)
+    with psycopg.connect(source.url) as connection:
+        connection.execute(content)
+    print(backup.create(source, backups, "0.1.0"))
+finally:
+    embedded_postgres.remove(var)
+"""
 NEWER = "CREATE TABLE invented_later (ledger bigint REFERENCES ledger); INSERT INTO ledger (word) VALUES ('later')"
 
 
@@ -168,6 +196,37 @@ def test_a_database_of_the_users_own_is_backed_up_as_its_owner(tmp_path: Path, m
     with backup.installation(tmp_path) as source:
         assert source.url == "postgres://owner@db/x"
     assert not (tmp_path / "postgres").exists()
+
+
+def test_a_backup_of_an_older_major_version_is_restored_into_ours(source: Source, var: Path, tmp_path: Path) -> None:
+    older = subprocess.run(
+        [sys.executable, "-c", MAKE_OLDER, str(tmp_path / "older"), CONTENT, str(tmp_path / "backups")],
+        env=os.environ | {"DOTDO_TEST_POSTGRES": str(min(INSTALLATIONS))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert older.returncode == 0, older.stderr
+    path = Path(older.stdout.strip())
+    assert backup.check(path)["postgresql"] == min(INSTALLATIONS)
+    assert backup.restore(source, path) is True
+    assert words(source) == ["first", "tab\tand\nline", "ünï"]
+    with pytest.raises(psycopg.Error, match="append only"):
+        run(source, "DELETE FROM ledger")
+
+
+def test_what_workers_of_the_other_server_held_is_free_and_a_stranger_is_noticed(
+    source: Source, tmp_path: Path
+) -> None:
+    run(source, HELD)
+    backup.restore(source, backup.create(source, tmp_path / "backups", "0.1.0"))
+    with psycopg.connect(source.url) as connection:
+        steps = connection.execute("SELECT id, lease_expires_at < now() FROM step ORDER BY id").fetchall()
+        workers = connection.execute("SELECT id, stopped_at IS NULL, stopped_at > '2026-01-02' FROM worker").fetchall()
+        epoch = connection.execute("SELECT value, server, timeline FROM epoch").fetchall()
+    assert steps == [(1, True), (2, None)]
+    assert sorted(workers) == [(1, False, True), (2, False, False)]
+    assert epoch == [(7, "restored", "")]
 
 
 def test_the_programs_never_follow_connection_settings_of_the_shell(
