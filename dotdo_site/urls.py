@@ -15,3 +15,4 @@ urlpatterns = [
     path("", include("dotdo_site.access.urls")),
     path("", include("workflows.views.urls")),
 ]
+handler500 = "dotdo_site.server_errors.show"

@@ -5,9 +5,12 @@ import os
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
+from dotdo_site import database_checks
 from dotdo_site.lib.measured import Measured
 from dotdo_site.lib.strict_json import MAX_BYTES
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dotdo_site.settings")
 
-application = Measured(get_wsgi_application(), settings.DATA_UPLOAD_MAX_MEMORY_SIZE or MAX_BYTES)
+_django = get_wsgi_application()
+database_checks.at_start()
+application = Measured(_django, settings.DATA_UPLOAD_MAX_MEMORY_SIZE or MAX_BYTES)

@@ -32,4 +32,5 @@ def pause(asked: int) -> float:
     """
     if asked == 0:
         return 0.0
-    return min(FIRST_SECONDS * 2 ** (asked - 1), LONGEST_SECONDS) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+    longest: float = min(FIRST_SECONDS * 2 ** (asked - 1), LONGEST_SECONDS)
+    return longest * random.uniform(0.5, 1.0)  # noqa: S311 - jitter

@@ -19,7 +19,8 @@ from django.core.exceptions import PermissionDenied, RequestDataTooBig, Suspicio
 from django.http import Http404, UnreadablePostError
 from rest_framework import exceptions
 
-from dotdo_site.lib.database_errors import is_outage, sqlstate
+from dotdo_site.lib import refusals
+from dotdo_site.lib.database_errors import DISK_FULL, is_outage, sqlstate
 from dotdo_site.lib.paging import BadCursor
 from dotdo_site.lib.strict_json import BadJSON, TooLarge
 
@@ -148,6 +149,8 @@ def _denied(error: PermissionDenied) -> Problem:
 @problem_of.register(psycopg.OperationalError)
 @problem_of.register(psycopg.InterfaceError)
 def _database_away(error: Exception) -> Problem:
+    if sqlstate(error) == DISK_FULL:
+        refusals.note()
     logger.error("the database did not do it: %s %s: %s", type(error).__name__, sqlstate(error), str(error).strip())
     return Problem(
         503,
