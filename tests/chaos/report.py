@@ -21,9 +21,9 @@ EVIDENCE = ROOT / "docs" / "evidence"
 GIB = 1 << 30
 HEAD = """# Chaos: what was measured
 
-Written by `make chaos-report`. [What is promised](../guarantees.md) and [how to play a round](../../CONTRIBUTING.md) are
-described elsewhere. Every line is one round of real processes under attack, and can be repeated with its commit and seed:
-`make chaos SEED=... DURATION=...` (the seed fixes the faults and the work, not the timing).
+Written by `make chaos-report`. [What is promised](../guarantees.md) and [how a round goes](../../CONTRIBUTING.md) are
+described elsewhere. Every line is one round of real processes under attack, and can be repeated with its commit and
+seed: `make chaos SEED=... DURATION=...` (the seed fixes the faults and the work, not the timing).
 """
 
 
@@ -107,8 +107,8 @@ def _rows(rounds: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def _recoveries(rounds: list[dict[str, Any]]) -> Iterator[str]:
-    yield "## Recovery\n\nSeconds until work that a killed process held is free or held by another, and until the audit trail"
-    yield "grows once the database answers again.\n"
+    yield "## Recovery\n\nSeconds until work that a killed process held is free or held by another, and until the audit"
+    yield "trail grows once the database answers again.\n"
     yield "| seed | after | n | p50 | p99 | max |\n|---|---|---|---|---|---|"
     for found in rounds:
         kind = " (kills)" if found["kills"] else ""
