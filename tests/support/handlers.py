@@ -11,6 +11,7 @@ from django.db import connection
 from actions import ActionError, Notify, Retry, action
 from actions.context import Context
 
+ALL = ("dead_letter", "undo_failed", "no_worker")
 QUICK = Retry(max_attempts=3, backoff="constant", initial="10ms", max="10ms", jitter=0)
 
 
@@ -149,7 +150,7 @@ def tell_and_fail(ctx: Context, key: str) -> None:
     raise ActionError("told", f"the key is {key}", details={"key": key, "deep": [f"key {key}"]}) from ValueError(key)
 
 
-@action("test-owned", transactional=False, retry=QUICK, notify=Notify(email="owner@example.com"))
+@action("test-owned", transactional=False, retry=QUICK, notify=Notify(on=ALL, email="owner@example.com"))
 def owned(ctx: Context) -> None:
     raise ActionError("declined", "the other side said no")
 

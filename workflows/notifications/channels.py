@@ -1,6 +1,5 @@
 """Hand a message over, by mail or to a webhook. No database here: it may take long, and fail in every way."""
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from django.conf import settings
 
 from actions.errors import ActionError
 from actions.handlers import answers, email, guard
+from dotdo_site.lib import canonical
 from workflows import signatures
 
 WEBHOOK_SECONDS = 15.0
@@ -68,7 +68,7 @@ def _post(parcel: Parcel) -> Answer:
     """Send what Standard Webhooks 1.0 asks for; anything but 2xx is a failure, redirects are not followed."""
     if not signatures.usable("standard", parcel.secrets):
         return Answer(error="its connection has no secret that can be read: set it, in the form whsec_ and then base64")
-    body = json.dumps(parcel.content["payload"], ensure_ascii=False).encode()
+    body = canonical.dumps(parcel.content["payload"]).encode()  # stored JSON comes back in another order
     headers = signatures.signed(parcel.secrets, parcel.id, int(time.time()), body)
     client = guard.GuardedClient()
     answer = client.request(

@@ -17,6 +17,7 @@ from workflows.sql import Statement
 
 CONDITIONS = (QUEUE_AGE, NO_WORKER, OLD_TRANSACTION, CHORE_FAILED)
 ALIVE = timedelta(seconds=60)
+LEAST_SECONDS = 30.0  # of a transaction that is worth a look
 NO_WORKER_SECONDS = 60.0  # for actions that say `no_worker`
 OWN_CHORES = ("notices.watch", "notices.send")  # they do not tell about themselves
 Found = dict[tuple[str, str], dict[str, Any]]  # by definition and queue of the notice: what to say
@@ -37,7 +38,7 @@ _BLOCKED = Statement(
 _OLD = Statement(
     """
     SELECT pid, application_name, xact_start, extract(epoch FROM now() - xact_start)::float8 FROM pg_stat_activity
-    WHERE pid <> pg_backend_pid() AND backend_xmin IS NOT NULL AND xact_start < now() - interval '30 s'
+    WHERE pid <> pg_backend_pid() AND backend_xmin IS NOT NULL AND xact_start < now() - make_interval(secs => :least::float8)
         AND backend_type = 'client backend'
     ORDER BY xact_start LIMIT 1
     """
@@ -78,7 +79,9 @@ class Seen:
         for function, *facts in _BLOCKED.rows(values):
             seen.blocked.append(Blocked(function.partition(":")[0], *facts))
         if OLD_TRANSACTION in wanted:
-            seen.old = [(pid, name, since, seconds) for pid, name, since, seconds in _OLD.rows()]
+            seen.old = [
+                (pid, name, since, seconds) for pid, name, since, seconds in _OLD.rows({"least": LEAST_SECONDS})
+            ]
         if CHORE_FAILED in wanted:
             seen.chores = list(Chore.objects.exclude(error="").exclude(name__in=OWN_CHORES))
         return seen

@@ -23,7 +23,7 @@ EVERY = ["%"]
 _WAITS = Statement(
     """
     INSERT INTO notice (kind, source, definition, queue, run, episode, data, state, created_at)
-    SELECT 'waiting_too_long', :source, r.name, r.queue, r.id, s.id::text, jsonb_build_object(
+    SELECT 'waiting_too_long', :source::text, r.name, r.queue, r.id, s.id::text, jsonb_build_object(
         'for', CASE s.kind WHEN 'listen' THEN 'event' ELSE 'person' END, 'step', s.name, 'since', s.created_at),
         'new', clock_timestamp()
     FROM ((SELECT id, run_id, kind, name, created_at FROM step
@@ -36,21 +36,21 @@ _WAITS = Statement(
         AND r.name LIKE ANY(:names::text[]) AND r.queue LIKE ANY(:queues::text[])
         AND (:version::uuid IS NULL OR r.workflow_version_id = :version::uuid)
         AND NOT EXISTS (SELECT 1 FROM notice n WHERE n.run = r.id AND n.kind = 'waiting_too_long'
-            AND n.source = :source AND n.episode = s.id::text)
+            AND n.source = :source::text AND n.episode = s.id::text)
     LIMIT :limit ON CONFLICT DO NOTHING
     """
 )
 _SUSPENDED = Statement(
     """
     INSERT INTO notice (kind, source, definition, queue, run, episode, data, state, created_at)
-    SELECT 'waiting_too_long', :source, r.name, r.queue, r.id, extract(epoch FROM r.stopped_at)::text,
+    SELECT 'waiting_too_long', :source::text, r.name, r.queue, r.id, extract(epoch FROM r.stopped_at)::text,
         jsonb_build_object('for', 'suspended', 'since', r.stopped_at), 'new', clock_timestamp()
     FROM run r
     WHERE r.state = 'suspended' AND r.stopped_at < now() - make_interval(secs => :after::float8)
         AND r.name LIKE ANY(:names::text[]) AND r.queue LIKE ANY(:queues::text[])
         AND (:version::uuid IS NULL OR r.workflow_version_id = :version::uuid)
         AND NOT EXISTS (SELECT 1 FROM notice n WHERE n.run = r.id AND n.kind = 'waiting_too_long'
-            AND n.source = :source AND n.episode = extract(epoch FROM r.stopped_at)::text)
+            AND n.source = :source::text AND n.episode = extract(epoch FROM r.stopped_at)::text)
     LIMIT :limit ON CONFLICT DO NOTHING
     """
 )
