@@ -38,8 +38,8 @@ _BLOCKED = Statement(
 _OLD = Statement(
     """
     SELECT pid, application_name, xact_start, extract(epoch FROM now() - xact_start)::float8 FROM pg_stat_activity
-    WHERE pid <> pg_backend_pid() AND backend_xmin IS NOT NULL AND xact_start < now() - make_interval(secs => :least::float8)
-        AND backend_type = 'client backend'
+    WHERE pid <> pg_backend_pid() AND backend_type = 'client backend' AND backend_xmin IS NOT NULL
+        AND xact_start < now() - make_interval(secs => :least::float8)
     ORDER BY xact_start LIMIT 1
     """
 )

@@ -80,10 +80,9 @@ def test_text_of_others_is_one_line_without_control_characters_and_not_long() ->
 
 def test_a_hostile_message_adds_no_header(mailbox: Post, rule: Make) -> None:
     rule()
-    publish(
-        "told",
-        'do: [{a: {raise: {error: {type: "x:y", status: 400, title: "t\\r\\nBcc: evil@example.com", detail: "d\\nSubject: x"}}}}]',
-    )
+    title, detail = r"t\r\nBcc: evil@example.com", r"d\nSubject: x"
+    error = f'{{type: "x:y", status: 400, title: "{title}", detail: "{detail}"}}'
+    publish("told", f"do: [{{a: {{raise: {{error: {error}}}}}}}]")
     start_workflow("told", {})
     deliver()
     assert mailbox.envelopes == [["ops@example.com"]]
