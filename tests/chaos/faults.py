@@ -96,7 +96,7 @@ class Faults:
         if pid is None:
             return False
         below = [pid, *_descendants(pid)]
-        self.recovery.about_to_kill(whom, below)
+        self.recovery.about_to_lose(whom, below)
         return send(pid, signal.SIGKILL)
 
     def _stop(self, whom: str, fault: Fault) -> bool:
@@ -105,6 +105,15 @@ class Faults:
             return False
         self.later.append((time.monotonic() + fault.seconds, lambda: send(pid, signal.SIGCONT)))
         return True
+
+    def _freeze_cluster(self, fault: Fault) -> bool:
+        """Stop a whole cluster, as a paused machine does: nobody there can tell, and its workers wake up late."""
+        pids = [pid for main in self._pids("cluster", fault)[:1] for pid in (main, *_descendants(main))]
+        self.recovery.about_to_lose("frozen cluster", pids)
+        for pid in pids:
+            send(pid, signal.SIGSTOP)
+        self.later.append((time.monotonic() + fault.seconds, lambda: [send(pid, signal.SIGCONT) for pid in pids]))
+        return bool(pids)
 
     def _restart(self, how: str) -> bool:
         self.arena.stop_database(signal.SIGQUIT if how == "immediate" else signal.SIGINT)

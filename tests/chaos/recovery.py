@@ -54,8 +54,8 @@ class Recovery:
         self._over.set()
         self._thread.join(10)
 
-    def about_to_kill(self, whom: str, pids: list[int]) -> None:
-        """Note what the processes hold that are killed in the next moment."""
+    def about_to_lose(self, whom: str, pids: list[int]) -> None:
+        """Note what the processes hold that are killed or stopped in the next moment."""
         try:
             with superuser(self.var) as connection:
                 held = connection.execute(HELD, [pids]).fetchall()

@@ -62,7 +62,7 @@ def result(
     """Gather the figures."""
     arena = faults.arena
     keys = len(evidence.arrived) or 1
-    kills = [seconds for found in recovery.after_kill.values() for seconds in found]
+    kills = [seconds for whom, found in recovery.after_kill.items() for seconds in found if whom != "frozen cluster"]
     measured = {"kill": kills, **recovery.after_kill, "database restart": recovery.after_restart}
     return Result(
         seed=options.seed,
