@@ -172,7 +172,7 @@ class Actions(ReadOnlyAdmin):
     """Names with versions; a draft of a version makes or changes them."""
 
     list_display = ("name", "title")
-    fields = ("name", "title", "description", "created_at")
+    fields = ("name", "title", "description", "keep_days", "created_at")
     inlines = (VersionsOf,)
 
 

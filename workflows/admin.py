@@ -129,7 +129,7 @@ class Workflows(ReadOnlyAdmin):
     """Names with versions; a draft of a version makes or changes them."""
 
     list_display = ("name", "title")
-    fields = ("name", "title", "description", "created_at")
+    fields = ("name", "title", "description", "keep_days", "created_at")
     inlines = (VersionsOf,)
 
 

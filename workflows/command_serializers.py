@@ -26,6 +26,12 @@ class FireBody(StepBody):
     """The step whose wait ends now."""
 
 
+class Erased(serializers.Serializer[Any]):
+    """How many runs were erased: the run itself and those that it had started."""
+
+    runs = serializers.IntegerField()
+
+
 class AnswerBody(StrictSerializer):
     """The answer to an approval."""
 

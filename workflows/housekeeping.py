@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import connection
 
 from audit import pruning, sealing
-from workflows import draining, pulse
+from workflows import draining, pulse, retention
 from workflows.notifications import chores as notifying
 from workflows.outage import AWAY
 from workflows.sql import Statement
@@ -40,6 +40,8 @@ CHORES: tuple[Chore, ...] = (
     Chore("notices.send", lambda: notifying.SEND_SECONDS, notifying.send),
     Chore("audit.seal", lambda: min(60.0, settings.AUDIT_SEAL_SECONDS), sealing.seal_due),
     Chore("audit.prune", lambda: 3600.0, pruning.prune_due),
+    Chore("retention.delete", lambda: 15.0, retention.delete_due),
+    Chore("retention.tidy", lambda: 3600.0, retention.tidy),
 )
 _RESTING = Statement("SELECT name FROM chore WHERE next_at > now()")
 _CLAIM = Statement(

@@ -1,5 +1,6 @@
 """What an operator may do with a run or a step as it is: None when allowed, otherwise the reason why not."""
 
+import uuid
 from datetime import datetime
 
 SKIPPABLE = ("call", "wait", "listen", "run", "emit", "task", "undo", "join")
@@ -84,6 +85,19 @@ def fire_refusal(run_state: str, kind: str, state: str, *, function: str, in_fut
     if kind not in TIMED and function.startswith("approval:"):
         return "This step waits for a person: answer it, or skip it."
     return None
+
+
+def erase_refusal(
+    state: str, resolved_at: datetime | None, reason: str = "", *, started_by: uuid.UUID | None = None
+) -> str | None:
+    """Return why a run cannot be erased; `started_by` is the run at the top of those that led to it."""
+    if started_by is not None:
+        return f"This run was started by another one: erase the run {started_by}, with all that it started."
+    if state == "failed" and resolved_at is None and reason != UNDONE:
+        return "This run failed and waits for a person: resolve it or cancel it, then erase it."
+    if state in ("succeeded", "cancelled", "failed"):
+        return None
+    return f"Only a run that is over can be erased; this one is {state}."
 
 
 def pause_refusal(state: str) -> str | None:

@@ -16,14 +16,16 @@ from workflows.sql import Statement
 from workflows.starter import SYSTEM, Starter, pausing, rule_of, start
 
 BATCH = 20
-# When the last run of an `after` has ended; a start that was refused, or whose run is gone, ended as it was made.
+# When the last run of an `after` has ended; a start that was refused ended as it was made, and of a run that is deleted
+# the fire says when.
 _LAST = """
     CROSS JOIN LATERAL (
-        SELECT run_id, created_at FROM schedule_fire WHERE schedule_id = s.id AND NOT skipped
+        SELECT run_id, created_at, ended_at FROM schedule_fire WHERE schedule_id = s.id AND NOT skipped
         ORDER BY nominal_at DESC LIMIT 1) f
     LEFT JOIN run r ON r.id = f.run_id
     CROSS JOIN LATERAL (
-        SELECT CASE WHEN r.id IS NULL THEN f.created_at ELSE coalesce(r.finished_at, r.resolved_at) END AS at) ended
+        SELECT CASE WHEN r.id IS NULL THEN coalesce(f.ended_at, f.created_at)
+            ELSE coalesce(r.finished_at, r.resolved_at) END AS at) ended
     WHERE s.state = 'active' AND s.kind = 'after' AND s.next_at IS NULL AND ended.at IS NOT NULL
 """
 _WAIT = Statement(

@@ -125,6 +125,7 @@ class Run(RunRow):
     can_resume = Allowed()
     can_resolve = Allowed()
     can_undo = Allowed()
+    can_erase = Allowed()
 
 
 class Step(serializers.Serializer[Any]):

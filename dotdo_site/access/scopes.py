@@ -14,6 +14,7 @@ SCOPES = {
     "skip": "Skip steps with an output given by hand.",
     "fire-timer": "End waits early.",
     "undo": "Undo what runs have done.",
+    "erase": "Erase runs that are over, and say how long runs are kept.",
     "answer": "Answer approvals.",
     "events:send": "Send events.",
     "events:read": "Read events.",

@@ -27,6 +27,7 @@ TYPES = {
     "method-not-allowed": ProblemType(405, "the address is there, but not for this method: `Allow` lists those it has"),
     "not-acceptable": ProblemType(406, "only JSON is served"),
     "not-possible-now": ProblemType(409, "the state does not allow it"),
+    "gone": ProblemType(410, "a run that was erased, or deleted when its time was over: only its audit trail is left"),
     "length-required": ProblemType(411, "a body in chunks, where the web server cannot read one (gunicorn can)"),
     "version-conflict": ProblemType(412, "the entry changed; `current_version`"),
     "body-too-large": ProblemType(413, "more than 1 MiB"),

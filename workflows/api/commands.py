@@ -15,7 +15,7 @@ from dotdo_site.lib import rest
 from workflows import operations
 from workflows.api.problems import responses
 from workflows.api.runs import found
-from workflows.command_serializers import FireBody, SkipBody
+from workflows.command_serializers import Erased, FireBody, SkipBody
 from workflows.serializers import ReasonBody, Run
 
 PROBLEMS = (400, 404, 409, 413, 415, 422)
@@ -114,6 +114,25 @@ class Undo(Command):
     def post(self, request: Request, run_id: UUID) -> Response:
         """End what is open, then undo what is recorded; the run ends as cancelled."""
         return self.apply(request, run_id, operations.undo)
+
+
+class Erasure(ApiView):
+    """The erasure of a run that is over."""
+
+    needs: ClassVar = {"POST": Need("workflows.erase_run", "erase")}
+
+    @extend_schema(
+        operation_id="erase_run",
+        summary="Erase a run and those that it started",
+        description="Everything that was stored of them goes at once; the audit trail says that it did.",
+        tags=["runs"],
+        request=ReasonBody,
+        responses=responses({200: Erased}, *PROBLEMS, 410),
+    )
+    def post(self, request: Request, run_id: UUID) -> Response:
+        """Delete what was stored; the reason is kept for good, so it names nobody."""
+        runs = operations.erase(run_id, **rest.body(request, ReasonBody), actor=actor(request))
+        return Response(Erased({"runs": runs}).data)
 
 
 class Skips(Command):

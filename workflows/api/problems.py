@@ -22,6 +22,11 @@ def _unknown_run(error: operations.UnknownRun) -> Problem:
 
 
 @problem_of.register
+def _gone_run(error: operations.GoneRun) -> Problem:
+    return Problem(410, "gone", "This run is not kept any more", error.message)
+
+
+@problem_of.register
 def _input_invalid(error: operations.InputInvalid) -> Problem:
     return _listed("invalid-input", "The input does not fit the schema", "/input", error)
 

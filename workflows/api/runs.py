@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from dotdo_site.access.api import ApiView, Need
 from dotdo_site.lib import rest
-from workflows import queries
+from workflows import operations, queries
 from workflows.api.pages import direction, page_of, paged
 from workflows.api.problems import responses
 from workflows.serializers import AuditEvent, PageQuery, Run, RunRow, RunsQuery, Step, StepDetail
@@ -110,13 +110,13 @@ def _part(
     query = rest.query(request, PageQuery)
     page = find(run_id, **direction(query.get("cursor")), limit=query["limit"])
     if page is None:
-        raise Http404(f"there is no run {run_id}")
+        raise operations.missing(run_id)
     return paged(request, page, serializer)
 
 
 def found(run_id: UUID) -> queries.RunDetail:
-    """Return the run. Raises Http404."""
+    """Return the run. Raises UnknownRun."""
     run = queries.run(run_id)
     if run is None:
-        raise Http404(f"there is no run {run_id}")
+        raise operations.missing(run_id)
     return run

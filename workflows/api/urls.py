@@ -1,6 +1,17 @@
 from django.urls import path
 
-from workflows.api import approvals, commands, datastore, definitions, events, notifications, runs, schedules, starts
+from workflows.api import (
+    approvals,
+    commands,
+    datastore,
+    definitions,
+    events,
+    keeping,
+    notifications,
+    runs,
+    schedules,
+    starts,
+)
 
 urlpatterns = [
     path("runs", runs.Runs.as_view(), name="api-runs"),
@@ -14,6 +25,7 @@ urlpatterns = [
     path("runs/<uuid:run_id>/resumption", commands.Resumption.as_view(), name="api-resumption"),
     path("runs/<uuid:run_id>/resolution", commands.Resolution.as_view(), name="api-resolution"),
     path("runs/<uuid:run_id>/undo", commands.Undo.as_view(), name="api-undo"),
+    path("runs/<uuid:run_id>/erasure", commands.Erasure.as_view(), name="api-erasure"),
     path("runs/<uuid:run_id>/skips", commands.Skips.as_view(), name="api-skips"),
     path("runs/<uuid:run_id>/firings", commands.Firings.as_view(), name="api-firings"),
     path("runs/<uuid:run_id>/answers", approvals.Answers.as_view(), name="api-answers"),
@@ -37,6 +49,8 @@ urlpatterns = [
         definitions.WorkflowPublication.as_view(),
         name="api-workflow-publication",
     ),
+    path("workflows/<slug:name>/retention", keeping.WorkflowRetention.as_view(), name="api-workflow-retention"),
+    path("actions/<slug:name>/retention", keeping.ActionRetention.as_view(), name="api-action-retention"),
     path("schedules", schedules.Schedules.as_view(), name="api-schedules"),
     path("schedules/<slug:name>", schedules.ScheduleView.as_view(), name="api-schedule"),
     path("schedules/<slug:name>/pause", schedules.Pause.as_view(), name="api-schedule-pause"),

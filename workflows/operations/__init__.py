@@ -5,10 +5,12 @@ from workflows.operations.commands import cancel, resolve, retry
 from workflows.operations.deliveries import Incoming
 from workflows.operations.endpoints import endpoint_url, save_endpoint, secret_problem
 from workflows.operations.entries import put_entry
+from workflows.operations.erasing import erase
 from workflows.operations.errors import (
     AnswerInvalid,
     DefinitionInvalid,
     EventInvalid,
+    GoneRun,
     InputInvalid,
     KeyConflict,
     KeyInvalid,
@@ -24,6 +26,8 @@ from workflows.operations.errors import (
     VersionConflict,
 )
 from workflows.operations.events import Delivered, deliver_event, deliver_events
+from workflows.operations.keeping import keep_runs
+from workflows.operations.missing import missing
 from workflows.operations.notifications import mute, resend, save_rule, send_test, unmute
 from workflows.operations.pausing import resume, suspend
 from workflows.operations.publishing import check_workflow, draft_workflow, examine_workflow, publish_workflow
@@ -40,6 +44,7 @@ __all__ = [
     "DefinitionInvalid",
     "Delivered",
     "EventInvalid",
+    "GoneRun",
     "Incoming",
     "InputInvalid",
     "KeyConflict",
@@ -64,8 +69,11 @@ __all__ = [
     "deliver_events",
     "draft_workflow",
     "endpoint_url",
+    "erase",
     "examine_workflow",
     "fire_timer",
+    "keep_runs",
+    "missing",
     "mute",
     "pause_schedule",
     "publish_workflow",

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
+from datetime import datetime
 
 from actions.problems import Problem
 
@@ -38,6 +39,15 @@ class UnknownRun(OperationError):
 
     def __init__(self, run_id: uuid.UUID | str) -> None:
         super().__init__(f"There is no run {run_id}.")
+
+
+class GoneRun(UnknownRun):
+    """The run was there, and is not kept any more."""
+
+    def __init__(self, run_id: uuid.UUID | str, erased_at: datetime | None) -> None:
+        when = f"{erased_at:%Y-%m-%d %H:%M} UTC" if erased_at else ""
+        how = f"was erased on {when}" if when else "was deleted: it had been over for as long as its runs are kept"
+        OperationError.__init__(self, f"The run {run_id} {how}. Its audit trail is still there.")
 
 
 class InputInvalid(OperationError):

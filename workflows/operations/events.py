@@ -17,8 +17,8 @@ from audit.recording import record
 from dotdo_site.lib import canonical
 from dotdo_site.lib.ids import uuid7
 from workflows import candidates, cloudevents, reacting, states, wake
-from workflows.models import Run
 from workflows.operations.errors import EventInvalid
+from workflows.operations.missing import stays, was_there
 from workflows.sql import Statement
 
 RUN_ID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}")
@@ -96,7 +96,7 @@ def deliver_event(
     if problems:
         raise EventInvalid(problems)
     with transaction.atomic():
-        return _deliver(cloudevents.tidy(envelope), actor, via, run_id or _addressee(envelope), sender)
+        return _deliver(cloudevents.tidy(envelope), actor, via, run_id or _subject(envelope), sender)
 
 
 def deliver_events(events: Sequence[Any], *, actor: str, via: str, batch: bool = False) -> list[Delivered]:
@@ -119,24 +119,37 @@ def _deliver(event: dict[str, Any], actor: str, via: str, run: uuid.UUID | None,
         # The checkpoint that follows may write the sender's run, whose steps this may wake, and two runs may send to
         # each other: locked now and in order, nobody waits in a circle.
         _LOCK.rows({"runs": [sender, *([run] if run else [])]})
+    run, gone = _addressee(run)
+    if gone:  # nobody gets it, and nothing that it says comes back: it is only known when it comes again
+        event = {name: event[name] for name in ("specversion", "id", "source", "type", "subject")}
     number, key = uuid7(), {"source": event["source"], "event_id": event["id"]}
     values = {"id": number, "type": event["type"], "subject": event.get("subject", ""), "run": run, "via": via}
     if not _INSERT.rows(key | values | {"envelope": canonical.dumps(event)}):
         known, runs = _KNOWN.rows(key)[0]
         return Delivered(known, created=False, runs=runs)
-    runs = _address(number, run) if run else _broadcast(number, event, sender)
-    data = {name: event[name] for name in ("source", "id", "type", "subject") if name in event}
+    runs = list[uuid.UUID]()
+    if run:
+        runs = _address(number, run)
+    elif not gone:
+        runs = _broadcast(number, event, sender)
+    data = {name: event[name] for name in ("source", "id", "type")}
+    data |= {"subject": canonical.digest(event["subject"])} if "subject" in event else {}
     facts = {"via": via, "digest": canonical.digest(event), "runs": len(runs)} | ({"run": str(run)} if run else {})
     record(chain=number, kind="event.received", actor=actor, data=data | facts, run=run)
     return Delivered(number, created=True, runs=runs)
 
 
-def _addressee(envelope: Mapping[str, Any]) -> uuid.UUID | None:
-    """Return the run whose id is the subject, if there is one."""
+def _subject(envelope: Mapping[str, Any]) -> uuid.UUID | None:
+    """Return the subject, if it can be the id of a run."""
     subject = envelope.get("subject") or ""
-    if not RUN_ID.fullmatch(subject):
-        return None
-    return Run.objects.filter(pk=uuid.UUID(subject)).values_list("pk", flat=True).first()
+    return uuid.UUID(subject) if RUN_ID.fullmatch(subject) else None
+
+
+def _addressee(run: uuid.UUID | None) -> tuple[uuid.UUID | None, bool]:
+    """Return the run if it is there, which nobody deletes now, and whether there once was one that is gone."""
+    if run is None or stays(run):
+        return run, False
+    return None, was_there(run)
 
 
 def _address(event: uuid.UUID, run: uuid.UUID) -> list[uuid.UUID]:

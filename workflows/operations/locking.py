@@ -18,7 +18,7 @@ from audit.models import AuditEvent
 from audit.recording import seal
 from workflows import states
 from workflows.models import Branch, Run, Step
-from workflows.operations.errors import UnknownRun
+from workflows.operations.missing import missing
 from workflows.sql import Statement
 
 UNTOUCHED = ("ready", "waiting", "held", "failed")
@@ -187,4 +187,4 @@ def _children(runs: list[uuid.UUID]) -> list[uuid.UUID]:
 
 
 def _unknown(run_id: uuid.UUID) -> list[Run]:
-    raise UnknownRun(run_id)
+    raise missing(run_id)

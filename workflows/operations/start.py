@@ -19,7 +19,7 @@ from workflows.models import IdempotencyKey, Workflow
 from workflows.operations.differences import differences
 from workflows.operations.errors import InputInvalid, KeyConflict, KeyInvalid, TooDeep
 from workflows.operations.lookup import Definition, find
-from workflows.payloads import Packer, load, resolve
+from workflows.payloads import Packer, digests, load, resolve
 from workflows.sql import Statement
 
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -106,10 +106,11 @@ def _start(
         raise InputInvalid(problems)
     digest = canonical.digest({"input": input, "version": version})
     values = _values(definition, input, digest, actor, trigger, key, title, tags, origin)
-    if _insert(values, keyed=key is not None):
-        wake.workers()
-        return Started(values["run"], created=True)
-    return _replay(definition, str(key), digest, input, version)
+    while not _insert(values, keyed=key is not None):
+        if known := _replay(definition, str(key), digest, input, version):
+            return known
+    wake.workers()
+    return Started(values["run"], created=True)
 
 
 def _check_depth(definition: Definition, origin: Origin) -> None:
@@ -121,11 +122,23 @@ def _problems(definition: Definition, value: Any) -> list[Problem]:
     return check_value(value) or schemas.problems(definition.input_schema, value)
 
 
-def _replay(definition: Definition, key: str, digest: str, input: Any, version: str | None) -> Started:  # noqa: A002
-    known = IdempotencyKey.objects.select_related("run").get(definition=definition.scope, key=key)
+def _replay(
+    definition: Definition,
+    key: str,
+    digest: str,
+    input: Any,  # noqa: A002
+    version: str | None,
+) -> Started | None:
+    """Return the run that owns the key; None when it was deleted at this very moment, and the key is free again."""
+    known = IdempotencyKey.objects.select_related("run").filter(definition=definition.scope, key=key).first()
+    if known is None:
+        return None
     if known.digest == digest:
         return Started(known.run_id, created=False)
-    stored = resolve(known.run.input, load(known.run_id, [known.run.input]))
+    values = load(known.run_id, [known.run.input])
+    if digests(known.run.input) - values.keys():
+        return None
+    stored = resolve(known.run.input, values)
     found = differences(stored, input) or [f"version: the key was used for another one than {version or 'the newest'}"]
     raise KeyConflict(known.run_id, found)
 
@@ -156,7 +169,9 @@ def _values(
         kind="run.started",
         actor=actor,
         at=definition.now,
-        data=data | ({"key": key} if key else {}) | ({"step": str(origin.step)} if origin.step else {}),
+        data=data
+        | ({"key": canonical.digest(key)} if key else {})
+        | ({"step": str(origin.step)} if origin.step else {}),
     )
     packed = packer.pack(input)
     payload = next(iter(packer.payloads.items()), (None, None))

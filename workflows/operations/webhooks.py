@@ -19,11 +19,12 @@ from dotdo_site.lib.ids import uuid7
 from dotdo_site.lib.problems import NotTaken
 from dotdo_site.lib.strict_json import BadJSON
 from workflows import bodies, signatures
-from workflows.models import Delivery, Endpoint, Run
+from workflows.models import Delivery, Endpoint
 from workflows.operations.deliveries import Incoming, log, log_stranger
 from workflows.operations.endpoints import secret_problem, secrets_of
-from workflows.operations.errors import OperationError, UnknownDefinition, UnknownRun
+from workflows.operations.errors import OperationError, UnknownDefinition
 from workflows.operations.events import Delivered, deliver_event
+from workflows.operations.missing import event_stays, missing, stays
 from workflows.operations.start import start_workflow, title_of
 from workflows.sql import Statement
 
@@ -59,8 +60,8 @@ def receive_webhook(
     run_id: uuid.UUID, content: Mapping[str, Any], *, number: str, name: str = "", at: datetime
 ) -> Delivered:
     """Deliver what was sent to the address of a run; `number` makes it once. Raises UnknownRun, EventInvalid."""
-    if not Run.objects.filter(pk=run_id).exists():
-        raise UnknownRun(run_id)
+    if not stays(run_id):
+        raise missing(run_id)
     envelope = {
         "specversion": "1.0",
         "id": number,
@@ -175,8 +176,10 @@ def _effect(
 
 def _replay(endpoint: Endpoint, number: str, incoming: Incoming) -> Accepted:
     first = Delivery.objects.get(endpoint=endpoint, message_id=number, outcome="accepted")
-    log(endpoint, incoming, "replayed", 200, number=number, run=first.run_id, event=first.event_id)
-    return Accepted(True, first.run_id, first.event_id)
+    run = first.run_id if first.run_id and stays(first.run_id) else None
+    event = first.event_id if first.event_id and event_stays(first.event_id) else None
+    log(endpoint, incoming, "replayed", 200, number=number, run=run, event=event)
+    return Accepted(True, run, event)
 
 
 def _actor(endpoint: Endpoint) -> str:

@@ -76,6 +76,7 @@ def _allowed(found: Run) -> dict[str, Any]:
         "can_resume": rules.resume_refusal(found.state),
         "can_resolve": rules.resolve_refusal(found.state, found.resolved_at),
         "can_undo": rules.undo_refusal(found.state, recorded=recorded, begun=begun),
+        "can_erase": rules.erase_refusal(found.state, found.resolved_at, found.reason, started_by=found.root),
         "can_send": rules.cancel_refusal(found.state),
     }
 

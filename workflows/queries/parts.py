@@ -43,10 +43,11 @@ def step(run_id: uuid.UUID, step_id: uuid.UUID) -> StepView | None:
 def events(
     run_id: uuid.UUID, *, after: str | None = None, before: str | None = None, limit: int = 50
 ) -> Page[AuditView] | None:
-    """Return one page of the audit trail of a run, None without such a run. Raises BadCursor."""
-    if not Run.objects.filter(pk=run_id).exists():
+    """Return one page of the audit trail of a run, of a deleted one too; None without such a run. Raises BadCursor."""
+    trail = AuditEvent.objects.filter(run=run_id)
+    if not Run.objects.filter(pk=run_id).exists() and not trail.exists():
         return None
-    page = _page(AuditEvent.objects.filter(run=run_id), EVENTS, after, before, limit)
+    page = _page(trail, EVENTS, after, before, limit)
     return Page([audit_view(event) for event in page.items], page.next, page.previous)
 
 

@@ -138,6 +138,7 @@ class RunDetail(RunRow):
     can_resume: str | None
     can_resolve: str | None
     can_undo: str | None
+    can_erase: str | None
     can_send: str | None
     parent: Relative | None
     definition_id: uuid.UUID

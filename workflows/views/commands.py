@@ -9,18 +9,22 @@ from workflows.queries import RunDetail
 
 @dataclass(frozen=True)
 class Command:
-    """A verb with what its form says. `watched`: the answer waits a moment, to say what became of the run."""
+    """A verb with what its form says. `watched`: the answer waits a moment, to say what became of the run.
+
+    `ends`: there is no run afterwards.
+    """
 
     verb: str
     title: str
     explanation: str
     button: str
     permission: str
-    operation: Callable[..., None]
+    operation: Callable[..., object]
     done: str
     icon: str
     css: str = ""
     watched: bool = False
+    ends: bool = False
 
     @property
     def url_name(self) -> str:
@@ -85,6 +89,19 @@ COMMANDS = {
             "The run is cancelled.",
             "x",
             "danger",
+        ),
+        Command(
+            "erase",
+            "Erase this run?",
+            "Everything that is stored of it and of the runs that it started is deleted at once, and nothing of it is "
+            "written to the archive. The audit trail stays, with the reason: do not name the person whose data it is.",
+            "Erase the run",
+            "workflows.erase_run",
+            operations.erase,
+            "The run is erased.",
+            "x",
+            "danger",
+            ends=True,
         ),
         Command(
             "resume",

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from workflows import queries
+from workflows import operations, queries
 from workflows.approvals import person_of
 from workflows.queries import RunDetail
 from workflows.views import live, timeline, wording
@@ -31,7 +31,9 @@ FINISHED = ("succeeded", "cancelled")
 @needs("workflows.view_run")
 def run(request: HttpRequest, run_id: UUID) -> HttpResponse:
     """Show the page of a run; htmx gets the parts that a tab or a chosen step changes."""
-    found = find(run_id)
+    found = queries.run(run_id)
+    if found is None:
+        return _gone(request, run_id)
     built = _build(request, found)
     part = is_fragment(request)
     context = {"run": found, "fragments": built.fragments, "tabs": _tabs(request), **built.context}
@@ -68,8 +70,19 @@ def find(run_id: UUID) -> RunDetail:
     """Return the run. Raises Http404."""
     found = queries.run(run_id)
     if found is None:
-        raise Http404(f"There is no run {run_id}.")
+        raise Http404(operations.missing(run_id).message)
     return found
+
+
+def _gone(request: HttpRequest, run_id: UUID) -> HttpResponse:
+    """Say what became of a run that is not kept any more, with the trail that is left of it. Raises Http404."""
+    why = operations.missing(run_id)
+    if not isinstance(why, operations.GoneRun):
+        raise Http404(why.message)
+    allowed = may(request, "audit.view_auditevent")
+    context = {"run_id": run_id, "why": why.message, "may_audit": allowed}
+    context["events"] = queries.audit(run_id) if allowed else []
+    return render(request, "runs/gone.html", context, status=410)
 
 
 def _build(request: HttpRequest, found: RunDetail) -> live.Live:

@@ -55,6 +55,9 @@ def _do(request: HttpRequest, run_id: UUID, command: Command, reason: str) -> Ht
     except NotAllowed as refused:
         messages.error(request, f"Nothing was done: {refused.message}")
     else:
+        if command.ends:
+            messages.success(request, command.done)
+            return see_other(reverse("runs"))
         if command.watched:
             operations.wait_for(run_id, RESULT_SECONDS)
         _tell(request, find(run_id), command)
