@@ -1,0 +1,112 @@
+"""What has no more use: old events and deliveries, moments long past, workers that stopped, sessions that ran out.
+
+Tables that grow are read a page at a time, by their keys; each page is a transaction of its own.
+"""
+
+import time
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from axes.models import AccessAttempt
+from django.conf import settings
+from django.contrib.sessions.models import Session
+from django.utils import timezone
+from django_q.models import Task
+
+from workflows import draining
+from workflows.models import Worker
+from workflows.retention import archive
+from workflows.sql import Statement
+
+ROUND_SECONDS = 20.0
+PAGE = 2_000
+MOMENT_DAYS = 90
+WORKER_DAYS = 7
+LOST_HOST_DAYS = 30
+SIGN_IN_DAYS = 30
+TASK_DAYS = 30
+LAST_NUMBER = (1 << 63) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """A table with rows that lose their use, where its keys begin, and which of the old rows are free to go."""
+
+    table: str
+    first: uuid.UUID | int
+    old: str
+    free: str
+
+    def page(self, after: uuid.UUID | int, days: int) -> tuple[uuid.UUID | int | None, int]:
+        """Delete what is free among the next old rows; return the last that was looked at, and how many went."""
+        rows = Statement(
+            f"""
+            WITH page AS MATERIALIZED (
+                SELECT t.id FROM {self.table} t
+                WHERE t.id > :after AND t.id < :before AND t.{self.old} < now() - make_interval(days => :days)
+                ORDER BY t.id LIMIT {PAGE}),
+            gone AS (DELETE FROM {self.table} t USING page WHERE t.id = page.id AND {self.free} RETURNING t.id)
+            SELECT (SELECT id FROM page ORDER BY id DESC LIMIT 1), (SELECT count(*) FROM gone)
+            """  # noqa: S608 - constants
+        ).rows({"after": after, "before": self._before(days), "days": days})
+        last, gone = rows[0]
+        return last, gone
+
+    def _before(self, days: int) -> uuid.UUID | int:
+        """Return a key behind those of all old rows: the ids of events and deliveries grow with time."""
+        if isinstance(self.first, int):
+            return LAST_NUMBER
+        return uuid.UUID(int=int(_ago(days - 1).timestamp() * 1000) << 80)
+
+
+# An event that is addressed to a run goes with the run, one that was handed to runs after the last of them.
+EVENTS = Leftover(
+    "event",
+    uuid.UUID(int=0),
+    "received_at",
+    "t.run_id IS NULL AND NOT EXISTS (SELECT FROM message m WHERE m.event_id = t.id) "
+    "AND NOT EXISTS (SELECT FROM delivery d WHERE d.event_id = t.id)",
+)
+DELIVERIES = Leftover("delivery", uuid.UUID(int=0), "received_at", "t.run_id IS NULL")
+# A schedule never goes back to a moment, but the newest start says that it has begun, and what comes after it.
+MOMENTS = Leftover(
+    "schedule_fire",
+    0,
+    "created_at",
+    "t.run_id IS NULL AND t.nominal_at < (SELECT max(newest.nominal_at) FROM schedule_fire newest "
+    "WHERE newest.schedule_id = t.schedule_id AND NOT newest.skipped)",
+)
+
+
+def tidy(seconds: float = ROUND_SECONDS) -> dict[str, int]:
+    """Delete what has no more use; return how many rows of which table went."""
+    until = time.monotonic() + seconds
+    gone = {MOMENTS.table: _sweep(MOMENTS, MOMENT_DAYS, until)}
+    if settings.EVENT_RETENTION_DAYS is not None:
+        gone |= {table.table: _sweep(table, settings.EVENT_RETENTION_DAYS, until) for table in (DELIVERIES, EVENTS)}
+    stopped, lost = Worker.objects.filter(stopped_at__lt=_ago(WORKER_DAYS)), _ago(LOST_HOST_DAYS)
+    gone |= {
+        "worker": (stopped | Worker.objects.filter(heartbeat_at__lt=lost)).delete()[0],
+        "session": Session.objects.filter(expire_date__lt=_ago(0)).delete()[0],
+        "sign-in attempt": AccessAttempt.objects.filter(attempt_time__lt=_ago(SIGN_IN_DAYS)).delete()[0],
+        "task": Task.objects.filter(stopped__lt=_ago(TASK_DAYS)).delete()[0],
+    }
+    if settings.RETENTION_EXPORT:
+        archive.clear(settings.RETENTION_DIR)
+    return gone
+
+
+def _ago(days: int) -> datetime:
+    return timezone.now() - timedelta(days=days)
+
+
+def _sweep(leftover: Leftover, days: int, until: float) -> int:
+    deleted, place = 0, leftover.first
+    while time.monotonic() < until and not draining.requested():
+        last, gone = leftover.page(place, days)
+        deleted += gone
+        if last is None:
+            break
+        place = last
+    return deleted

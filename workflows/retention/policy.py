@@ -1,0 +1,62 @@
+"""How long the runs of each definition are kept, and which definitions have runs that may go."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
+
+from workflows.sql import Statement
+
+# A run that is over: it asks nobody for anything any more. The columns are those of the index `run_over`.
+OVER = """(r.finished_at IS NOT NULL OR r.resolved_at IS NOT NULL OR (r.reason = 'undone' AND r.state = 'failed'))
+    AND (r.state IN ('succeeded', 'cancelled')
+        OR (r.state = 'failed' AND (r.resolved_at IS NOT NULL OR r.reason = 'undone')))"""
+ENDED = "coalesce(r.finished_at, r.resolved_at, r.stopped_at)"
+# A day is the least: who waits for a run, or repeats a request with its key, finds it.
+_DEFINITIONS = """
+    SELECT kind, id, name, CASE WHEN keep_days IS NULL THEN :default::int ELSE greatest(keep_days, 1) END AS days
+    FROM (SELECT 'workflow' AS kind, id, name, keep_days FROM workflow
+        UNION ALL SELECT 'action', id, name, keep_days FROM action) definition"""
+_DUE = Statement(
+    f"""
+    SELECT d.kind, d.id, d.name, d.days, oldest.at FROM ({_DEFINITIONS}) d CROSS JOIN LATERAL (
+        SELECT {ENDED} AS at FROM run r
+        WHERE d.days IS NOT NULL AND r.kind = d.kind AND r.name = d.name AND r.parent_step IS NULL AND {OVER}
+            AND {ENDED} < now() - make_interval(days => d.days)
+        ORDER BY {ENDED}, r.id LIMIT 1) oldest
+    ORDER BY oldest.at
+    """  # noqa: S608 - constants
+)
+_COUNT = Statement(
+    f"""
+    SELECT count(*) FROM run r
+    WHERE r.kind = :kind AND r.name = :name AND r.parent_step IS NULL AND {OVER}
+        AND {ENDED} < now() - make_interval(days => :days)
+    """  # noqa: S608 - constants
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A definition with runs that have been over for longer than it keeps them; `id` is the definition's."""
+
+    kind: str
+    id: uuid.UUID
+    name: str
+    days: int
+    oldest: datetime
+
+    def __str__(self) -> str:
+        return f"the {self.kind} {self.name}"
+
+
+def due() -> list[Due]:
+    """Return the definitions with something to delete, the one with the oldest run first."""
+    return [Due(*row) for row in _DUE.rows({"default": settings.RETENTION_DAYS})]
+
+
+def count(wanted: Due) -> int:
+    """Return how many runs of a definition have been over for long enough, those that they started apart."""
+    found: int = _COUNT.rows({"kind": wanted.kind, "name": wanted.name, "days": wanted.days})[0][0]
+    return found
