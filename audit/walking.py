@@ -239,8 +239,8 @@ class _Beside:
     def of(self, name: bytes) -> tuple[list[Head], tuple[int, bytes] | None]:
         """Return the sealed heads of a chain, and its tombstone."""
         heads = [(row[1], row[2], row[3]) for row in self._heads.take(name)]
-        grave = next(((row[1], row[2]) for row in self._graves.take(name)), None)
-        return heads, grave
+        graves = [(row[1], row[2]) for row in self._graves.take(name)]
+        return heads, graves[0] if graves else None
 
 
 class _Ahead:
@@ -250,11 +250,13 @@ class _Ahead:
         self._rows = rows
         self.row = next(rows, None)
 
-    def take(self, name: bytes) -> Iterator[Row]:
-        """Yield the rows of a chain, which must be the next one that has any."""
+    def take(self, name: bytes) -> list[Row]:
+        """Return the rows of a chain, which must be the next one that has any."""
+        taken = []
         while self.row is not None and self.row[0] == name:
-            yield self.row
+            taken.append(self.row)
             self.row = next(self._rows, None)
+        return taken
 
 
 def _rows(connection: Connection, query: str, part: Part, *more: object) -> Iterator[Row]:
