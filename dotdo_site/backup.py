@@ -22,6 +22,13 @@ from dotdo_site.postgres_programs import INSTALLATIONS, clean_environment, progr
 
 FORMAT = 1
 DUMP, MANIFEST, KEYS = "database.dump", "manifest.json", "keys.json"
+# Large databases take longer than a role's limits allow. A dump lifts those that its own version knows, and later.
+BEGIN_SQL = """
+\\set ON_ERROR_STOP on
+SET client_min_messages = warning;
+SELECT set_config(name, '0', false) FROM pg_settings
+ WHERE name IN ('statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout');
+"""
 # Empties the public schema without owning it (before PostgreSQL 15 a superuser does). What depends as 'e' belongs to an
 # extension and stays; as 'i' it is part of something else (a sequence of its identity column) and goes only with that.
 EMPTY_SQL = """
@@ -184,9 +191,8 @@ def _replace_content(url: str, dump: Path) -> None:
     server = _server_version(url)
     script = dump.with_suffix(".sql")
     run_program(server, "pg_restore", "--no-owner", "--no-privileges", "-f", str(script), str(dump))
-    settings = "\\set ON_ERROR_STOP on\nSET client_min_messages = warning;\n"
     with script.open() as restored:
-        text = settings + EMPTY_SQL
+        text = BEGIN_SQL + EMPTY_SQL
         run_program(
             server,
             "psql",

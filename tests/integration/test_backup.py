@@ -29,6 +29,10 @@ INSERT INTO entry SELECT id FROM ledger;
 GRANT SELECT ON ledger TO dotdo;
 """
 MANY_IDENTITIES = "".join(f"CREATE TABLE t{n} (id bigint GENERATED ALWAYS AS IDENTITY, s serial);" for n in range(50))
+LIMIT = """
+SELECT format('ALTER ROLE dotdo_owner SET %I = %L', name, '20ms') FROM pg_settings
+ WHERE name IN ('statement_timeout', 'transaction_timeout') \\gexec
+"""
 HELD = """
 CREATE TABLE step (id int, state text, lease_expires_at timestamptz);
 CREATE TABLE worker (id int, stopped_at timestamptz);
@@ -213,6 +217,17 @@ def test_a_backup_of_an_older_major_version_is_restored_into_ours(source: Source
     assert words(source) == ["first", "tab\tand\nline", "ünï"]
     with pytest.raises(psycopg.Error, match="append only"):
         run(source, "DELETE FROM ledger")
+
+
+def test_the_limits_of_a_role_do_not_end_a_long_restore(source: Source, var: Path, tmp_path: Path) -> None:
+    run(source, MANY_IDENTITIES)
+    path = backup.create(source, tmp_path / "backups", "0.1.0")
+    location = embedded_postgres.locate(var)
+    embedded_postgres.run_sql(location, LIMIT)
+    try:
+        backup.restore(source, path)
+    finally:
+        embedded_postgres.run_sql(location, LIMIT.replace("'20ms'", "'0'"))
 
 
 def test_what_workers_of_the_other_server_held_is_free_and_a_stranger_is_noticed(
