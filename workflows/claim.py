@@ -80,7 +80,8 @@ _BURY = Statement(_FREE.format(condition="leased_by = :worker"))
 _CUT_OFF = Statement(
     """
     UPDATE step SET state = 'ready', due_at = clock_timestamp(), leased_by = NULL, lease_expires_at = NULL,
-        error = jsonb_build_object('code', 'timeout', 'message', :why::text, 'retryable', true, 'cut_off', started_at)
+        error = jsonb_build_object('code', 'timeout', 'message', :why::text, 'retryable', true,
+            'cut_off', jsonb_build_object('began_at', started_at, 'worker', leased_by))
     WHERE id IN (SELECT id FROM step WHERE state = 'running' AND leased_by = :worker FOR NO KEY UPDATE SKIP LOCKED)
     RETURNING id
     """

@@ -2,6 +2,7 @@
 
 import threading
 import time
+import uuid
 from dataclasses import dataclass, replace
 from datetime import datetime
 from multiprocessing import parent_process
@@ -75,8 +76,8 @@ def cut_off(job: Job) -> Happened:
     """Return what became of the attempt before: its handler did not stop, and its process was ended."""
     error = Step.objects.values_list("error", flat=True).get(id=job.held.step) or {}
     failure = Failure(str(error["code"]), str(error["message"]), retryable=True)
-    began_at = error["cut_off"]
-    return Happened(failure=failure, started_at=datetime.fromisoformat(began_at) if began_at else None)
+    began_at, by = error["cut_off"]["began_at"], error["cut_off"]["worker"]
+    return Happened(failure=failure, started_at=began_at and datetime.fromisoformat(began_at), worker=uuid.UUID(by))
 
 
 def lock(job: Job) -> None:

@@ -25,9 +25,10 @@ class Lessee:
 
 @dataclass(slots=True)
 class Happened:
-    """One attempt as the worker saw it."""
+    """One attempt as the worker saw it; `worker` is set when another one ran it."""
 
     output: Any = None
     failure: Failure | None = None
     log: list[dict[str, Any]] = field(default_factory=list)
     started_at: datetime | None = None
+    worker: uuid.UUID | None = None

@@ -24,6 +24,7 @@ from django_q.cluster import Sentinel
 from django_q.monitor import monitor
 from django_q.pusher import pusher
 
+from dotdo_site.lib import process_state
 from dotdo_site.lib.parent_death import die_with_parent
 from workflows import pulse
 from workflows.pulse import Sign
@@ -154,6 +155,7 @@ class Process(multiprocessing.context.ForkProcess):
         self._follow_parent()
         assert self._slot is not None  # noqa: S101 - for mypy
         pulse.own(self._slot)
+        process_state.name(f"dotdo:{pulse.role(self._slot)}")
         super().run()
 
 

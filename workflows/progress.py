@@ -272,8 +272,8 @@ def attempt_write(job: Job, outcome: str, happened: Happened, lessee: Lessee) ->
         output=happened.output,
         error=happened.failure.as_dict() if happened.failure else None,
         log=happened.log,
-        worker=lessee.id,
-        code_version=lessee.code_version,
+        worker=happened.worker or lessee.id,
+        code_version="" if happened.worker else lessee.code_version,
         started_at=happened.started_at,
     )
 

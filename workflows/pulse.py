@@ -99,6 +99,11 @@ def lives() -> list[Life]:
     return [life for life in _all() if life.pid]
 
 
+def role(slot: int) -> str:
+    """Return what the process in a slot does, in one word."""
+    return Sign(slot).name.lower() if slot in list(Sign) else Sign.WORKER.name.lower()
+
+
 def _set_limit(moment: float) -> None:
     if _own is not None:
         _MOMENT.pack_into(_page, _own * _LIFE.size + _LIMIT_AT, moment)

@@ -20,6 +20,7 @@ from django.db import Error, connection, connections
 from django.db.models.functions import Now
 from django_q.cluster import Sentinel
 
+from dotdo_site.lib import process_state
 from workflows import claim, draining, housekeeping, processes, pulse, understudy
 from workflows.models import Step
 from workflows.pulse import Sign
@@ -53,6 +54,7 @@ class Supervisor:
             signal.signal(number, self._stop)
         pulse.enter(Sign.MAIN, os.getpid())
         pulse.own(Sign.MAIN)
+        process_state.name("dotdo:main")
         self._start()
         while not self.stopping.wait(LOOK_SECONDS):
             pulse.sign()

@@ -29,7 +29,6 @@ STRANGER_SECONDS = 2.0  # another watch on this machine knows better why its wor
 HEARTBEAT_SECONDS = 5.0
 FORGOTTEN = timedelta(hours=1)
 SILENT_SECONDS = {Sign.SENTINEL: 20.0, Sign.PUSHER: 20.0, Sign.MONITOR: 20.0, Sign.HOUSEKEEPER: 120.0}
-NAMES = {Sign.SENTINEL: "sentinel", Sign.PUSHER: "pusher", Sign.MONITOR: "monitor", Sign.HOUSEKEEPER: "housekeeper"}
 DIED = "The worker's process ended during this attempt: it was killed, or it crashed."
 FROZE = f"The worker's process was frozen, and was ended after {FROZEN_SECONDS:.0f} s."
 OVERDUE = f"The handler did not stop within {GRACE_SECONDS:.0f} s after its time limit; its process was ended."
@@ -79,7 +78,6 @@ class Watch:
         return living
 
     def _judge(self, life: Life, now: float) -> None:
-        what = NAMES.get(Sign(life.slot), "") if life.slot < len(Sign) else "worker"
         if process_state.stopped(life.pid):
             if now - self._stopped.setdefault(life.pid, now) < FROZEN_SECONDS:
                 return
@@ -89,7 +87,7 @@ class Watch:
             self._stopped.pop(life.pid, None)
             trouble = self._hangs(life, now)
         if trouble:
-            log.error("the %s (process %d) %s and is killed", what, life.pid, trouble)
+            log.error("the %s (process %d) %s and is killed", pulse.role(life.slot), life.pid, trouble)
             with suppress(ProcessLookupError):
                 os.kill(life.pid, signal.SIGKILL)
 
@@ -103,18 +101,18 @@ class Watch:
 
     def _free(self, worker: uuid.UUID, life: Life | None) -> None:
         if life is not None and (life.pid, life.born) in self._frozen:
-            freed = claim.bury(worker, FROZE)
+            why, freed = FROZE, claim.bury(worker, FROZE)
         elif life is not None and 0 < life.limit <= time.monotonic():
-            freed = claim.cut_off(worker, OVERDUE)
+            why, freed = OVERDUE, claim.cut_off(worker, OVERDUE)
         else:
-            freed = claim.bury(worker, DIED)
+            why, freed = DIED, claim.bury(worker, DIED)
         if Step.objects.filter(state="running", leased_by=worker).exists():  # its session has not ended yet
             self.unburied = True
         else:
             Worker.objects.filter(id=worker).update(stopped_at=Now())
             self._dead_since.pop(worker, None)
         if freed:
-            log.warning("worker %s died while it ran a step", worker)
+            log.warning("a step lost its worker %s and is free again. %s", worker, why)
             wake.workers()
 
     def _beat(self, living: list[uuid.UUID]) -> None:

@@ -3,6 +3,7 @@
 import os
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 STOPPED = ("T", "t")
@@ -34,6 +35,12 @@ def born(pid: int) -> int:
     """Return when a process started, in the kernel's ticks since the boot; 0 where that is not known."""
     found = _stat(pid)
     return int(found[_BORN]) if found else 0
+
+
+def name(text: str) -> None:
+    """Give this process a name for `ps -o comm` and `top`; the kernel keeps 15 characters (Linux)."""
+    with suppress(OSError):
+        Path("/proc/self/comm").write_text(text)
 
 
 def place() -> str:

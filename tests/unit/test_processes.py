@@ -1,0 +1,61 @@
+"""What django-q2's processes share must survive whoever dies or freezes in the middle of it."""
+
+import os
+import signal
+import time
+
+from workflows.processes import Flag, Process, SocketQueue, Timer
+
+
+def waiting(target: object, *arguments: object) -> Process:
+    process = Process(target=target, args=arguments)  # type: ignore[arg-type]
+    process.start()
+    time.sleep(0.3)
+    return process
+
+
+def end(process: Process) -> None:
+    assert process.pid
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+
+
+def test_a_flag_can_be_raised_after_whoever_waited_for_it_was_killed() -> None:
+    flag = Flag()
+    end(waiting(flag.wait, 60.0))
+    begun = time.monotonic()
+    flag.set()
+    flag.set()
+    assert flag.is_set()
+    assert time.monotonic() - begun < 5, "multiprocessing's event waits for the dead to wake up"
+
+
+def test_a_queue_whose_reader_was_killed_serves_the_next_one() -> None:
+    queue = SocketQueue(maxsize=1)
+    end(waiting(queue.get))
+    queue.put({"number": 1})
+    assert queue.get() == {"number": 1}
+
+
+def test_stop_reaches_every_reader_that_is_left_and_waits_for_none() -> None:
+    queue = SocketQueue(maxsize=1)
+    queue.put("first")
+    begun = time.monotonic()
+    for _ in range(100):
+        queue.put("STOP")
+    assert time.monotonic() - begun < 5
+    assert [queue.get() for _ in range(3)] == ["first", "STOP", "STOP"], "what was sent before comes first"
+
+
+def test_a_number_has_no_lock_that_could_be_kept() -> None:
+    timer = Timer("f", -1)
+    process = waiting(_keep, timer)
+    with timer.get_lock():
+        assert timer.value == 5
+    end(process)
+
+
+def _keep(timer: Timer) -> None:
+    with timer.get_lock():
+        timer.value = 5
+        time.sleep(60)
