@@ -16,15 +16,15 @@ from tests.chaos.view import View
 
 STARTERS = 12
 DOUBLED_SHARE = 0.3
-LOOK_SECONDS = 0.3
-BACKLOG = 250
+LOOK_SECONDS = 1.0  # lists are costly
+SEND_SECONDS = 0.1
 CONFLICT = 409
 GONE = 404
 
 
 @dataclass
 class Clients:
-    """All clients of one arena. `enough` ends the starting, `over` everything."""
+    """All clients of one arena. `hold` interrupts the starting, `enough` ends it, and `over` everything."""
 
     port: int
     keys: list[str]
@@ -97,7 +97,7 @@ class Clients:
     def _sends(self) -> None:
         caller, draw = self.caller(0), random.Random(f"{self.seed} events")
         done: set[str] = set()
-        while not self.over.wait(LOOK_SECONDS / 3):
+        while not self.over.wait(SEND_SECONDS):
             for run, start in self.view.of_construct("chaos-order"):
                 if run not in done and (draw.random() < 0.5 or self.enough.is_set()):
                     done.add(run)
@@ -150,7 +150,7 @@ class Clients:
                 if run not in steered:
                     steered.add(run)
                     self._steer(caller, run, start.input["then"])
-            failed = caller.once("GET", "/api/v1/runs?state=failed&limit=200")
+            failed = caller.once("GET", "/api/v1/runs?state=failed&limit=50")
             for row in failed.body["items"] if failed is not None and failed.ok else []:
                 self._repair(caller, row, seen)
 

@@ -97,7 +97,7 @@ do:
 do:
   - all:
       call: map
-      with: {items: "${ [range(.items) | {n: .}] }", workflow: {name: chaos-child}, maxConcurrency: 2}
+      with: {items: "${ [range(.items) | {n: .}] }", workflow: {name: chaos-child}, maxConcurrency: 4}
 """,
     "chaos-saga": """
 do:

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import psycopg
 from django.db import connection
 
 from audit.verify import verify
@@ -28,7 +29,11 @@ DRAIN_SECONDS = 60.0
 CUT_SHARE = 0.004
 QUIET_SECONDS = 1.0
 INSIST_SECONDS = 2.0
-OPEN = "SELECT count(*) FROM run WHERE state NOT IN ('succeeded', 'cancelled', 'failed') OR reason = 'poisoned'"
+BACKLOG = 300
+OPEN = """
+SELECT count(*) FROM run WHERE state IN ('pending', 'running', 'waiting', 'suspended')
+OR state = 'failed' AND reason = 'poisoned'
+"""
 
 
 def play(options: Options) -> result.Result:
@@ -53,6 +58,8 @@ def _attack(options: Options, arena: Arena, keys: list[str]) -> result.Result:
     recovery.start()
     clients.start()
     arena.proxy.rate = 0.0 if options.calm or options.only_kills else CUT_SHARE
+    backlog = threading.Thread(target=_hold_back, args=[options, clients], daemon=True)
+    backlog.start()
     _go(options, arena, faults, scheduled)
     faults.cease()
     clients.enough.set()
@@ -67,6 +74,20 @@ def _attack(options: Options, arena: Arena, keys: list[str]) -> result.Result:
         found.violations["the harness itself works"] = [repr(error) for error in clients.failures]
     found.too_little = list(result.too_little(found, Counter(fault.kind for fault in scheduled)))
     return found
+
+
+def _hold_back(options: Options, clients: Clients) -> None:
+    """Let clients wait while so much is open that it could not be drained in time."""
+    while not clients.enough.wait(QUIET_SECONDS):
+        try:
+            with superuser(options.var) as direct:
+                row = direct.execute(OPEN).fetchone()
+        except psycopg.Error:
+            continue
+        if row is not None and row[0] > BACKLOG:
+            clients.hold.set()
+        else:
+            clients.hold.clear()
 
 
 def _kinds(options: Options) -> tuple[str, ...]:

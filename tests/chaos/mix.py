@@ -61,8 +61,8 @@ CONSTRUCTS = {
         Construct("chaos-parent", 5, output=lambda given: {"n": 2 * given["n"]}),
         Construct(
             "chaos-map",
-            3,
-            lambda draw, n: {"n": n, "items": draw.randint(1, 4)},
+            4,
+            lambda draw, n: {"n": n, "items": draw.randint(1, 12)},
             lambda given: [{"n": 2 * item} for item in range(given["items"])],
         ),
         Construct(
