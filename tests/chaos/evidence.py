@@ -125,6 +125,24 @@ class Effect(NamedTuple):
     undo: bool
 
 
+class Notice(NamedTuple):
+    id: int
+    run: str | None
+    state: str
+
+
+class Notification(NamedTuple):
+    id: str
+    state: str
+
+
+class Mail(NamedTuple):
+    """A mail that arrived: its Message-ID and its subject."""
+
+    number: str
+    subject: str
+
+
 class Break(NamedTuple):
     """A link of an audit chain that does not fit."""
 
@@ -164,6 +182,8 @@ QUERIES: dict[str, tuple[type[NamedTuple], str]] = {
     "keys": (Key, "SELECT definition, key, run_id::text FROM idempotency_key"),
     "entries": (Entry, "SELECT namespace, key, value, version FROM entry"),
     "undos": (Undo, "SELECT run_id::text, place, state FROM undo"),
+    "notices": (Notice, "SELECT id, run::text, state FROM notice"),
+    "notifications": (Notification, "SELECT id::text, state FROM notification"),
     "ledger": (Effect, "SELECT id, run::text, step, name, undo FROM chaos_ledger ORDER BY id"),
 }
 
@@ -183,13 +203,15 @@ class Evidence:
     keys: list[Key] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     undos: list[Undo] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+    notifications: list[Notification] = field(default_factory=list)
     ledger: list[Effect] = field(default_factory=list)
     subscribed: set[str] = field(default_factory=set)
     schedules: dict[str, str] = field(default_factory=dict)
     broken: list[Break] = field(default_factory=list)
     heads: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     deliveries: list[Delivery] = field(default_factory=list)
-    mails: list[str] = field(default_factory=list)
+    mails: list[Mail] = field(default_factory=list)
     view: View = field(default_factory=View)
     calm: bool = False
 

@@ -19,7 +19,7 @@ from tests.chaos import plan, result, setup
 from tests.chaos.api import Caller
 from tests.chaos.arena import Arena, built, superuser
 from tests.chaos.clients import Clients
-from tests.chaos.evidence import Break, Evidence, read
+from tests.chaos.evidence import Break, Evidence, Mail, read
 from tests.chaos.faults import Faults
 from tests.chaos.invariants import violations
 from tests.chaos.options import Options
@@ -31,8 +31,9 @@ QUIET_SECONDS = 1.0
 INSIST_SECONDS = 2.0
 BACKLOG = 300
 OPEN = """
-SELECT count(*) FROM run WHERE state IN ('pending', 'running', 'waiting', 'suspended')
-OR state = 'failed' AND reason = 'poisoned'
+SELECT (SELECT count(*) FROM run WHERE state IN ('pending', 'running', 'waiting', 'suspended')
+    OR state = 'failed' AND reason = 'poisoned')
+    + (SELECT count(*) FROM notice WHERE state = 'new') + (SELECT count(*) FROM notification WHERE state = 'waiting')
 """
 
 
@@ -147,7 +148,7 @@ def _evidence(options: Options, arena: Arena, clients: Clients) -> Evidence:
         evidence = read(direct)
     evidence.broken = [Break(str(found.chain), found.seq, found.why) for found in verify().broken]
     evidence.deliveries = list(arena.sink.deliveries)
-    evidence.mails = [str(mail["Message-ID"]) for mail in arena.post.mails]
+    evidence.mails = [Mail(str(mail["Message-ID"]), str(mail["Subject"])) for mail in arena.post.mails]
     evidence.view, evidence.calm = clients.view, options.calm
     return evidence
 

@@ -6,16 +6,22 @@ from dotdo_site.access.scopes import SCOPES
 from tests.chaos import documents
 from tests.chaos.api import Caller
 from workflows import operations
+from workflows.models import NotificationRule
+from workflows.notifications import kinds
 
 KEYS = 40  # requests are limited for each key
+NOTICE_SECONDS = 2
 EVERY_SCOPE = [scope.replace("<pattern>", "*") for scope in SCOPES]
 
 
 def actions_and_keys() -> list[str]:
-    """Register the actions in Python and issue API keys; return the keys."""
+    """Register the actions in Python, name who is told of dead letters, and issue API keys; return the keys."""
     registry.discover()
     sync.sync(registry.specs(), actor="system")
     owner = people.administrator("admin")
+    NotificationRule.objects.create(
+        name="chaos", kinds=list(kinds.OF_FAILED_RUNS), email=["ada@example.com"], group_seconds=NOTICE_SECONDS
+    )
     return [keys.issue(f"client {n}", owner, EVERY_SCOPE, actor="cli:chaos")[1] for n in range(KEYS)]
 
 

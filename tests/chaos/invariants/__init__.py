@@ -6,7 +6,7 @@ Each takes the evidence and yields a line for every violation; its name is what 
 from collections.abc import Callable, Iterator
 
 from tests.chaos.evidence import Evidence
-from tests.chaos.invariants import effects, runs, starts, trail, waits
+from tests.chaos.invariants import effects, notices, runs, starts, trail, waits
 
 Invariant = Callable[[Evidence], Iterator[str]]
 INVARIANTS: tuple[Invariant, ...] = (
@@ -15,6 +15,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     *effects.INVARIANTS,
     *waits.INVARIANTS,
     *trail.INVARIANTS,
+    *notices.INVARIANTS,
 )
 
 

@@ -63,7 +63,7 @@ def the_fence_of_a_living_attempt_never_falls(evidence: Evidence) -> Iterator[st
 
 
 def a_mail_is_sent_at_least_once(evidence: Evidence) -> Iterator[str]:
-    sent = len(set(evidence.mails))
+    sent = len({mail.number for mail in evidence.mails if mail.subject.startswith("Number ")})
     wanted = sum(_called(step) == "chaos-send" and step.state == "succeeded" for step in evidence.steps)
     tried = sum(_called(step) == "chaos-send" for step in evidence.steps)
     if not wanted <= sent <= tried:
@@ -77,7 +77,7 @@ def in_calm_everything_arrives_once(evidence: Evidence) -> Iterator[str]:
     for key, deliveries in evidence.arrived.items():
         if len(deliveries) > asked[key]:  # a `try` that runs again repeats what succeeded in it, under the same key
             yield f"{key} came {len(deliveries)} times for {asked[key]} steps"
-    for number, count in Counter(evidence.mails).items():
+    for number, count in Counter(mail.number for mail in evidence.mails).items():
         if count > 1:
             yield f"the mail {number} came {count} times"
 

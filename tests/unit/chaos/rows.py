@@ -12,7 +12,10 @@ from tests.chaos.evidence import (
     Evidence,
     Fire,
     Key,
+    Mail,
     Message,
+    Notice,
+    Notification,
     Run,
     Step,
     Told,
@@ -77,7 +80,7 @@ class _Maker:
         for _, place in reversed(calls or []) if undo else []:
             self._call(id, "chaos-unwrite", place, "succeeded", suffix="#undo")
             found.undos.append(Undo(id, f"/do/{place}", "done"))
-        self._tell(id, f"run.{state}", {})
+        self._tell(id, f"run.{state}", {"reason": "dead_letter"})
         found.branches.append(Branch(id, id, "open" if state == "failed" else "closed", 0, found.told[-1].seq, HEAD))
         found.heads[id] = (found.told[-1].seq, HEAD)
         if trigger == "api":
@@ -89,7 +92,9 @@ class _Maker:
         """Add what belongs to no run."""
         found = self.evidence
         found.deliveries = [Delivery("order:/do/charge:0", 1, "charge", 200)]
-        found.mails = ["<1@dotdo>"]
+        found.mails = [Mail("<1@dotdo>", "Number 1"), Mail("<n1@dotdo>", "A run failed")]
+        found.notices = [Notice(1, "doomed", "told")]
+        found.notifications = [Notification("n1", "sent")]
         found.entries = [Entry("chaos", "loops", 1, 1)]
         found.schedules = {"s1": "chaos-tick", "s2": "chaos-on"}
         found.fires = [

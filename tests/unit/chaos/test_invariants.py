@@ -61,6 +61,9 @@ DAMAGE: dict[str, Callable[[Evidence], Any]] = {
     "what is undone is what was done": lambda e: e.ledger.append(Effect(9, "saga", "/do/two", "two", False)),
     "a compensation is done once": lambda e: e.undos.append(Undo("saga", "/do/one", "done")),
     "a counter counts every increment": lambda e: change(e.entries, 0, value=2),
+    "a failure leaves a notice": lambda e: e.notices.clear(),
+    "the outbox is handled": lambda e: change(e.notices, 0, state="new"),
+    "a notification that was sent has arrived": lambda e: e.mails.pop(),
     "an event is taken once": lambda e: e.inbox.append(e.inbox[0]),
     "an acknowledged event exists": lambda e: e.inbox.pop(0),
     "an event is handed out once": lambda e: e.messages.append(Message(3, "order", "order/paid", "event", "e1", True)),
@@ -72,7 +75,7 @@ DAMAGE: dict[str, Callable[[Evidence], Any]] = {
     "a branch knows the end of its chain": lambda e: e.heads.update(mail=(7, b"")),
     "no link is missing": lambda e: event(e, "mail", "run.succeeded", seq=9),
     "the trail of a run is legal and leads to its state": lambda e: event(
-        e, "mail", "run.succeeded", kind="run.failed"
+        e, "mail", "run.succeeded", kind="run.resumed"
     ),
     "a step ends once": lambda e: e.told.append(e.told[-1]._replace(kind="step.succeeded", data={"step": "/do/mail"})),
 }

@@ -1,0 +1,35 @@
+"""People are told: what failed has left a notice, every notice was handled, and what is called sent has arrived."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from tests.chaos.evidence import Evidence
+
+
+def a_failure_leaves_a_notice(evidence: Evidence) -> Iterator[str]:
+    left = Counter(notice.run for notice in evidence.notices)
+    failed = Counter(
+        told.run for told in evidence.told if told.kind == "run.failed" and told.data["reason"] != "undone"
+    )
+    for run, count in failed.items():
+        if not 1 <= left[run] <= count:
+            yield f"run {run} failed {count} times, and left {left[run]} notices"
+
+
+def the_outbox_is_handled(evidence: Evidence) -> Iterator[str]:
+    for notice in evidence.notices:
+        if notice.state == "new":
+            yield f"nobody has looked at notice {notice.id} of run {notice.run}"
+    for notification in evidence.notifications:
+        if notification.state not in ("sent", "dropped"):
+            yield f"notification {notification.id} is {notification.state}"
+
+
+def a_notification_that_was_sent_has_arrived(evidence: Evidence) -> Iterator[str]:
+    arrived = {mail.number.strip("<>").partition("@")[0] for mail in evidence.mails}
+    for notification in evidence.notifications:
+        if notification.state == "sent" and notification.id not in arrived:
+            yield f"notification {notification.id} is called sent, and did not arrive"
+
+
+INVARIANTS = (a_failure_leaves_a_notice, the_outbox_is_handled, a_notification_that_was_sent_has_arrived)
