@@ -83,6 +83,7 @@ class StepOfRun(ApiView):
         """Show the step, every attempt at it, and what its handler logged."""
         step = queries.step(run_id, step_id)
         if step is None:
+            found(run_id)
             raise Http404(f"there is no step {step_id} in run {run_id}")
         return Response(StepDetail(step).data)
 
