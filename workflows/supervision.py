@@ -59,6 +59,7 @@ class Supervisor:
         while not self.stopping.wait(LOOK_SECONDS):
             pulse.sign()
             trouble = self._look()
+            self.watch.rested()
             if trouble:
                 log.error("restarting the cluster: %s", trouble)
                 self._kill()
@@ -124,6 +125,7 @@ class Supervisor:
             self.sentinel.join(LOOK_SECONDS)
             pulse.sign()
             self.watch.end_the_stuck()
+            self.watch.rested()
 
     def _sign_off(self) -> None:
         """Free what the workers held that did not end by themselves."""

@@ -55,4 +55,5 @@ def _stand_in(watch: Watch, main: Life, now: float) -> None:
     except (Error, psycopg.Error) as error:
         log.warning("the understudy cannot reach the database: %s", str(error).strip())
         watch.excuse()
+    watch.rested()
     connection.close()

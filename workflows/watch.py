@@ -50,6 +50,10 @@ class Watch:
         """Count the silence of processes from now: something else kept them."""
         self._judging_since = time.monotonic()
 
+    def rested(self) -> None:
+        """Say that a look is over: only what passes until the next one can be sleep of our own."""
+        self._looked_at = time.monotonic()
+
     def end_the_stuck(self) -> None:
         """Kill the processes of this cluster that froze or hang. Needs no database."""
         now = time.monotonic()
@@ -74,7 +78,6 @@ class Watch:
             elif (pid, born) in known or now - self._dead_since.setdefault(worker, now) > STRANGER_SECONDS:
                 self._free(worker, known.get((pid, born)))
         self._beat(living)
-        self._looked_at = time.monotonic()
         return living
 
     def _judge(self, life: Life, now: float) -> None:

@@ -63,7 +63,13 @@ def test_a_container_with_the_same_host_name_does_not_bury_the_workers_of_anothe
             command = [*UNSHARE, sys.executable, "manage.py", "cluster", "--skip-checks"]
             other = subprocess.Popen(command, env=os.environ | environment, cwd=ROOT, stdout=out, stderr=out)
         try:
-            until(lambda: Worker.objects.filter(stopped_at=None).values("place").distinct().count() == 2)
+            beside = start_action("test-echo", {"value": 1})
+            until(
+                lambda: state(beside) == "succeeded",
+                30,
+                "the other one works: the first has one worker, and it is busy",
+            )
+            assert Worker.objects.filter(stopped_at=None).values("place").distinct().count() == 2
             assert len(set(Worker.objects.filter(stopped_at=None).values_list("host", flat=True))) == 1
             until(lambda: state(run_id) == "succeeded", 30)
         finally:
