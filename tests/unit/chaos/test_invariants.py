@@ -61,7 +61,7 @@ DAMAGE: dict[str, Callable[[Evidence], Any]] = {
     "what is undone is what was done": lambda e: e.ledger.append(Effect(9, "saga", "/do/two", "two", False)),
     "a compensation is done once": lambda e: e.undos.append(Undo("saga", "/do/one", "done")),
     "a counter counts every increment": lambda e: change(e.entries, 0, value=2),
-    "a failure leaves a notice": lambda e: e.notices.clear(),
+    "a dead letter tells somebody once": lambda e: e.notices.clear(),
     "the outbox is handled": lambda e: change(e.notices, 0, state="new"),
     "a notification that was sent has arrived": lambda e: e.mails.pop(),
     "an event is taken once": lambda e: e.inbox.append(e.inbox[0]),
