@@ -21,9 +21,10 @@ do:
 """
 INNER = "do: [{inner: {call: failpoint-ledger, with: {name: inner}}}]"
 SLOW = "do: [{charge: {call: failpoint-send, with: {seconds: 3}}}]"
+TICKING = "schedule: {every: PT2S}\ndo: [{tick: {set: {done: true}}}]"
 EFFECTS = {"book": 1, "left": 1, "note": 1}
-# Before and after: the claim, a plain handler, the fence, a transactional effect, the checkpoint's statement (with the
-# end of a branch, the opening of a fork, the join, a listen, the start of a child, an undo pushed), COMMIT, what follows.
+# Around the claim, a plain handler, the fence, a transactional effect, the checkpoint's statement (the end of a branch,
+# the opening of a fork, the join, a listen, the start of a child, an undo pushed), the COMMIT and what follows.
 PLACES = {
     "claimed": ("book", "pause", "left", "both"),
     "before": ("charge", "right"),
@@ -36,6 +37,19 @@ PLACES = {
     "committed": ("book", "left", "note"),
 }
 POINTS = [f"{point}@{step}" for point, steps in PLACES.items() for step in steps]
+
+# What belongs to no run, and what can happen there: a schedule whose start raises is paused for a person to look at,
+# and the thread that renews leases has no session of Django's.
+OTHERS = {
+    "kill": ("notify-before", "notify-after", "reap-before", "reap-after", "dequeue-before", "dequeue-after",
+             "chore-before", "chore-after", "renew-before", "renew-after", "fire-before", "fire-after"),
+    "terminate": ("notify-before", "reap-before", "dequeue-before", "chore-before", "fire-before", "fire-after"),
+    "raise": ("notify-before", "reap-before", "chore-before", "renew-before"),
+}  # fmt: skip
+CLIENTS = {
+    "start": ("start-before", "start-after"),
+    "deliver": ("deliver-before", "address-before", "address-after", "deliver-after"),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,14 @@ import signal
 import time
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from django.db import connection
 
+from tests.fault.failpoints import actions
+from tests.fault.failpoints.apps import FOLDER
 from tests.fault.failpoints.cases import EFFECTS, Case
 from tests.fault.failpoints.sink import Sink
 from tests.support.soundness import assert_sound
@@ -31,6 +33,23 @@ class Matrix:
         self.runs: dict[uuid.UUID, Case] = {}
         self.parked: dict[uuid.UUID, str] = {}
         self.thawed: set[uuid.UUID] = set()
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """Return what a process needs to have the points in it."""
+        return {
+            "DOTDO_APPS": "tests.fault.failpoints",
+            "DOTDO_ACTION_MODULES": actions.__name__,
+            FOLDER: str(self.folder),
+            actions.SINK: str(self.sink.server_address[1]),
+            **more,
+        }
+
+    def arm(self, points: Iterable[str], action: str) -> list[Path]:
+        """Arm points that belong to no run; the file of one that has fired is gone."""
+        files = [self.folder / f"{point}:{action}" for point in points]
+        for file in files:
+            file.touch()
+        return files
 
     def play(self, cases: Sequence[Case]) -> list[str]:
         """Start a run for each case, do what people do, and return what is wrong when all have ended."""
@@ -94,9 +113,10 @@ class Matrix:
 
 
 def _repeats(case: Case) -> bool:
-    """Tell whether a request may have been sent twice: it was sent before the fault, and not recorded yet."""
+    """Tell whether a request may be sent twice: before the fault and not recorded, or by one that was frozen."""
     point, _, step = case.place.partition("@")
-    return step in ("charge", "right") and point in ("after", "statement", "written")
+    sent = ("after", "statement", "written", *(("before",) if case.action == "stop" else ()))
+    return step in ("charge", "right") and point in sent
 
 
 def _crashes(run: uuid.UUID, case: Case) -> list[str]:

@@ -3,6 +3,7 @@
 import uuid
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -291,10 +292,8 @@ class Runs(RuleBasedStateMachine):
             drive(Token(worker, claimed), Fate(), on=True)
 
     def _try(self, verb: str, run: uuid.UUID) -> None:
-        try:
+        with suppress(NotAllowed):
             getattr(operations, verb)(run, **WHY)
-        except NotAllowed:
-            pass
 
     def _run(self, index: int) -> RunRow:
         runs = list(self.now.runs.values())

@@ -1,6 +1,6 @@
 """Runs under any order of claims, crashes, late workers, events, operators and schedulers, through the real SQL.
 
-`DOTDO_STATEFUL_EXAMPLES=5000` plays that many orders of chance, and each of them longer; in CI they are always the same.
+`DOTDO_STATEFUL_EXAMPLES=5000` plays that many orders of chance, each of them longer; in CI they are always the same.
 """
 
 import os
@@ -15,13 +15,13 @@ from tests.fault.stateful.ready import prepare
 
 EXAMPLES = int(os.environ.get("DOTDO_STATEFUL_EXAMPLES", "0"))
 PROFILE = settings(
-    max_examples=EXAMPLES or int(os.environ.get("N", "100")),
+    max_examples=EXAMPLES or 100,
     stateful_step_count=60 if EXAMPLES else 25,
     derandomize=not EXAMPLES,
     deadline=None,
     database=None,
     print_blob=True,
-    phases=[Phase.generate, Phase.shrink] if "DOTDO_STATEFUL_QUICK" not in os.environ else [Phase.generate],
+    phases=[Phase.generate, Phase.shrink],
     suppress_health_check=list(HealthCheck),
 )
 
