@@ -121,29 +121,6 @@ def test_a_frozen_worker_that_wakes_up_late_changes_nothing(tmp_path: Path) -> N
     assert verify().broken == []
 
 
-@pytest.mark.parametrize("victim", ["idle worker", "sentinel", "main"])
-def test_killing_any_process_of_an_idle_cluster_does_not_make_it_deaf(tmp_path: Path, victim: str) -> None:
-    with cluster(tmp_path / "log") as process:
-        until(lambda: len(children(process.pid)) >= 5)
-        tree = children(process.pid)
-        sentinel = tree[0]
-        if victim == "main":
-            process.kill()
-            process.wait()
-            until(lambda: not [pid for pid in tree if _runs(pid)], 10, "the end of all children")
-            return
-        os.kill(sentinel if victim == "sentinel" else tree[1], signal.SIGKILL)
-        runs = [start_action("test-echo", {"value": n}) for n in range(10)]
-        until(lambda: all(state(run) == "succeeded" for run in runs), 20)
-
-
-def _runs(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
 def test_connections_that_break_all_the_time_neither_lose_nor_double_an_effect(
     tmp_path: Path, superuser: "psycopg.Connection[Any]"
 ) -> None:
