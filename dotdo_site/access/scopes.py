@@ -26,6 +26,7 @@ SCOPES = {
     "definitions:write": "Save drafts of actions and workflows.",
     "definitions:publish": "Publish versions of actions and workflows.",
     "audit:read": "Read the audit trail of runs.",
+    "audit:export": "Export the audit trail.",
 }
 _START = re.compile(r"start:(?:action|workflow):[a-z0-9*-]{1,63}")
 

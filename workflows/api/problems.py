@@ -139,7 +139,7 @@ class ProblemSerializer(serializers.Serializer[Any]):
         return fields
 
 
-def responses(good: dict[int, Any], *problems: int) -> dict[Any, Any]:
+def responses(good: dict[Any, Any], *problems: int) -> dict[Any, Any]:
     """Return the documented responses of an operation: its own, and the errors that it can give."""
     documented: dict[Any, Any] = dict(good)
     for status in sorted({401, 403, 429, 503, *problems}):

@@ -2,6 +2,7 @@ from django.urls import path
 
 from workflows.api import (
     approvals,
+    audit,
     commands,
     datastore,
     definitions,
@@ -63,6 +64,7 @@ urlpatterns = [
     ),
     path("mutes", notifications.Mutes.as_view(), name="api-mutes"),
     path("mutes/<uuid:mute_id>/end", notifications.MuteEnd.as_view(), name="api-mute-end"),
+    path("audit/export", audit.AuditExport.as_view(), name="api-audit-export"),
     path("datastore", datastore.Entries.as_view(), name="api-entries"),
     path("datastore/<str:namespace>/<path:key>", datastore.EntryView.as_view(), name="api-entry"),
 ]

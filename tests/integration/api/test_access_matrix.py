@@ -55,6 +55,7 @@ MATRIX: dict[str, tuple[list[str], dict[str, tuple[set[str], str]]]] = {
     "api-notification-retries": ([RUN], {"POST": (OPERATORS, "notifications:write")}),
     "api-mutes": ([], {"GET": (OPERATORS, "notifications:read"), "POST": (OPERATORS, "notifications:write")}),
     "api-mute-end": ([RUN], {"POST": (OPERATORS, "notifications:write")}),
+    "api-audit-export": ([], {"GET": ({"Admin", "Auditor"}, "audit:export")}),
     "api-entries": ([], {"GET": (READERS, "datastore:read")}),
     "api-entry": (
         ["default", "usr_1"],
