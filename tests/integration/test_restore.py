@@ -14,7 +14,7 @@ from dotdo_site import embedded_postgres
 from dotdo_site.launch import instance
 from tests.support.terminal import Terminal, free_port
 
-CHANGING = {"worker"}  # its rows are heartbeats
+CHANGING = {"worker", "epoch"}  # heartbeats; and a restore is the end of one
 STRUCTURE = """
 SELECT c.oid::regclass::text, a.attname, a.attidentity::text, format_type(a.atttypid, a.atttypmod), a.attnotnull::text
   FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped

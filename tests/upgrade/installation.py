@@ -37,6 +37,7 @@ class Installation:
     folder: Path
     checkout: Path = ROOT
     name: str = field(default_factory=lambda: f"upgrade_{secrets.token_hex(4)}")
+    scale: float = 1.0  # how many runs of each story
     sink: Path | None = None  # what the outside heard; beside the keys unless another installation shares it
 
     def create(self) -> None:
@@ -68,6 +69,7 @@ class Installation:
             "DOTDO_DEVELOPMENT": "0",
             "DJANGO_SETTINGS_MODULE": "dotdo_site.settings",
             "PYTHONPATH": str(WORLD),
+            "WORLD_SCALE": str(self.scale),
             "WORLD_FOLDER": str(self.folder),
             "WORLD_SINK": str(self.sink or self.folder / "sink"),
             **more,

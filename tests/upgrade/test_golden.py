@@ -32,7 +32,7 @@ def columns(installation: Installation) -> dict[tuple[str, str], tuple[str, bool
     return {(table, column): (kind, free) for table, column, kind, free in found}
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_every_run_that_a_former_release_left_behind_ends_as_declared(history: Installation) -> None:
     history.migrate()
     assert "every link fits" in history.manage("verify_audit")

@@ -15,7 +15,7 @@ from .api import Api, new_key, rows
 from .judging import problems
 
 HERE = Path(os.environ["WORLD_FOLDER"])
-END_SECONDS = float(os.environ.get("WORLD_SECONDS", "150"))
+END_SECONDS = float(os.environ.get("WORLD_SECONDS", "300"))
 # What a day of waiting would do; not the deadlines (`timer`), which would be beaten by what they limit.
 DAY_PASSES = """
 UPDATE step SET due_at = clock_timestamp()

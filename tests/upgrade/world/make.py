@@ -18,7 +18,7 @@ from .api import Api, new_key, rows
 from .stories import CHILD_STORY, NEW_VERSION, RAN, STORIES, Story
 
 SECRET = "correct horse battery staple"
-REST_SECONDS = 150.0
+REST_SECONDS = 300.0
 HERE = Path(os.environ.get("WORLD_FOLDER", "."))
 SCHEDULES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("nightly", {"cron": "30 2 * * *"}),
@@ -51,8 +51,7 @@ def start(phase: str) -> None:
     """Start the runs of a phase; the second version of a workflow comes when runs of the first have begun."""
     api = _api()
     for story in _of(phase):
-        for n in range(story.count):
-            of = f"{story.name}-{n}"
+        for of in story.runs:
             api.start(story.name, body(of), of)
 
 
@@ -64,7 +63,7 @@ def body(of: str) -> dict[str, Any]:
 
 def rested(phase: str) -> None:
     """Wait until every run of a phase is where its story rests before anybody acts on it."""
-    wanted = {f"{s.name}-{n}": "waiting" if s.before else s.rests for s in _of(phase) for n in range(s.count)}
+    wanted = {of: "waiting" if story.before else story.rests for story in _of(phase) for of in story.runs}
     until = time.monotonic() + REST_SECONDS
     while True:
         found = dict(rows("SELECT title, state FROM run WHERE title <> ''"))
@@ -116,7 +115,7 @@ def _moment() -> str:
 
 
 def _runs(story: Story) -> list[tuple[str, str]]:
-    found = rows("SELECT title, id FROM run WHERE title = ANY(%s)", [f"{story.name}-{n}" for n in range(story.count)])
+    found = rows("SELECT title, id FROM run WHERE title = ANY(%s)", story.runs)
     return sorted((title, str(run)) for title, run in found)
 
 

@@ -4,11 +4,13 @@ Stories are data, so that a golden history keeps its own copy of how its runs mu
 a story, change the story only by adding another.
 """
 
+import os
 from dataclasses import dataclass, field
 from typing import Any
 
 Task = dict[str, Any]
 Act = list[Any]
+SCALE = float(os.environ.get("WORLD_SCALE", "1"))
 OF = "${ $workflow.input.of }"
 HOUR: Task = {"wait": "PT1H"}
 LONG_TEXT = "forty-two " * 600
@@ -32,6 +34,11 @@ class Story:
     acts: tuple[Act, ...] = ()
     more: dict[str, Any] = field(default_factory=dict)
     phase: str = "working"
+
+    @property
+    def runs(self) -> list[str]:
+        """Name the runs of the story; a smaller world has fewer of each."""
+        return [f"{self.name}-{n}" for n in range(max(1, round(self.count * SCALE)))]
 
 
 def task(name: str, body: Task) -> Task:
