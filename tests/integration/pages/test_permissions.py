@@ -27,6 +27,7 @@ NEEDED = {
     "run-raw": "workflows.view_run",
     "run-retry": "workflows.retry_run",
     "run-cancel": "workflows.cancel_run",
+    "run-erase": "workflows.erase_run",
     "run-suspend": "workflows.suspend_run",
     "run-resume": "workflows.suspend_run",
     "run-resolve": "workflows.retry_run",
