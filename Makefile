@@ -2,10 +2,10 @@
 PYTHON ?= python3
 RUN = @exec $(PYTHON) "$(dir $(abspath $(lastword $(MAKEFILE_LIST))))dotdo_site/bootstrap.py"
 
-.PHONY: help up down login demo backup migrate restore reset check test test-database conformance test-e2e upgrade chaos chaos-long chaos-report ci bench-quick bench-growth lock
+.PHONY: help up down login demo backup migrate restore reset check test test-database conformance test-e2e upgrade chaos chaos-long chaos-report chaos-mutants ci bench-quick bench-growth lock
 .DEFAULT_GOAL := help
 
-help up down login demo backup migrate check chaos chaos-long chaos-report bench-quick bench-growth lock:
+help up down login demo backup migrate check chaos chaos-long chaos-report chaos-mutants bench-quick bench-growth lock:
 	$(RUN) $@
 
 restore:

@@ -1,4 +1,4 @@
-"""The verbs that attack a whole installation of its own: chaos, chaos-long, chaos-report."""
+"""The verbs that attack a whole installation of its own: chaos, chaos-long, chaos-report, chaos-mutants."""
 
 import argparse
 import os
@@ -24,6 +24,11 @@ def chaos_long(_: argparse.Namespace) -> int:
 def chaos_report(_: argparse.Namespace) -> int:
     """Attack with one seed after the other and write down what came of it."""
     return _run("tests.chaos.report")
+
+
+def chaos_mutants(_: argparse.Namespace) -> int:
+    """Plant bugs and see that each is found."""
+    return _run("tests.chaos.mutants")
 
 
 def _run(module: str, **more: str) -> int:

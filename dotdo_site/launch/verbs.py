@@ -156,6 +156,9 @@ VERBS: dict[str, Verb] = {
     "chaos": Verb(chaos.chaos, "attack real processes for DURATION=60 s with the faults of SEED=1", "develop"),
     "chaos-long": Verb(chaos.chaos_long, "the same for an hour", "develop"),
     "chaos-report": Verb(chaos.chaos_report, "the same with several seeds (SEEDS=5), into docs/evidence", "develop"),
+    "chaos-mutants": Verb(
+        chaos.chaos_mutants, "plant bugs, and see that each layer of the proof finds its own", "develop"
+    ),
     "ci": Verb(quality.ci, "check, test, test-e2e", "develop"),
     "bench-quick": Verb(quality.bench_quick, "measure steps per second and first-step latency", "develop"),
     "bench-growth": Verb(quality.bench_growth, "measure how the cost of an item grows in one run", "develop"),

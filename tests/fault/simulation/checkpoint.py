@@ -78,6 +78,8 @@ def write(db: Database, held: Held, wanted: Write, keep: str) -> tuple[bool, Hel
 
 
 def _fits(db: Database, step: Step, branch: Branch, held: Held, wanted: Write) -> bool:
+    if "id-only" in db.bugs:
+        return True
     begins_listen = wanted.result is not None and isinstance(wanted.result.command, Listen)
     return (
         db.run.state not in RUN_FINAL

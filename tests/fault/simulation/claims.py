@@ -71,6 +71,8 @@ def reload(db: Database, held: Held) -> Held | None:
 
 def ours(db: Database, step: Step, held: Held) -> bool:
     """Tell whether a claim still stands: the fence."""
+    if "id-only" in db.bugs:
+        return True
     return step.state == "running" and (step.claim == held.claim or "no-fence" in db.bugs)
 
 

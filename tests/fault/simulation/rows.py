@@ -18,7 +18,17 @@ RESTING = ("ready", "waiting", "held")
 STOPPED = ("failed", "suspended")
 
 # Guards that can be left out, so that the simulator proves that it would see it.
-BUGS = ("no-fence", "no-revision", "effect-outside", "racy-wait", "racy-start", "double-join", "no-dedup")
+BUGS = (
+    "no-fence",
+    "no-revision",
+    "effect-outside",
+    "racy-wait",
+    "racy-start",
+    "double-join",
+    "no-dedup",
+    "id-only",
+    "lost-event",
+)
 
 
 class Unsure(Exception):

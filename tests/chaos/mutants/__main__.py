@@ -1,0 +1,81 @@
+"""`make chaos-mutants`: plant each bug and let a layer of the proof look; one that stays green is a hole in the proof."""
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent.parent
+RED = 1  # the exit code of pytest, the simulator and the chaos run when something was seen; others mean that it broke
+PYTEST = ("-m", "pytest", "-q", "-x", "--no-header", "--show-capture=no", "-p", "no:cacheprovider")
+
+
+@dataclass(frozen=True)
+class Look:
+    """One mutant and the layer that has to see it."""
+
+    mutant: str
+    layer: str
+    argv: tuple[str, ...]
+    environment: tuple[tuple[str, str], ...] = ()
+
+
+def _simulation(bug: str) -> Look:
+    return Look(bug, "simulation", ("-m", "tests.fault.simulation", "--seeds", "2000", "--bug", bug))
+
+
+def _pytest(mutant: str, layer: str, *tests: str) -> Look:
+    return Look(mutant, layer, (*PYTEST, *tests), (("DOTDO_APPS", "tests.chaos.mutants"), ("CHAOS_MUTANT", mutant)))
+
+
+def _chaos(mutant: str) -> Look:
+    return Look(mutant, "chaos", ("-m", "tests.chaos"), (("MUTANT", mutant), ("DURATION", "12"), ("SEED", "7")))
+
+
+LOOKS = (
+    *map(_simulation, ("no-fence", "id-only", "effect-outside", "lost-event", "no-dedup")),
+    _pytest("no-fence", "interleaving", "tests/fault/test_late_workers.py"),
+    _pytest("racy-park", "interleaving", "tests/fault/test_interleavings.py"),
+    _pytest("id-only", "stateful", "tests/fault/stateful"),
+    _pytest("no-notify", "latency", "tests/fault/test_latency.py"),
+    *map(_chaos, ("no-key", "effect-outside", "lost-event")),
+)
+
+
+def main() -> int:
+    """Look for every mutant and print the table; exit code 1 when one survives."""
+    survived = 0
+    print(f"{'mutant':<16}{'layer':<14}{'seconds':>8}  what went red", flush=True)
+    for look in LOOKS:
+        began = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, *look.argv],
+            env=os.environ | dict(look.environment),
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        seen = done.returncode == RED
+        survived += not seen
+        said = _what(done.stdout) if seen else f"SURVIVED (exit code {done.returncode})"
+        print(f"{look.mutant:<16}{look.layer:<14}{time.monotonic() - began:8.1f}  {said}", flush=True)
+        if not seen:
+            print(done.stdout[-3_000:], flush=True)
+    print(f"{len(LOOKS) - survived} of {len(LOOKS)} planted bugs were found")
+    return 1 if survived else 0
+
+
+def _what(output: str) -> str:
+    """Return the first line that says what was wrong."""
+    marks = ("E   ", "seed ", "VIOLATION", "violation")
+    lines = [line.strip() for line in output.splitlines() if line.startswith(marks) or "violat" in line]
+    said = next((line.removeprefix("E").strip() for line in lines if line.strip("E ")), "")
+    return said[:120]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
