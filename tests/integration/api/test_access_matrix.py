@@ -13,6 +13,7 @@ pytestmark = pytest.mark.usefixtures("db")
 READERS = {"Viewer", "Operator", "Editor", "Admin", "Auditor"}
 OPERATORS = {"Operator", "Editor", "Admin"}
 EDITORS = {"Editor", "Admin"}
+ADMINS = {"Admin"}
 ROLES = [*sorted(READERS), None]
 RUN, STEP = str(uuid4()), str(uuid4())
 
