@@ -13,5 +13,7 @@ def watch() -> None:
 
 def send() -> None:
     """Make messages of what is new, and send what is due; the rest is for the next round."""
-    matching.match()
-    sending.send_due()
+    try:
+        matching.match()
+    finally:  # what cannot be matched holds up no message that is there
+        sending.send_due()

@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models.functions import Now
 
 from workflows.language import durations
-from workflows.models import Notice, Notification, NotificationRule
+from workflows.models import Notice, Notification, NotificationMute, NotificationRule
 from workflows.notifications import patterns, recipients
 from workflows.notifications.conditions import CONDITIONS, Found, Seen
 from workflows.notifications.kinds import NO_WORKER, WAITING
@@ -77,6 +77,7 @@ def forget() -> None:
     Notification.objects.filter(pk__in=list(ended.values_list("pk", flat=True)[:BATCH])).delete()
     old = Notice.objects.filter(created_at__lt=before, items__isnull=True).order_by("pk")
     found = list(old.exclude(run=None, ended_at=None, source__gt="")[:BATCH])
+    NotificationMute.objects.filter(until__lt=before).delete()
     lasting = standing(notice for notice in found if notice.kind == WAITING)
     Notice.objects.filter(pk__in=[notice.pk for notice in found if notice.pk not in lasting]).delete()
 

@@ -238,7 +238,7 @@ def test_the_action_form_explains_its_json_and_never_begins_with_null(reader: Re
     client = reader("Editor", staff=True)
     page = client.get(reverse("admin:actions_actionversion_add")).content.decode()
     assert ">\nnull" not in page
-    assert page.count(">\n{}</textarea>") == 4
+    assert page.count(">\n{}</textarea>") == 5
     assert "https://api.example.com/users/{id}" in page
     form = action_form(config='{"method": "PUT", "url": "https://a.example.com/{id}"}', input_schema='{"id": "string"}')
     client.post(reverse("admin:actions_actionversion_add"), {**form, **PUBLISH})
