@@ -1,14 +1,19 @@
 """What the application may do to its own trail: read, append, and ask for a pruning."""
 
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection
 from django.db.utils import Error
+from django.urls import reverse
 
 from audit import sealing
+from audit.models import Anchor, Seal, Tombstone
+from tests.integration.api.conftest import Caller
 from tests.integration.audit.trails import chain
 
 TABLES = ("audit_event", "audit_seal", "audit_sealed_head", "audit_tombstone")
@@ -65,3 +70,20 @@ def test_only_the_application_may_ask_for_a_pruning(superuser: "psycopg.Connecti
         [signature, signature],
     ).fetchone()
     assert row == (True, True, ["search_path=pg_catalog, pg_temp"], False)
+
+
+def test_the_admin_shows_seals_anchors_and_tombstones_and_changes_none(
+    superuser: "psycopg.Connection[Any]", signed_in: Callable[[str | None], Caller], trail: uuid.UUID
+) -> None:
+    superuser.execute(TOMBSTONE.format(uuid.uuid4()))
+    Anchor.objects.create(target="file /srv/anchor", upto=-1, error="No space left", failures=3)
+    person = signed_in("Auditor")
+    User.objects.update(is_staff=True)
+    for name, words in (("seal", "seal 0"), ("anchor", "No space left"), ("tombstone", "pruned")):
+        assert person.client.get(f"/admin/audit/{name}/").status_code == 200
+        row = {"seal": Seal, "anchor": Anchor, "tombstone": Tombstone}[name].objects.get()
+        page = person.client.get(reverse(f"admin:audit_{name}_change", args=[row.pk]))
+        assert page.status_code == 200
+        assert words in page.content.decode()
+        assert person.client.post(page.request["PATH_INFO"], {}).status_code == 403
+        assert person.client.get(f"/admin/audit/{name}/add/").status_code == 403
