@@ -79,7 +79,9 @@ class Arena:
 
     def stop(self) -> None:
         """End web and clusters as `make down` does, noting those that had to be killed."""
-        self.unclean += [process.name for process in (*self.clusters, self.web) if not process.stop()]
+        everything = (*self.clusters, self.web)
+        self.unclean += [f"{process.name} had to be killed" for process in everything if not process.stop()]
+        self.unclean += [f"{process.name} left process {pid}" for process in everything for pid in process.left()]
 
 
 def superuser(var: Path) -> Connection:

@@ -71,6 +71,8 @@ def _attack(options: Options, arena: Arena, keys: list[str]) -> result.Result:
     evidence = _evidence(options, arena, clients)
     found = result.result(options, evidence, faults, recovery, arena.logs, drained)
     found.violations = violations(evidence)
+    if arena.unclean:
+        found.violations["what is told to stop ends by itself"] = arena.unclean
     if clients.failures:
         found.violations["the harness itself works"] = [repr(error) for error in clients.failures]
     found.too_little = list(result.too_little(found, Counter(fault.kind for fault in scheduled)))

@@ -26,11 +26,10 @@ class Managed:
     log: Path
     popen: "subprocess.Popen[bytes] | None" = None
     dead_since: float = 0.0
-    starts: int = 0
+    sessions: list[int] = field(default_factory=list)
 
     def start(self) -> None:
         """Start it in a session of its own."""
-        self.starts += 1
         with self.log.open("ab") as out:
             self.popen = subprocess.Popen(
                 self.argv,
@@ -41,6 +40,7 @@ class Managed:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        self.sessions.append(self.popen.pid)
 
     def keep(self) -> None:
         """Start it again half a second after it died, and end what it left behind."""
@@ -72,6 +72,11 @@ class Managed:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.popen.pid, signal.SIGKILL)
             self.popen.wait()
+
+    def left(self) -> list[int]:
+        """Return the pids of processes that outlived the main process that they belong to."""
+        found = [int(folder.name) for folder in Path("/proc").iterdir() if folder.name.isdigit()]
+        return [pid for pid in found if _session(pid) in self.sessions and state(pid) not in ("Z", "")]
 
     def pid(self) -> int | None:
         """Return the pid of the main process, if it lives."""
@@ -125,6 +130,13 @@ def state(pid: int) -> str:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
         return ""
+
+
+def _session(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return 0
 
 
 def send(pid: int, number: signal.Signals) -> bool:

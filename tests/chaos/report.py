@@ -9,13 +9,14 @@ import os
 import platform
 import subprocess
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from dotdo_site.launch.checkout import ROOT
+from tests.chaos.result import percentiles
 
 EVIDENCE = ROOT / "docs" / "evidence"
 GIB = 1 << 30
@@ -52,7 +53,7 @@ def add(result: dict[str, Any]) -> None:
     fresh = bool(os.environ.pop("FRESH", ""))
     rounds: list[dict[str, Any]] = [] if fresh or not file.exists() else json.loads(file.read_text())
     rounds.append(_circumstances() | result)
-    file.write_text(json.dumps(rounds, indent=1) + "\n")
+    file.write_text("[\n" + ",\n".join(map(json.dumps, rounds)) + "\n]\n")  # a line for each round
     (EVIDENCE / "chaos.md").write_text(page(rounds))
 
 
@@ -109,12 +110,15 @@ def _rows(rounds: list[dict[str, Any]]) -> Iterator[str]:
 def _recoveries(rounds: list[dict[str, Any]]) -> Iterator[str]:
     yield "## Recovery\n\nSeconds until work that a killed process held is free or held by another, and until the audit"
     yield "trail grows once the database answers again.\n"
-    yield "| seed | after | n | p50 | p99 | max |\n|---|---|---|---|---|---|"
-    for found in rounds:
-        kind = " (kills)" if found["kills"] else ""
-        for name, seconds in found["recovery"].items():
-            figures = " | ".join(str(seconds[part]) for part in ("n", "p50", "p99", "max"))
-            yield f"| {found['seed']}{kind} | {name} | {figures} |"
+    yield "| rounds | after | n | p50 | p99 | max |\n|---|---|---|---|---|---|"
+    for title, chosen in (("with kills only", True), ("with all faults", False)):
+        samples: dict[str, list[float]] = defaultdict(list)
+        for found in rounds:
+            for name, seconds in found["recovery"].items():
+                samples[name] += seconds if found["kills"] is chosen else []
+        for name, seconds in samples.items():
+            if seconds:
+                yield f"| {title} | {name} | {' | '.join(map(str, percentiles(seconds).values()))} |"
 
 
 def _faults(found: dict[str, Any]) -> Counter[str]:

@@ -39,7 +39,7 @@ class Result:
     fenced_zombies: int
     reclaims: int
     deliveries: dict[str, float]
-    recovery: dict[str, dict[str, float]]
+    recovery: dict[str, list[float]]
     answers: dict[str, int]
     drain_seconds: float
     unclean: list[str]
@@ -86,7 +86,7 @@ def result(
             "stale, refused by the sink": sum(found.status == 409 for found in evidence.deliveries),
             "mails": len(evidence.mails),
         },
-        recovery={name: _percentiles(found) for name, found in measured.items() if found},
+        recovery={name: [round(seconds, 2) for seconds in found] for name, found in measured.items() if found},
         answers={str(status): count for status, count in sorted(evidence.view.statuses.items())},
         drain_seconds=round(drained, 1),
         unclean=arena.unclean,
@@ -124,7 +124,7 @@ def table(found: Result) -> str:
         f"answers to clients  {_list(found.answers)}  (0: none)",
     ]
     for name, seconds in found.recovery.items():
-        lines.append(f"recovery in s       after {name}: {_list(seconds)}")
+        lines.append(f"recovery in s       after {name}: {_list(percentiles(seconds))}")
     lines.append(f"violations          {sum(map(len, found.violations.values()))}")
     for title, violations in found.violations.items():
         lines += [f"  VIOLATED ({len(violations)}): {title}", *(f"    {line}" for line in violations[:SHOWN])]
@@ -140,8 +140,8 @@ def _list(found: dict[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in found.items())
 
 
-def _percentiles(found: list[float]) -> dict[str, float]:
+def percentiles(found: list[float]) -> dict[str, float]:
+    """Return how many there are, and three of them."""
     ordered = sorted(found)
     at = {"p50": 0.5, "p99": 0.99, "max": 1.0}
-    figures = {name: round(ordered[round(share * (len(ordered) - 1))], 2) for name, share in at.items()}
-    return {"n": len(ordered), **figures}
+    return {"n": len(ordered), **{name: ordered[round(share * (len(ordered) - 1))] for name, share in at.items()}}

@@ -1,4 +1,4 @@
-"""`make chaos-mutants`: plant each bug and let a layer of the proof look; one that stays green is a hole in the proof."""
+"""`make chaos-mutants`: plant each bug and let a layer of the proof look; what stays green is a hole in the proof."""
 
 import os
 import subprocess
