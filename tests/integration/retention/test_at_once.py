@@ -182,7 +182,7 @@ def test_a_full_disk_keeps_every_run_and_says_so(archive: Path, monkeypatch: pyt
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(files.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     archive.mkdir()
     (archive / "action-test-echo").mkdir()
     housekeeping.do_due((Chore("retention.delete", lambda: 60.0, retention.delete_due),))
@@ -256,7 +256,7 @@ def test_an_after_counts_from_the_end_of_its_last_run_also_when_that_is_deleted(
     scheduling.fire_due()
     work_until_idle()
     fire = ScheduleFire.objects.get()
-    run = Run.objects.get(pk=fire.run_id)
+    run = Run.objects.get(fires=fire)
     assert run.state == "succeeded"
     ScheduleFire.objects.update(created_at="2000-01-01T00:00:00Z", nominal_at="2000-01-01T00:00:00Z")
     aged(run.pk)
@@ -280,7 +280,7 @@ def test_moments_are_forgotten_but_for_the_newest(archive: Path) -> None:
     scheduling.fire_due()
     work_until_idle()
     fire = ScheduleFire.objects.get()
-    aged(Run.objects.get(pk=fire.run_id).pk)
+    aged(Run.objects.get(fires=fire).pk)
     retention.delete_due()
     older = ScheduleFire.objects.create(
         schedule=fire.schedule, nominal_at="1999-01-01T00:00:00Z", created_at="1999-01-01T00:00:00Z"

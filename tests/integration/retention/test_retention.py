@@ -3,6 +3,8 @@
 import gzip
 import hashlib
 import json
+import uuid
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
+from django.db.models import Model
 
 from actions.models import Action
 from audit.models import AuditEvent
@@ -20,7 +23,7 @@ from tests.support.documents import publish
 from tests.support.engine import begin, broadcast, start_action, state, work_until_idle
 from workflows import operations, retention
 from workflows.models import Event, IdempotencyKey, Run, Step, Workflow
-from workflows.retention import picking
+from workflows.retention import deleting, picking, removal
 
 WHY = {"actor": "user:ada", "reason": "because"}
 CHILD = "do:\n- hello: {call: 'test-echo', with: {value: '${ .word }'}}\n"
@@ -145,9 +148,13 @@ def test_a_family_that_is_too_large_for_one_transaction_goes_from_below(
     publish("child", CHILD)
     run = old_workflow(MAP, {"items": [{"word": str(n)} for n in range(7)]})
     runs = family(run)
-    sizes = []
-    remove = retention.deleting.remove
-    monkeypatch.setattr(retention.deleting, "remove", lambda some: (sizes.append(list(some)), remove(some)))
+    sizes = list[list[uuid.UUID]]()
+
+    def counted(some: Sequence[uuid.UUID]) -> None:
+        sizes.append(list(some))
+        removal.remove(some)
+
+    monkeypatch.setattr(deleting, "remove", counted)
     assert retention.delete_due(60) == 8
     assert max(map(len, sizes)) <= 4
     assert run in sizes[-1]
@@ -269,8 +276,8 @@ def test_without_export_nothing_is_written(archive: Path, settings: Any) -> None
 
 def test_no_table_that_refers_to_a_run_is_forgotten() -> None:
     """A new table with a key to a run, or to what belongs to one, has to be in `removal`."""
-    known = " ".join(statement.text for statement in retention.removal._ALL)
-    models = {Run}
+    known = " ".join(statement.text for statement in removal._ALL)
+    models: set[type[Model]] = {Run}
     for _ in range(4):
         models |= {
             relation.related_model
