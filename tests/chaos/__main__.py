@@ -1,5 +1,6 @@
 """`make chaos DURATION=60 SEED=1`. Exit code 1: a promise was broken; 2: too little happened to say so."""
 
+import faulthandler
 import os
 import sys
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 import django
 
 from dotdo_site import keys
+
+PATIENCE_SECONDS = 240
 
 
 def main() -> int:
@@ -18,7 +21,9 @@ def main() -> int:
     django.setup()
     from tests.chaos import harness, options
 
-    return harness.play(options.from_environment()).exit_code
+    asked = options.from_environment()
+    faulthandler.dump_traceback_later(asked.duration + PATIENCE_SECONDS, exit=True)  # says where the harness hangs
+    return harness.play(asked).exit_code
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from dotdo_site.launch.checkout import ROOT
 from dotdo_site.postgres_settings import APPLICATION, DATABASE, PORT
 from tests.chaos import actions, sinks
 from tests.chaos.options import Options
-from tests.chaos.processes import WORKERS, Managed, Roles
+from tests.chaos.processes import WORKERS, Managed
 from tests.integration.actions.post import Post
 from tests.support.cutting_proxy import CuttingProxy
 
@@ -43,7 +43,6 @@ class Arena:
     port: int
     web: Managed
     clusters: list[Managed]
-    roles: list[Roles]
     unclean: list[str] = field(default_factory=list)
 
     @property
@@ -122,9 +121,7 @@ def _arena(
     names = [f"cluster-{number}" for number in range(1, CLUSTERS + 1)]
     command = launch.manage("cluster", "--skip-checks")
     clusters = [Managed(name, command, environment, logs / f"{name}.log") for name in names]
-    return Arena(
-        options, logs, server, proxy, sink, post, port, web, clusters, [Roles(cluster.pid) for cluster in clusters]
-    )
+    return Arena(options, logs, server, proxy, sink, post, port, web, clusters)
 
 
 def _environment(options: Options, proxy: CuttingProxy, sink: sinks.Sink, post: Post, port: int) -> dict[str, str]:

@@ -10,7 +10,7 @@ import psycopg
 
 from tests.chaos.arena import Arena, superuser
 from tests.chaos.plan import Fault
-from tests.chaos.processes import children, send, state
+from tests.chaos.processes import children, descendants, roles, send, state
 from tests.chaos.recovery import Recovery
 from tests.support.cutting_proxy import AFTER, BEFORE
 
@@ -70,12 +70,12 @@ class Faults:
         if whom in ("web", "web worker"):
             main = self.arena.web.pid()
             return [] if main is None else [main] if whom == "web" else children(main)
-        tree = [roles.find() for roles in self.arena.roles]
+        tree = [roles(cluster.pid()) for cluster in self.arena.clusters]
         if whom == "busy worker":
             busy = self._busy()
-            found = [[pid for pid in roles.get("worker", []) if pid in busy] for roles in tree]
+            found = [[pid for pid in known.get("worker", []) if pid in busy] for known in tree]
         else:
-            found = [roles.get(whom, []) for roles in tree]
+            found = [known.get(whom, []) for known in tree]
         return found[fault.cluster] or found[1 - fault.cluster]
 
     def _busy(self) -> set[int]:
@@ -95,7 +95,7 @@ class Faults:
         pid = self._choose(whom, fault)
         if pid is None:
             return False
-        below = [pid, *_descendants(pid)]
+        below = [pid, *descendants(pid)]
         self.recovery.about_to_lose(whom, below)
         return send(pid, signal.SIGKILL)
 
@@ -108,7 +108,7 @@ class Faults:
 
     def _freeze_cluster(self, fault: Fault) -> bool:
         """Stop a whole cluster, as a paused machine does: nobody there can tell, and its workers wake up late."""
-        pids = [pid for main in self._pids("cluster", fault)[:1] for pid in (main, *_descendants(main))]
+        pids = [pid for main in self._pids("cluster", fault)[:1] for pid in (main, *descendants(main))]
         self.recovery.about_to_lose("frozen cluster", pids)
         for pid in pids:
             send(pid, signal.SIGSTOP)
@@ -150,8 +150,3 @@ class Faults:
     def _cut_network(self, _: Fault) -> bool:
         self.arena.proxy.cut_all()
         return True
-
-
-def _descendants(pid: int) -> list[int]:
-    below = children(pid)
-    return below + [grandchild for child in below for grandchild in _descendants(child)]

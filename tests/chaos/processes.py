@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,8 @@ from dotdo_site.launch.checkout import ROOT
 RESTART_SECONDS = 0.5
 STOP_SECONDS = 40.0
 WORKERS = 2
+PREFIX = "dotdo:"
+ROLES = ("sentinel", "worker", "monitor", "pusher", "housekeeper")
 
 
 @dataclass
@@ -83,36 +85,23 @@ class Managed:
         return self.popen.pid if self.popen is not None and self.popen.poll() is None else None
 
 
-@dataclass
-class Roles:
-    """Which process of a cluster is which: by its place in the tree, and by what died before it came.
+def roles(main: int | None) -> dict[str, list[int]]:
+    """Return the processes of a cluster by what they do, which is what they are called."""
+    if main is None:
+        return {}
+    found: dict[str, list[int]] = {"cluster": [main]}
+    for pid in descendants(main):
+        called = _name(pid).removeprefix(PREFIX)
+        role = next((role for role in ROLES if called and role.startswith(called)), None)  # the kernel cuts names
+        if role:
+            found.setdefault(role, []).append(pid)
+    return found
 
-    A sentinel starts its workers, then the monitor, then the pusher; what it starts later takes the role that is free.
-    """
 
-    main: Callable[[], int | None]
-    known: dict[int, str] = field(default_factory=dict)
-
-    def find(self) -> dict[str, list[int]]:
-        """Return the pids by role."""
-        main = self.main()
-        found: dict[str, list[int]] = {"cluster": [main]} if main else {}
-        for child in children(main) if main else []:
-            below = children(child)
-            found.setdefault("sentinel" if below else "housekeeper", []).append(child)
-            for pid, role in self._below(below).items():
-                found.setdefault(role, []).append(pid)
-        return found
-
-    def _below(self, pids: list[int]) -> dict[int, str]:
-        self.known = {pid: role for pid, role in self.known.items() if pid in pids}
-        free = ["worker"] * WORKERS + ["monitor", "pusher"]
-        for role in self.known.values():
-            free.remove(role)
-        for pid in sorted(set(pids) - set(self.known)):
-            if free:
-                self.known[pid] = free.pop(0)
-        return self.known
+def descendants(pid: int) -> list[int]:
+    """Return the pids of all that a process has started, directly or not."""
+    below = children(pid)
+    return below + [grandchild for child in below for grandchild in descendants(child)]
 
 
 def children(pid: int) -> list[int]:
@@ -128,6 +117,13 @@ def state(pid: int) -> str:
     """Return the letter of a process's state; nothing when it is gone."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
+
+
+def _name(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
     except OSError:
         return ""
 
