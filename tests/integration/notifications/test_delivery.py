@@ -89,7 +89,7 @@ def test_the_time_of_the_signature_is_that_of_the_attempt(
     begin(REFUSED)
     deliver()
     now = time.time()
-    monkeypatch.setattr(channels.time, "time", lambda: now + 1_000)
+    monkeypatch.setattr("workflows.notifications.channels.time.time", lambda: now + 1_000)
     due_now()
     chores.send()
     stamps = [int(request.headers["webhook-timestamp"]) for request in server.requests]

@@ -11,8 +11,8 @@ from tests.integration.notifications.steps import REFUSED, deliver, later, publi
 from tests.support.documents import publish
 from tests.support.engine import begin, start_action, start_workflow, state, work_until_idle
 from workflows import operations
-from workflows.models import Notice, NotificationRule, Run
-from workflows.notifications import chores
+from workflows.models import Notice, NotificationRule, Run, Step
+from workflows.notifications import chores, matching
 
 Make = Callable[..., NotificationRule]
 
@@ -201,3 +201,40 @@ def test_what_nobody_wants_to_know_leaves_no_row(handlers: None) -> None:
     begin(REFUSED)
     deliver()
     assert Notice.objects.count() == 0
+
+
+WAYS = {
+    "refused": (REFUSED, 0, "dead_letter"),
+    "timed out": ("do: [{slow: {call: test-sleeps}}]", 0, "timed_out"),
+    "raised": ("do: [{no: {raise: {error: {type: 'x:y', status: 400, title: no}}}}]", 0, "dead_letter"),
+    "in a fork": (
+        "do: [{both: {fork: {branches: [{one: {call: test-refuses, with: {}}}, {two: {wait: {hours: 1}}}]}}}]",
+        0,
+        "dead_letter",
+    ),
+    "took its worker down": ("do: [{a: {call: test-echo, with: {value: 1}}}]", 3, "poisoned"),
+    "cannot even be read": ("do: [{a: {call: test-echo, with: {value: 1}}}]", 4, "poisoned"),
+}
+
+
+@pytest.mark.parametrize(("body", "crashes", "reason"), WAYS.values(), ids=WAYS)
+def test_every_way_to_fail_leaves_one_notice(mailbox: Post, rule: Make, body: str, crashes: int, reason: str) -> None:
+    rule()
+    run = begin(body)
+    Step.objects.filter(run=run).update(crashes=crashes)
+    work_until_idle()
+    assert Run.objects.get(pk=run).reason == reason
+    assert [notice.data for notice in Notice.objects.filter(run=run)] == [{"reason": reason}]
+    deliver()
+    assert len(mailbox.mails) == 1
+
+
+def test_a_map_that_collects_errors_tells_of_each_item_that_failed_as_one_message(mailbox: Post, rule: Make) -> None:
+    rule()
+    publish("item", REFUSED)
+    run = begin("do: [{all: {call: map, with: {items: [1, 2], workflow: {name: item}, onError: collect}}}]")
+    deliver()
+    later(matching.CHILD_SECONDS)
+    deliver()
+    assert state(run) == "succeeded"
+    assert subjects(mailbox) == ["[dotdo] 2 runs of item failed"]
