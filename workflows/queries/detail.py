@@ -33,7 +33,10 @@ class Opener:
 
     def open(self, value: Any, schema: Any = None) -> Any:
         """Return the value that is meant, sensitive fields masked by the schema and by their names."""
-        resolved = markers.shorten(payloads.resolve(value, self._found))
+        try:
+            resolved = markers.shorten(payloads.resolve(value, self._found))
+        except KeyError:  # the run was deleted while it was read
+            return None
         return resolved if self._reveal else mask(schema or {}, resolved)
 
 
