@@ -28,7 +28,7 @@ ROUND_SECONDS = 5.0
 # Whoever holds something is not waited for; a disk that hangs does not keep the transaction open for ever.
 _LIMITS = Statement(
     """
-    SELECT set_config('lock_timeout', '3s', true), set_config('statement_timeout', '300s', true),
+    SELECT set_config('lock_timeout', '3s', true),
         set_config('idle_in_transaction_session_timeout', '300s', true)
     """
 )

@@ -35,7 +35,8 @@ _PARTS = (
     f"DELETE FROM branch WHERE run_id {RUNS}",  # noqa: S608
 )
 _CHECK = "SET CONSTRAINTS ALL IMMEDIATE"  # what still refers to them is found here, not by the commit
-_ALL = [Statement(text) for text in (*_MENTIONS, _RUNS, *_PARTS, _CHECK)]
+_PATIENCE = "SELECT set_config('statement_timeout', '300s', true)"  # a run may have 100,000 steps
+_ALL = [Statement(text) for text in (_PATIENCE, *_MENTIONS, _RUNS, *_PARTS, _CHECK)]
 
 
 def remove(runs: Sequence[uuid.UUID]) -> None:
