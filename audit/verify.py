@@ -71,7 +71,7 @@ def _parts(whole: Part, count: int) -> list[Part]:
 def _spread(parts: list[Part], processes: int) -> list[Walked]:
     """Walk the parts in processes of their own, each with a connection of its own."""
     given = connection.get_connection_params()
-    parameters = {name: value for name, value in given.items() if isinstance(value, str | int)}
+    parameters = {name: value for name, value in given.items() if value is None or isinstance(value, str | int)}
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         return list(pool.map(verified_apart, [parameters] * len(parts), parts))
 
