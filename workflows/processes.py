@@ -146,6 +146,7 @@ class Process(multiprocessing.context.ForkProcess):
         """Fork, and note who has the slot."""
         if self._slot is None:
             self._slot = pulse.free_slot()
+        pulse.clear(self._slot)
         super().start()
         assert self.pid is not None  # noqa: S101 - for mypy
         pulse.enter(self._slot, self.pid)

@@ -44,6 +44,7 @@ class Life(NamedTuple):
 
 
 _LIFE = struct.Struct("qqdd")
+_WHO = struct.Struct("qq")
 _MOMENT = struct.Struct("d")
 _MOMENT_AT, _LIMIT_AT = 16, 24
 _page = mmap.mmap(-1, (len(Sign) + WORKER_SLOTS) * _LIFE.size)
@@ -83,9 +84,14 @@ def free_slot() -> int:
     return min(dead, key=lambda life: life.moment).slot
 
 
+def clear(slot: int) -> None:
+    """Make a slot ready for another process, before that is forked: from then on the moments are its own to write."""
+    _LIFE.pack_into(_page, slot * _LIFE.size, 0, 0, time.monotonic(), 0.0)
+
+
 def enter(slot: int, pid: int) -> None:
-    """Write who has a slot from now on; called by whoever started the process."""
-    _LIFE.pack_into(_page, slot * _LIFE.size, pid, process_state.born(pid), time.monotonic(), 0.0)
+    """Write who has a slot from now on; called by whoever forked the process."""
+    _WHO.pack_into(_page, slot * _LIFE.size, pid, process_state.born(pid))
 
 
 def own(slot: int) -> None:

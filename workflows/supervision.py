@@ -52,6 +52,7 @@ class Supervisor:
         processes.install()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
+        pulse.clear(Sign.MAIN)
         pulse.enter(Sign.MAIN, os.getpid())
         pulse.own(Sign.MAIN)
         process_state.name("dotdo:main")
