@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from tests.fault.cluster.host import kept
 from tests.fault.failpoints.cases import CLIENTS, OTHERS, TICKING
 from tests.fault.failpoints.client import until_acknowledged
 from tests.fault.failpoints.matrix import Matrix
-from tests.support.cluster import cluster, until
+from tests.support.cluster import until
 from tests.support.documents import publish
 from tests.support.soundness import assert_sound
 from workflows import operations
@@ -30,7 +31,7 @@ def test_whatever_hits_those_who_wake_sweep_look_renew_and_keep_house_runs_come_
     matrix: Matrix, tmp_path: Path
 ) -> None:
     publish("ticking", TICKING)
-    with cluster(tmp_path / "cluster.log", **matrix.environment(DOTDO_WORKERS="3", DOTDO_LEASE_SECONDS="3")):
+    with kept(tmp_path / "cluster.log", **matrix.environment(DOTDO_LEASE_SECONDS="3")):  # its main process dies too
         for action, points in OTHERS.items():
             armed = matrix.arm(points, action)
             runs = [slow(f"{action}-{number}") for number in range(RUNS)]
