@@ -14,7 +14,13 @@ from dotdo_site import embedded_postgres
 from dotdo_site.launch import instance
 from tests.support.terminal import Terminal, free_port
 
-CHANGING = {"worker", "epoch"}  # heartbeats; and a restore is the end of one
+CHANGING = {
+    "worker",
+    "chore",
+    "audit_seal",
+    "audit_sealed_head",
+    "epoch",
+}  # heartbeats, housekeeping; a restore ends an epoch
 STRUCTURE = """
 SELECT c.oid::regclass::text, a.attname, a.attidentity::text, format_type(a.atttypid, a.atttypmod), a.attnotnull::text
   FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -38,6 +44,7 @@ CREATE FUNCTION guard.refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGI
 CREATE EVENT TRIGGER no_drops ON sql_drop EXECUTE FUNCTION guard.refuse();
 """
 FINISH = 'from workflows import operations; operations.{}({!r}, actor="system", reason="test")'
+END_WAIT = 'from workflows import operations; operations.fire_timer({!r}, "/do/1/nap", actor="system", reason="test")'
 OF_STATE = "from workflows.models import Run; print(Run.objects.get(state={!r}).pk)"
 
 
@@ -91,7 +98,7 @@ def start_and_settle(terminal: Terminal) -> None:
 
 def test_a_restore_brings_back_a_whole_installation_and_its_runs_go_on(terminal: Terminal) -> None:
     start_and_settle(terminal)
-    waiting = terminal.start_paused_run()
+    waiting = terminal.start_paused_run("PT1H")
     location = embedded_postgres.locate(terminal.var)
     # As autovacuum does sooner or later: it changes the order in which the catalogues list things.
     embedded_postgres.run_sql(location, "ANALYZE", database="dotdo")
@@ -113,6 +120,7 @@ def test_a_restore_brings_back_a_whole_installation_and_its_runs_go_on(terminal:
     assert (terminal.var / "keys" / "keys.json").read_text() == keys
 
     terminal.start()
+    terminal.script(END_WAIT.format(waiting))
     terminal.await_state(waiting, "succeeded")
     broken = terminal.script(OF_STATE.format("failed"))
     terminal.script(FINISH.format("retry", broken))

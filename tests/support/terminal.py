@@ -107,11 +107,11 @@ class Terminal:
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
-    def start_paused_run(self) -> str:
-        """Start a run that waits 8 s between two steps, and return its id once it waits."""
+    def start_paused_run(self, pause: str = "PT8S") -> str:
+        """Start a run that waits, 8 s unless told otherwise, between two steps, and return its id once it waits."""
         run_id = self.script(f"""
 from workflows import operations
-draft = operations.draft_workflow({PAUSED!r}, actor="system")
+draft = operations.draft_workflow({PAUSED.replace("PT8S", pause)!r}, actor="system")
 operations.publish_workflow(draft.id, actor="system")
 print(operations.start_workflow("paused", {{"n": 1}}, actor="system", trigger="test").run_id)
 """)
@@ -119,18 +119,18 @@ print(operations.start_workflow("paused", {{"n": 1}}, actor="system", trigger="t
         return run_id
 
     def await_state(self, run_id: str, state: str) -> None:
-        """Wait until a run is in a state, at most 30 s."""
+        """Wait until a run is in a state, at most 90 s."""
         self.await_output(f"from workflows.models import Run; print(Run.objects.get(pk={run_id!r}).state)", state)
 
     def await_output(self, code: str, text: str) -> None:
-        """Wait until a script prints a text, at most 30 s."""
-        deadline = time.monotonic() + 30
+        """Wait until a script prints a text, at most 90 s."""
+        deadline = time.monotonic() + 90
         while (said := self.script(code)) != text:
             assert time.monotonic() < deadline, said
 
     def await_page(self, path: str) -> None:
-        """Wait until a page is served, at most 30 s."""
-        deadline = time.monotonic() + 30
+        """Wait until a page is served, at most 90 s."""
+        deadline = time.monotonic() + 90
         while self.get(path) != 200:
             assert time.monotonic() < deadline
             time.sleep(0.2)
