@@ -49,7 +49,8 @@ def ask(port: int, method: str, path: str, key: str = "", body: Any = None, **he
         connection.request(method, path, None if body is None else json.dumps(body), sent)
         response = connection.getresponse()
         text = response.read()
-        return Answer(response.status, dict(response.getheaders()), json.loads(text) if text[:1] in b"{[" else None)
+        is_json = "json" in response.getheader("Content-Type", "")
+        return Answer(response.status, dict(response.getheaders()), json.loads(text) if is_json else None)
     except (OSError, http.client.HTTPException):
         return Answer(0)
     finally:
