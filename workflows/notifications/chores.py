@@ -4,6 +4,7 @@ from workflows.notifications import matching, sending, watching
 
 WATCH_SECONDS = 15.0
 SEND_SECONDS = 2.0
+MATCH_ROUNDS = 10
 
 
 def watch() -> None:
@@ -14,6 +15,8 @@ def watch() -> None:
 def send() -> None:
     """Make messages of what is new, and send what is due; the rest is for the next round."""
     try:
-        matching.match()
+        for _ in range(MATCH_ROUNDS):
+            if matching.match() < matching.BATCH:
+                break
     finally:  # what cannot be matched holds up no message that is there
         sending.send_due()

@@ -19,6 +19,10 @@ from workflows.sql import Statement
 LONGEST_MUTE = timedelta(days=366)
 RULE, DEFINITION, RUN = SUBJECTS = ("rule", "definition", "run")
 RESENT = ("dead", "gone")
+OWN_FIELDS = (
+    "name", "enabled", "kinds", "definitions", "queues", "after_seconds", "email", "webhook", "connection",
+    "group_seconds",
+)  # fmt: skip
 _NOW = Statement("SELECT clock_timestamp()")
 
 
@@ -28,7 +32,7 @@ def save_rule(rule: NotificationRule, *, actor: str) -> None:
     Messages that wait keep the address that they were written for.
     """
     with transaction.atomic():
-        rule.save()
+        rule.save(update_fields=None if rule._state.adding else OWN_FIELDS)  # noqa: SLF001 - Django has no other name
         if rule.webhook:
             Notification.objects.filter(channel="webhook", address=rule.webhook, state="gone").update(state="dead")
         data = {
