@@ -9,7 +9,7 @@ import django
 
 from dotdo_site import keys
 
-PATIENCE_SECONDS = 240
+PATIENCE_SECONDS = 300
 
 
 def main() -> int:

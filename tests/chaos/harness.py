@@ -98,11 +98,10 @@ def _kinds(options: Options) -> tuple[str, ...]:
 
 
 def _go(options: Options, arena: Arena, faults: Faults, scheduled: list[plan.Fault]) -> None:
-    """Let one fault after the other happen until the time is over."""
+    """Let one fault after the other happen until the time is over; one that takes long does not hurry the next."""
     end = time.monotonic() + options.duration
-    due = time.monotonic()
     for fault in scheduled:
-        due += fault.pause
+        due = time.monotonic() + fault.pause
         while time.monotonic() < min(due, end):
             _tend(arena, faults)
         if time.monotonic() >= end:
