@@ -287,3 +287,18 @@ def test_no_table_that_refers_to_a_run_is_forgotten() -> None:
         }
     for model in models:
         assert f"DELETE FROM {model._meta.db_table} " in known or f"UPDATE {model._meta.db_table} " in known, model
+
+
+def test_each_key_that_deleting_checks_has_an_index(superuser: Any) -> None:
+    """Without one, each deleted row costs a look at the whole table that refers to it."""
+    rows = superuser.execute(
+        """
+        SELECT c.conrelid::regclass::text, a.attname FROM pg_constraint c
+        JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
+        WHERE c.contype = 'f' AND c.confrelid::regclass::text IN ('run', 'branch', 'step', 'event', 'notice')
+            AND NOT EXISTS (
+                SELECT FROM pg_index i WHERE i.indrelid = c.conrelid AND i.indkey[0] = c.conkey[1] AND i.indisvalid
+                    AND coalesce(pg_get_expr(i.indpred, i.indrelid), '') IN ('', format('(%I IS NOT NULL)', a.attname)))
+        """
+    ).fetchall()
+    assert rows == []
