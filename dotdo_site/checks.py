@@ -113,6 +113,9 @@ def _engine() -> Iterator[CheckMessage]:
     if database.get("ATOMIC_REQUESTS"):
         hint = "Remove it: an outer transaction would delay commits past the answer that reports them."
         yield Error("ATOMIC_REQUESTS is on.", hint=hint, id="dotdo.E011")
+    if settings.LISTEN_URL and not settings.LISTEN_URL.startswith(("postgres://", "postgresql://")):
+        hint = "Write it like DATABASE_URL, with the address of the server itself: postgres://user:password@host/name"
+        yield Error("DOTDO_LISTEN_URL is not the address of a PostgreSQL server.", hint=hint, id="dotdo.E014")
     if "pool" in database.get("OPTIONS", {}):
         hint = "Remove `pool` from DATABASE_URL: a pool breaks when workers fork. Use PgBouncer instead."
         yield Error("A connection pool is configured.", hint=hint, id="dotdo.E012")

@@ -32,6 +32,7 @@ BAD: list[tuple[str, Any, str]] = [
     ("DATABASES", {"default": {"ENGINE": "django.db.backends.postgresql", "ATOMIC_REQUESTS": True}}, "dotdo.E011"),
     ("DATABASES", {"default": {"ENGINE": "django.db.backends.postgresql", "OPTIONS": {"pool": "1"}}}, "dotdo.E012"),
     ("APPLICATION_ROLE", "dotdo; DROP ROLE x", "dotdo.E013"),
+    ("LISTEN_URL", "10.0.0.5:5432", "dotdo.E014"),
     ("WORKERS", 0, "dotdo.E020"),
     ("LEASE_SECONDS", 0.0, "dotdo.E020"),
     ("TIME_SLICE_SECONDS", float("nan"), "dotdo.E020"),
