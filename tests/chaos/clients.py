@@ -96,20 +96,25 @@ class Clients:
     # --- events and webhooks ------------------------------------------------------------------------------------------
     def _sends(self) -> None:
         caller, draw = self.caller(0), random.Random(f"{self.seed} events")
-        done: set[str] = set()
+        orders: list[str] = []
+        hooks: dict[str, str] = {}
+        called: set[str] = set()
         while not self.over.wait(SEND_SECONDS):
-            for run, start in self.view.of_construct("chaos-order"):
-                if run not in done and (draw.random() < 0.5 or self.enough.is_set()):
-                    done.add(run)
-                    self._send(caller, run, start.input["word"], copies=1 + (draw.random() < DOUBLED_SHARE))
-            for key, address in list(self.sink.callbacks.items()):
-                run = key.split(":")[0]
-                word = next((s.input["word"] for r, s in self.view.of_construct("chaos-hook") if r == run), None)
-                if key not in done and word is not None:
-                    done.add(key)
-                    self._call_back(caller, run, address, word, copies=1 + (draw.random() < DOUBLED_SHARE))
+            orders += self.view.take("chaos-order")
+            hooks |= {run: address for run, address in self.sink.take_callbacks() if run not in called}
+            for run in orders[:]:
+                if draw.random() < 0.5 or self.enough.is_set():
+                    orders.remove(run)
+                    self._send(caller, run, self._copies(draw))
+            for run in [run for run in hooks if run in self.view.start_of]:
+                called.add(run)
+                self._call_back(caller, run, hooks.pop(run), self._copies(draw))
 
-    def _send(self, caller: Caller, run: str, word: str, copies: int) -> None:
+    def _copies(self, draw: random.Random) -> int:
+        return 2 if draw.random() < DOUBLED_SHARE else 1
+
+    def _send(self, caller: Caller, run: str, copies: int) -> None:
+        word = self.view.start_of[run].input["word"]
         event = {"specversion": "1.0", "id": f"paid-{run}", "source": "/chaos", "type": "chaos.paid", "subject": run}
         for _ in range(copies):
             answer = caller.until_answered("POST", "/api/v1/events", event | {"data": {"word": word}})
@@ -118,7 +123,8 @@ class Clients:
             elif answer is not None:
                 self.view.refused("event", answer.status, answer.body)
 
-    def _call_back(self, caller: Caller, run: str, address: str, word: str, copies: int) -> None:
+    def _call_back(self, caller: Caller, run: str, address: str, copies: int) -> None:
+        word = self.view.start_of[run].input["word"]
         for _ in range(copies):
             answer = caller.until_answered(
                 "POST", urlsplit(address).path, {"word": word}, Idempotency_Key=f"hook-{run}"
@@ -143,13 +149,10 @@ class Clients:
 
     def _operates(self) -> None:
         caller = self.caller(2)
-        steered: set[str] = set()
         seen: set[str] = set()
         while not self.over.wait(LOOK_SECONDS):
-            for run, start in self.view.of_construct("chaos-slow"):
-                if run not in steered:
-                    steered.add(run)
-                    self._steer(caller, run, start.input["then"])
+            for run in self.view.take("chaos-slow"):
+                self._steer(caller, run, self.view.start_of[run].input["then"])
             failed = caller.once("GET", "/api/v1/runs?state=failed&limit=50")
             for row in failed.body["items"] if failed is not None and failed.ok else []:
                 self._repair(caller, row, seen)

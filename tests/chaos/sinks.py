@@ -40,7 +40,7 @@ class Sink:
     lies: bool
     port: int = 0
     deliveries: list[Delivery] = field(default_factory=list)
-    callbacks: dict[str, str] = field(default_factory=dict)
+    callbacks: list[tuple[str, str]] = field(default_factory=list)  # the run, and where it wants to be called
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -59,8 +59,14 @@ class Sink:
             self.highest[key] = max(fence, self.highest[key])
             self.deliveries.append(Delivery(key, fence, str(body.get("place", "")), status))
             if body.get("callback"):
-                self.callbacks[key] = body["callback"]
+                self.callbacks.append((key.partition(":")[0], body["callback"]))
         return status, pause
+
+    def take_callbacks(self) -> list[tuple[str, str]]:
+        """Return the addresses that came since the last time."""
+        with self.lock:
+            found, self.callbacks = self.callbacks, []
+        return found
 
     def _verdict(self, stale: bool) -> tuple[int, float]:
         draw = self.random.random() if self.lies else 1.0

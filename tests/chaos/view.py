@@ -19,9 +19,11 @@ class Acknowledged:
 
 @dataclass
 class View:
-    """Filled by all clients at once; `commands` are the accepted ones by run."""
+    """Filled by all clients at once; `commands` are the accepted ones by run, `fresh` are runs nobody has taken yet."""
 
     starts: dict[str, Acknowledged] = field(default_factory=dict)
+    start_of: dict[str, Start] = field(default_factory=dict)
+    fresh: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     events: dict[str, str] = field(default_factory=dict)
     hooks: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     answers: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
@@ -39,6 +41,9 @@ class View:
         """Note that a start was answered with a run."""
         with self.lock:
             self.starts[start.key].runs.add(run)
+            if run not in self.start_of:
+                self.start_of[run] = start
+                self.fresh[start.construct].append(run)
 
     def refused(self, what: str, status: int, body: Any) -> None:
         """Note an answer that no right request should get."""
@@ -46,12 +51,7 @@ class View:
         with self.lock:
             self.refusals[f"{what}: {status} {detail}"] += 1
 
-    def of_construct(self, *names: str) -> list[tuple[str, Start]]:
-        """Return the acknowledged runs of some constructs with their starts."""
+    def take(self, construct: str) -> list[str]:
+        """Return the runs of a construct that were acknowledged since the last time."""
         with self.lock:
-            return [
-                (run, known.start)
-                for known in self.starts.values()
-                if known.start.construct in names
-                for run in known.runs
-            ]
+            return self.fresh.pop(construct, [])
