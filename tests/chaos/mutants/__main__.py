@@ -36,7 +36,7 @@ def _chaos(mutant: str) -> Look:
 
 LOOKS = (
     *map(_simulation, ("no-fence", "id-only", "effect-outside", "lost-event", "no-dedup")),
-    _pytest("no-fence", "interleaving", "tests/fault/test_late_workers.py"),
+    _pytest("no-fence", "interleaving", "tests/fault/test_late_workers.py", "-k", "zombies"),
     _pytest("racy-park", "interleaving", "tests/fault/test_interleavings.py", "-k", "event"),
     _pytest("id-only", "stateful", "tests/fault/stateful"),
     _pytest("no-notify", "latency", "tests/fault/test_latency.py"),

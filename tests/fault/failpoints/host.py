@@ -5,8 +5,8 @@ They are forked from one process that has loaded everything, so one that is kill
 
 import os
 import signal
-import sys
 import time
+from collections.abc import Callable
 
 from dotdo_site.lib.parent_death import die_with_parent
 
@@ -30,10 +30,10 @@ def main() -> None:
         workers.discard(os.waitpid(-1, os.WUNTRACED)[0])  # one that is stopped counts as missing
 
 
-def _fork(follow: "object") -> int:
+def _fork(follow: Callable[[], None]) -> int:
     pid = os.fork()
     if pid == 0:
-        follow()  # type: ignore[operator]
+        follow()
         _work()
         os._exit(0)
     return pid
@@ -51,4 +51,4 @@ def _work() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

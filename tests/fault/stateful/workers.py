@@ -78,14 +78,23 @@ class Fate:
                 raise Crash
 
 
+class Kept(logging.Handler):
+    """Keeps what is logged."""
+
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+
 _fates: list[Fate] = []
 
 
 def drive(token: Token, fate: Fate, *, on: bool) -> None:
     """Let a worker execute what it believes to hold; raises what it would only have logged."""
-    errors: list[logging.LogRecord] = []
-    handler = logging.Handler(logging.ERROR)
-    handler.emit = errors.append  # type: ignore[method-assign]
+    handler = Kept(logging.ERROR)
     worker.log.addHandler(handler)
     _fates.append(fate)
     try:
@@ -95,7 +104,7 @@ def drive(token: Token, fate: Fate, *, on: bool) -> None:
     finally:
         _fates.pop()
         worker.log.removeHandler(handler)
-    assert not errors, errors[0].getMessage() + f": {errors[0].exc_info}"
+    assert not handler.records, f"{handler.records[0].getMessage()}: {handler.records[0].exc_info}"
 
 
 def renew(token: Token) -> bool:
