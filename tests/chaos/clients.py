@@ -10,11 +10,10 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from tests.chaos.api import Answer, Caller
-from tests.chaos.mix import Start, decision, starts
+from tests.chaos.mix import CLIENTS, Start, decision, starts
 from tests.chaos.sinks import Sink
 from tests.chaos.view import View
 
-STARTERS = 12
 DOUBLED_SHARE = 0.3
 LOOK_SECONDS = 1.0  # lists are costly
 SEND_SECONDS = 0.1
@@ -41,7 +40,7 @@ class Clients:
 
     def start(self) -> None:
         """Begin."""
-        starters: list[Callable[[], None]] = [partial(self._starts, number) for number in range(STARTERS)]
+        starters: list[Callable[[], None]] = [partial(self._starts, number) for number in range(CLIENTS)]
         for job in (*starters, self._sends, self._answers, self._operates):
             thread = threading.Thread(target=self._guarded, args=[job], daemon=True)
             self.threads.append(thread)
@@ -73,7 +72,7 @@ class Clients:
         callers = [self.caller(3 + 3 * number + n) for n in range(3)]
         due = time.monotonic()
         with ThreadPoolExecutor(len(callers)) as pool:
-            for start in starts(self.seed, number, self.rate / STARTERS):
+            for start in starts(self.seed, number, self.rate / CLIENTS):
                 due += start.pause
                 while self.hold.is_set() and not self.enough.is_set():
                     self.enough.wait(0.05)

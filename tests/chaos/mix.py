@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+CLIENTS = 12
 TRIPLE_SHARE = 0.2
 OPERATORS = ("leave", "skip", "cancel", "undo", "resolve", "retry")
 STEERING = ("suspend", "cancel", "fire", "leave")
@@ -112,13 +113,17 @@ def decision(n: int) -> str:
 
 
 def starts(seed: int, client: int, rate: float) -> Iterator[Start]:
-    """Yield what one client starts, for ever, with the seconds to pause before each; `rate` is starts per second."""
+    """Yield what one client starts, for ever, with the seconds to pause before each; `rate` is starts per second.
+
+    Each begins with a few constructs that others do not begin with, so that a short round has all of them.
+    """
     draw = random.Random(f"{seed} client {client}")
     weights = [construct.weight for construct in CONSTRUCTS.values()]
+    first = list(CONSTRUCTS.values())[client::CLIENTS]
     n = 0
     while True:
         n += 1
-        construct = draw.choices(list(CONSTRUCTS.values()), weights)[0]
+        construct = first.pop() if first else draw.choices(list(CONSTRUCTS.values()), weights)[0]
         given = construct.input(draw, n)
         copies = 3 if draw.random() < TRIPLE_SHARE else 1
         pause = draw.uniform(0, 2 / rate)

@@ -14,7 +14,7 @@ from tests.chaos.options import Options
 from tests.chaos.recovery import Recovery
 
 SHOWN = 5
-LEAST_RUNS_EACH_SECOND = 2.0
+LEAST_RUNS_EACH_SECOND = 1.5
 LEAST_DURATION = 40.0  # a shorter run may miss a fault or a construct
 DROPPED = re.compile(r"is not ours any more; this attempt is dropped")
 SCHEDULED = ("chaos-tick", "chaos-on", "chaos-child")
