@@ -17,10 +17,11 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from audit import lines, signing
-from audit.formulas import export_text, leaf, path, stamp
+from audit.formulas import export_text, leaf, levels, path, stamp
 from audit.models import AuditEvent, Seal, SealedHead, Tombstone
 from audit.recording import TRAIL, record
 
@@ -29,6 +30,7 @@ PAGE = 2_000
 COLUMNS = ("at", "kind", "actor", "reason", "run", "chain", "seq", "data", "hash")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 Line = dict[str, Any]
+Head = tuple[uuid.UUID, int, bytes | memoryview]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +137,8 @@ def _chain(name: uuid.UUID) -> Iterator[AuditEvent]:
 def _all_seals(upto: int) -> Iterator[Line]:
     for seal in Seal.objects.filter(number__lte=upto).order_by("number").iterator(PAGE):
         yield lines.of_seal(seal)
-        for head in SealedHead.objects.filter(seal=seal).order_by("chain").iterator(PAGE):
-            yield _head(head)
+        for head in _heads(seal.number).iterator(PAGE):
+            yield _head(seal.number, head)
     for stone in Tombstone.objects.order_by("batch", "chain").iterator(PAGE):
         yield lines.of_tombstone(stone)
 
@@ -146,11 +148,15 @@ def _proofs(chains: Collection[uuid.UUID], upto: int) -> Iterator[Line]:
     numbers = SealedHead.objects.filter(chain__in=chains, seal__lte=upto).values_list("seal", flat=True).distinct()
     for number in sorted(set(numbers)):
         yield lines.of_seal(Seal.objects.get(pk=number))
-        heads = list(SealedHead.objects.filter(seal=number).order_by("chain"))
-        leaves = [leaf(head.chain.bytes, head.seq, bytes(head.hash)) for head in heads]
+        heads = list(_heads(number))
+        tree = levels([leaf(chain.bytes, seq, bytes(digest)) for chain, seq, digest in heads])
         for index, head in enumerate(heads):
-            if head.chain in chains:
-                yield {**_head(head), "index": index, "path": [step.hex() for step in path(leaves, index)]}
+            if head[0] in chains:
+                yield {**_head(number, head), "index": index, "path": [step.hex() for step in path(tree, index)]}
+
+
+def _heads(seal: int) -> "QuerySet[SealedHead, Head]":
+    return SealedHead.objects.filter(seal=seal).order_by("chain").values_list("chain", "seq", "hash")
 
 
 def _link(event: AuditEvent) -> Line:
@@ -168,14 +174,9 @@ def _link(event: AuditEvent) -> Line:
     }
 
 
-def _head(head: SealedHead) -> Line:
-    return {
-        "type": "head",
-        "seal": head.seal_id,
-        "chain": str(head.chain),
-        "seq": head.seq,
-        "hash": bytes(head.hash).hex(),
-    }
+def _head(seal: int, head: Head) -> Line:
+    chain, seq, digest = head
+    return {"type": "head", "seal": seal, "chain": str(chain), "seq": seq, "hash": bytes(digest).hex()}
 
 
 def _csv(wanted: Wanted) -> Iterator[str]:

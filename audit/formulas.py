@@ -74,14 +74,24 @@ def root_of(leaves: Iterable[bytes]) -> bytes:
     return tree.root()
 
 
-def path(leaves: Sequence[bytes], index: int) -> list[bytes]:
-    """Return the hashes that lead from one leaf to the root, the nearest first (RFC 6962 §2.1.1)."""
-    if len(leaves) <= 1:
-        return []
-    half = 1 << ((len(leaves) - 1).bit_length() - 1)
-    if index < half:
-        return [*path(leaves[:half], index), root_of(leaves[half:])]
-    return [*path(leaves[half:], index - half), root_of(leaves[:half])]
+def levels(leaves: Sequence[bytes]) -> list[list[bytes]]:
+    """Return the whole tree, the leaves first: pairs are joined, an odd one moves up as it is."""
+    found = [list(leaves)]
+    while len(found[-1]) > 1:
+        level = found[-1]
+        pairs = [_node(level[at], level[at + 1]) for at in range(0, len(level) - 1, 2)]
+        found.append(pairs + level[len(level) - len(level) % 2 :])
+    return found
+
+
+def path(tree: Sequence[Sequence[bytes]], index: int) -> list[bytes]:
+    """Return the hashes that lead from one leaf of a tree to its root, the nearest first (RFC 6962 §2.1.1)."""
+    steps = []
+    for level in tree[:-1]:
+        if index ^ 1 < len(level):
+            steps.append(level[index ^ 1])
+        index //= 2
+    return steps
 
 
 def root_from(node: bytes, index: int, count: int, steps: Sequence[bytes]) -> bytes | None:
