@@ -47,6 +47,8 @@ FINISH = 'from workflows import operations; operations.{}({!r}, actor="system", 
 END_WAIT = 'from workflows import operations; operations.fire_timer({!r}, "/do/1/nap", actor="system", reason="test")'
 OF_STATE = "from workflows.models import Run; print(Run.objects.get(state={!r}).pk)"
 
+pytestmark = pytest.mark.timeout(600)  # each starts whole installations, some of them twice
+
 
 @pytest.fixture
 def terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
