@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -60,9 +60,10 @@ def until(check: Callable[[], Value], seconds: float = 30.0, what: str = "it") -
 def children(pid: int) -> list[int]:
     """Return the pids of a process's descendants."""
     found: list[int] = []
-    for listing in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in listing.read_text().split():
-            found += [int(child), *children(int(child))]
+    with suppress(OSError):  # it ends while we look
+        for listing in Path(f"/proc/{pid}/task").glob("*/children"):
+            for child in listing.read_text().split():
+                found += [int(child), *children(int(child))]
     return found
 
 

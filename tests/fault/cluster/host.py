@@ -18,7 +18,9 @@ KEEPS = """
 import os, sys
 from pathlib import Path
 from dotdo_site.launch.processes import Process
+from dotdo_site.launch import supervisor
 from dotdo_site.launch.supervisor import Supervisor
+supervisor.STEADY_SECONDS = 0.0  # the tests kill more often than it takes to be called steady
 group = Supervisor(os.environ, Path("."))
 group.catch_signals()
 group.start([Process("cluster", (sys.executable, "manage.py", "cluster", "--skip-checks"))])
@@ -62,9 +64,11 @@ class Host:
 
     def whole(self) -> bool:
         """Tell whether everything is there, once, and nothing is frozen."""
+        if any(process_state.stopped(pid) for pid in self.pids()):  # first: one that is being replaced is none at all
+            return False
         counts = {role: len(self.pids_of(role)) for role in ROLES}
         wanted = {role: WORKERS if role == "worker" else 1 for role in ROLES}
-        return counts == wanted and not any(process_state.stopped(pid) for pid in self.pids())
+        return counts == wanted
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to every one of them."""
