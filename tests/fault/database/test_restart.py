@@ -71,7 +71,7 @@ def test_a_restarted_database_costs_no_step_and_no_error(own_handlers: OwnDataba
         threads = [threading.Thread(target=client.work, daemon=True) for client in clients]
         for thread in threads:
             thread.start()
-        until(lambda: Run.objects.filter(state="succeeded").count() >= 5)
+        until(lambda: Run.objects.filter(state="succeeded").count() >= 5, 90)
         connection.close()
         own.stop(immediate=how == "immediate")
         assert ask(port, "GET", "/readyz").status == 503
@@ -79,7 +79,7 @@ def test_a_restarted_database_costs_no_step_and_no_error(own_handlers: OwnDataba
         time.sleep(1.5)
         back = own.start()
         before = succeeded(own)
-        until(lambda: succeeded(own) > before, 20)
+        until(lambda: succeeded(own) > before, 40)
         progress = time.monotonic() - back
         print(f"first progress {progress:.2f} s after the restart ({how})")
         for client in clients:
@@ -93,7 +93,7 @@ def test_a_restarted_database_costs_no_step_and_no_error(own_handlers: OwnDataba
     assert {answer.status for answer in answers} <= GOOD | AWAY
     assert any(answer.status == 503 for answer in answers)
     assert all(answer.headers.get("Retry-After") for answer in answers if answer.status == 503)
-    assert progress < 8, "2 s on a machine of one's own"
+    assert progress < 15, "2 s on a machine of its own, many times that on a busy one"
     assert Run.objects.count() == len(taken)
     assert Entry.objects.filter(namespace="ledger").count() == 2 * len(taken)
     assert not Step.objects.exclude(state="succeeded").exists()
