@@ -12,7 +12,7 @@ from django.db import connection, transaction
 
 from audit.models import AuditEvent
 from audit.verify import verify
-from tests.integration.retention.aging import aged, family, old_action, there, written
+from tests.integration.retention.aging import aged, behind_the_back, family, old_action, there, written
 from tests.support.documents import publish
 from tests.support.engine import begin, start_action, work_until_idle
 from tests.support.interleaving import Doing, Turn, before_checkpoint, work_on
@@ -22,7 +22,7 @@ from workflows.models import Chore as ChoreRow
 from workflows.models import Run, ScheduleFire, Step
 from workflows.operations import UnknownRun
 from workflows.retention import archive as files
-from workflows.retention import deleting
+from workflows.retention import deleting, picking
 
 WHY = {"actor": "user:ada", "reason": "because"}
 CHILD = "do:\n- no: {call: test-refuses}\n"
@@ -99,6 +99,26 @@ def test_a_family_that_an_operator_holds_waits_for_the_next_round(archive: Path)
     assert deleted == [0]
     assert there(run, child) == {run, child}
     assert retention.delete_due() == 2
+
+
+def test_a_child_that_goes_on_between_two_looks_keeps_its_family(
+    archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish("child", CHILD)
+    run = begin(MAP)
+    work_until_idle()
+    child = family(run)[1]
+    operations.resolve(child, **WHY)
+    aged(run, child)
+    first = picking._first
+
+    def meanwhile(found: list[picking.Family]) -> list[picking.Family]:
+        behind_the_back("UPDATE run SET state = 'running' WHERE id = %(run)s", {"run": child})
+        return first(found)
+
+    monkeypatch.setattr(picking, "_first", meanwhile)
+    assert retention.delete_due() == 0
+    assert there(run, child) == {run, child}
 
 
 def test_a_run_in_which_somebody_still_works_is_kept(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
