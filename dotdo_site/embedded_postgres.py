@@ -149,7 +149,8 @@ def remove(var_dir: Path) -> None:
     """Stop the server and delete everything it stored."""
     stop(var_dir)
     location = locate(var_dir)
-    for folder in (location.home, location.sockets, location.var / "postgres"):
+    others = location.home.parent.glob(f"{location.home.name}-[0-9][0-9]")  # of another major version, made by tests
+    for folder in (location.home, location.sockets, location.var / "postgres", *others):
         shutil.rmtree(folder, ignore_errors=True)
 
 

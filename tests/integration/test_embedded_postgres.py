@@ -55,10 +55,10 @@ def test_the_application_role_owns_nothing_and_cannot_create(var: Path) -> None:
 
 def test_a_stuck_query_or_lock_of_the_application_ends_by_itself(var: Path) -> None:
     start(var)
-    names = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+    names = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "transaction_timeout")
     with psycopg.connect(application_url(var)) as connection:
         values = [connection.execute(f"SHOW {name}").fetchone() for name in names]
-    assert values == [("30s",), ("3s",), ("1min",)]
+    assert values == [("30s",), ("3s",), ("1min",), ("10min",)]
 
 
 def test_nobody_else_can_reach_the_server(var: Path) -> None:
@@ -142,6 +142,14 @@ def test_a_left_over_pid_file_that_names_a_living_process_is_not_believed(var: P
     assert stop(var) is False
     start(var)
     assert is_running(var)
+
+
+def test_removing_it_removes_the_data_of_other_major_versions_too(var: Path) -> None:
+    start(var)
+    other = locate(var).home.with_name(f"{locate(var).home.name}-16")
+    other.mkdir()
+    embedded_postgres.remove(var)
+    assert not other.exists()
 
 
 def test_an_interrupted_initdb_leaves_nothing_that_looks_usable(var: Path) -> None:
