@@ -134,6 +134,7 @@ class Notice(NamedTuple):
 class Notification(NamedTuple):
     id: str
     state: str
+    overdue: float  # seconds since somebody might have taken it: it was due, and leased by nobody
 
 
 class Mail(NamedTuple):
@@ -183,7 +184,13 @@ QUERIES: dict[str, tuple[type[NamedTuple], str]] = {
     "entries": (Entry, "SELECT namespace, key, value, version FROM entry"),
     "undos": (Undo, "SELECT run_id::text, place, state FROM undo"),
     "notices": (Notice, "SELECT id, run::text, state FROM notice"),
-    "notifications": (Notification, "SELECT id::text, state FROM notification"),
+    "notifications": (
+        Notification,
+        """
+        SELECT id::text, state, extract(epoch FROM clock_timestamp()
+            - greatest(due_at, lease_expires_at))::float8 FROM notification
+        """,
+    ),
     "ledger": (Effect, "SELECT id, run::text, step, name, undo FROM chaos_ledger ORDER BY id"),
 }
 

@@ -33,7 +33,8 @@ BACKLOG = 300
 OPEN = """
 SELECT (SELECT count(*) FROM run WHERE state IN ('pending', 'running', 'waiting', 'suspended')
     OR state = 'failed' AND reason = 'poisoned')
-    + (SELECT count(*) FROM notice WHERE state = 'new') + (SELECT count(*) FROM notification WHERE state = 'waiting')
+    + (SELECT count(*) FROM notice WHERE state = 'new') + (SELECT count(*) FROM notification
+        WHERE state = 'waiting' AND greatest(due_at, lease_expires_at) < now())
 """
 
 

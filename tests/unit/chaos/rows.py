@@ -94,7 +94,7 @@ class _Maker:
         found.deliveries = [Delivery("order:/do/charge:0", 1, "charge", 200)]
         found.mails = [Mail("<1@dotdo>", "Number 1"), Mail("<n1@dotdo>", "A run failed")]
         found.notices = [Notice(1, "doomed", "told")]
-        found.notifications = [Notification("n1", "sent")]
+        found.notifications = [Notification("n1", "sent", 1.0)]
         found.entries = [Entry("chaos", "loops", 1, 1)]
         found.schedules = {"s1": "chaos-tick", "s2": "chaos-on"}
         found.fires = [
