@@ -15,9 +15,10 @@ def a_dead_letter_tells_somebody_once(evidence: Evidence) -> Iterator[str]:
         told.run for told in evidence.told if told.kind == "run.failed" and told.data["reason"] != "undone"
     )
     for run, count in failed.items():
-        state = evidence.run[run].state if run in evidence.run else ""
-        if not (state == "failed") <= left[run] <= count:
-            yield f"run {run} is {state}, failed {count} times, and left {left[run]} notices"
+        found = evidence.run.get(run or "")
+        stands = found is not None and found.state == "failed" and found.resolved_at is None
+        if not stands <= left[run] <= count:
+            yield f"run {run} failed {count} times, and left {left[run]} notices"
 
 
 def the_outbox_is_handled(evidence: Evidence) -> Iterator[str]:
