@@ -8,6 +8,7 @@ from pathlib import Path
 
 ADDED = ("AUDIT_SIGNING_KEY",)  # what a file of an earlier release may lack, and where a fresh one does no harm
 
+
 def ensure(path: Path) -> bool:
     """Create the key file (mode 0600, in a folder of mode 0700) unless it exists; return whether it was created.
 
