@@ -18,7 +18,7 @@ from workflows.api.runs import found
 from workflows.command_serializers import Erased, FireBody, SkipBody
 from workflows.serializers import ReasonBody, Run
 
-PROBLEMS = (400, 404, 409, 413, 415, 422)
+PROBLEMS = (400, 404, 409, 410, 413, 415, 422)
 
 
 class Command(ApiView):
@@ -127,7 +127,7 @@ class Erasure(ApiView):
         description="Everything that was stored of them goes at once; the audit trail says that it did.",
         tags=["runs"],
         request=ReasonBody,
-        responses=responses({200: Erased}, *PROBLEMS, 410),
+        responses=responses({200: Erased}, *PROBLEMS),
     )
     def post(self, request: Request, run_id: UUID) -> Response:
         """Delete what was stored; the reason is kept for good, so it names nobody."""

@@ -45,7 +45,9 @@ class RunView(ApiView):
 
     needs: ClassVar = {"GET": READ}
 
-    @extend_schema(operation_id="get_run", summary="Get a run", tags=["runs"], responses=responses({200: Run}, 404))
+    @extend_schema(
+        operation_id="get_run", summary="Get a run", tags=["runs"], responses=responses({200: Run}, 404, 410)
+    )
     def get(self, _request: Request, run_id: UUID) -> Response:
         """Show the run with its input, output and error."""
         return Response(Run(found(run_id)).data)
@@ -61,7 +63,7 @@ class Steps(ApiView):
         summary="List steps",
         tags=["runs"],
         parameters=[PageQuery],
-        responses=responses({200: page_of(Step)}, 400, 404),
+        responses=responses({200: page_of(Step)}, 400, 404, 410),
     )
     def get(self, request: Request, run_id: UUID) -> Response:
         """List the steps in the order in which they began, a page at a time."""
@@ -77,7 +79,7 @@ class StepOfRun(ApiView):
         operation_id="get_step",
         summary="Get a step with its attempts and logs",
         tags=["runs"],
-        responses=responses({200: StepDetail}, 404),
+        responses=responses({200: StepDetail}, 404, 410),
     )
     def get(self, _request: Request, run_id: UUID, step_id: UUID) -> Response:
         """Show the step, every attempt at it, and what its handler logged."""
