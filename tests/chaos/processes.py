@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dotdo_site.launch.checkout import ROOT
+from dotdo_site.lib.parent_death import die_with_parent
 
 RESTART_SECONDS = 0.5
 STOP_SECONDS = 40.0
@@ -31,7 +32,7 @@ class Managed:
     sessions: list[int] = field(default_factory=list)
 
     def start(self) -> None:
-        """Start it in a session of its own."""
+        """Start it in a session of its own; from the main thread only, whose end takes it along."""
         with self.log.open("ab") as out:
             self.popen = subprocess.Popen(
                 self.argv,
@@ -41,6 +42,7 @@ class Managed:
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=die_with_parent(signal.SIGKILL),  # noqa: PLW1509 - no locks in it
             )
         self.sessions.append(self.popen.pid)
 
