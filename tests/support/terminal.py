@@ -14,7 +14,7 @@ from dotdo_site import embedded_postgres
 from dotdo_site.launch.checkout import ROOT
 
 BOOTSTRAP = ROOT / "dotdo_site" / "bootstrap.py"
-START_SECONDS = 120
+START_SECONDS = 300
 PAUSED = """
 document: {dsl: 1.0.3, namespace: tests, name: paused, version: 1.0.0}
 do:
