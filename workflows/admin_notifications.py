@@ -55,7 +55,7 @@ class RuleForm(RowForm):
             "after_seconds": "How long is too long, for the kinds that wait for something.",
             "webhook": "Such as https://example.com/hooks/dotdo. It is signed as Standard Webhooks says.",
             "connection": "Holds the secret that signs the webhook: whsec_ and then base64.",
-            "group_seconds": "What comes of one kind and definition in this time is one message; 0: each goes out at once.",
+            "group_seconds": "What comes of one kind and definition in this time is one message. 0: one each.",
         }
 
     def clean_definitions(self) -> str:
