@@ -33,8 +33,8 @@ def _pytest(mutant: str, layer: str, *tests: str, sign: str = "AssertionError") 
     return Look(mutant, layer, (*PYTEST, *tests), environment, sign)
 
 
-def _chaos(mutant: str, sign: str) -> Look:
-    environment = ("MUTANT", mutant), ("DURATION", "12"), ("SEED", "7")
+def _chaos(mutant: str, sign: str, *, calm: bool = False) -> Look:
+    environment = ("MUTANT", mutant), ("DURATION", "12"), ("SEED", "7"), ("CALM", str(int(calm)))
     return Look(mutant, "chaos", ("-m", "tests.chaos"), environment, sign)
 
 
@@ -42,11 +42,11 @@ LOOKS = (
     *map(_simulation, ("no-fence", "id-only", "effect-outside", "lost-event", "no-dedup")),
     _pytest("no-fence", "interleaving", "tests/fault/test_late_workers.py", "-k", "zombies", sign="a late worker"),
     _pytest("racy-park", "interleaving", "tests/fault/test_interleavings.py", "-k", "event"),
-    _pytest("id-only", "stateful", "tests/fault/stateful"),
+    *(_pytest(bug, "stateful", "tests/fault/stateful") for bug in ("id-only", "lost-event")),
     _pytest("no-notify", "latency", "tests/fault/test_latency.py", sign="they waited"),
-    _chaos("no-key", "one key has one run"),
+    _chaos("no-key", "one key has one run", calm=True),
     _chaos("effect-outside", "a transactional effect"),
-    _chaos("lost-event", "every run ends"),
+    _chaos("lost-wake", "every run ends", calm=True),
 )
 
 

@@ -4,6 +4,7 @@ import copy
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from django.db import transaction
@@ -97,6 +98,11 @@ def _lost_event() -> list[Change]:
     return [Change(events, "_KEEP", Statement(_KEEP_FOR_LISTENERS))]
 
 
+def _lost_wake() -> list[Change]:
+    """An event is kept, and whoever waits for it is not told."""
+    return [Change(events, "wake", SimpleNamespace(steps=list))]
+
+
 def _racy_park() -> list[Change]:
     """A step that parks does not look whether it was woken meanwhile."""
     return [Change(parts, "_GUARD", parts._GUARD.replace("s.wake > :wake", "false"))]
@@ -128,6 +134,7 @@ BUGS: dict[str, Callable[[], list[Change]]] = {
     "no-key": _no_key,
     "effect-outside": _outside,
     "lost-event": _lost_event,
+    "lost-wake": _lost_wake,
     "racy-park": _racy_park,
     "no-notify": _no_notify,
 }
