@@ -6,6 +6,7 @@ bad ones do: it drops connections, hangs, or answers 500 after it has counted.
 
 import json
 import random
+import socketserver
 import threading
 import time
 from collections import defaultdict
@@ -98,17 +99,19 @@ def serving(seed: int, lies: bool) -> Iterator[Sink]:
 @contextmanager
 def mail() -> Iterator[post.Post]:
     """Take mails on a free port."""
+    socketserver.BaseServer.handle_error = _quiet  # type: ignore[assignment, method-assign]
     with post.listening() as found:
         yield found
+
+
+def _quiet(_server: socketserver.BaseServer, request: Any, client_address: Any) -> None:
+    """Say nothing: callers are killed in the middle of their requests."""
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
     sink: Sink
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: callers are killed in the middle of their requests."""
 
 
 class _Handler(BaseHTTPRequestHandler):
