@@ -92,6 +92,7 @@ def _reset(options: argparse.Namespace) -> int:
     _down(options)
     for folder in (*(var / name for name in quality.CLUSTERS), var):
         _remove_own(folder)
+    shutil.rmtree(var / quality.CHAOS_CLUSTER, ignore_errors=True)  # logs and dumps of the rounds
     say(f"Deleted; the backups in {var / BACKUPS} are kept." if (var / BACKUPS).exists() else "Deleted.")
     return 0
 
