@@ -1,10 +1,12 @@
 """Let a migration give up a lock soon instead of waiting for it with everybody else behind.
 
 A statement that waits to change a table makes all readers who come later wait as well. So each statement of a migration
-waits two seconds at most; then the whole migration is undone, the readers go on, and it is tried again.
+waits two seconds at most; then the whole migration is undone, the readers go on, and it is tried again. What is done
+concurrently (`CREATE INDEX CONCURRENTLY`) stands in nobody's way: it waits and works for as long as it takes.
 """
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -14,7 +16,14 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 LOCK_SECONDS = 2.0
 LOOK_SECONDS = 0.25
+TELL_LOOKS = 20  # in a row: nothing that stands in the way of others waits as long
 LIMIT = f"SET LOCAL lock_timeout = '{LOCK_SECONDS:g}s'; SET LOCAL statement_timeout = 0"
+NAMES = "('lock_timeout', 'statement_timeout', 'transaction_timeout')"  # the last one from PostgreSQL 17 on
+OUTSIDE = f"""
+SELECT set_config(name, CASE name WHEN 'lock_timeout' THEN %s ELSE '0' END, false)
+FROM pg_settings WHERE name IN {NAMES}
+"""  # noqa: S608 - the names are a constant
+BACK = f"SELECT set_config(name, reset_val, false) FROM pg_settings WHERE name IN {NAMES}"  # noqa: S608
 # What others do is shown only to their own role and to supervisors; who they are, to everybody.
 BLOCKING = """
 SELECT a.pid, a.usename, a.application_name, a.state, extract(epoch FROM now() - a.xact_start)::int
@@ -40,40 +49,64 @@ class Session(NamedTuple):
 
 @contextmanager
 def limited(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """Let every statement inside a transaction wait for a lock for two seconds at most, behind poolers too."""
+    """Let statements wait for a lock for two seconds at most, behind poolers too, but concurrent ones without end."""
 
     def limit(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any) -> Any:
-        if connection.in_atomic_block and not connection.needs_rollback:
+        if not connection.in_atomic_block:
+            patience = "0" if " CONCURRENTLY " in str(sql).upper() else f"{LOCK_SECONDS:g}s"
+            execute(OUTSIDE, [patience], False, context)
+        elif not connection.needs_rollback:
             execute(LIMIT, None, False, context)
         return execute(sql, params, many, context)
 
     with connection.execute_wrapper(limit):
         yield
+    if not connection.in_atomic_block:
+        with connection.cursor() as cursor:
+            cursor.execute(BACK)
 
 
 @contextmanager
-def watched(connection: BaseDatabaseWrapper) -> Iterator[dict[int, Session]]:
-    """Collect the sessions that the connection waits for by their process, seen from a second connection."""
+def watched(connection: BaseDatabaseWrapper, tell: Callable[[str], Any]) -> Iterator[dict[int, Session]]:
+    """Collect the sessions that the connection waits for, seen from a second one; tell of those it waits long for."""
     connection.ensure_connection()
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         (pid,) = cursor.fetchone() or (0,)
-    seen: dict[int, Session] = {}
-    ended = threading.Event()
-    thread = threading.Thread(target=_watch, args=(connection.get_connection_params(), pid, seen, ended), daemon=True)
+    watch = _Watch(connection.get_connection_params(), pid, tell)
+    thread = threading.Thread(target=watch.run, daemon=True)
     thread.start()
     try:
-        yield seen
+        yield watch.seen
     finally:
-        ended.set()
+        watch.ended.set()
         thread.join()
 
 
-def _watch(parameters: dict[str, Any], pid: int, seen: dict[int, Session], ended: threading.Event) -> None:
-    own = {name: value for name, value in parameters.items() if name not in {"cursor_factory", "context"}}
-    try:
-        with psycopg.connect(**own, autocommit=True) as second:
-            while not ended.wait(LOOK_SECONDS):
-                seen.update((row[0], Session(*row)) for row in second.execute(BLOCKING, (pid,)).fetchall())
-    except psycopg.Error:
-        return  # names are a help; without them the migration goes on as well
+class _Watch:
+    """A look at who stands in the way of a process, again and again."""
+
+    def __init__(self, parameters: dict[str, Any], pid: int, tell: Callable[[str], Any]) -> None:
+        self.parameters = {
+            name: value for name, value in parameters.items() if name not in {"cursor_factory", "context"}
+        }
+        self.pid, self.tell = pid, tell
+        self.seen: dict[int, Session] = {}
+        self.looks: Counter[int] = Counter()
+        self.ended = threading.Event()
+
+    def run(self) -> None:
+        """Look until the end is set."""
+        try:
+            with psycopg.connect(**self.parameters, autocommit=True) as second:
+                while not self.ended.wait(LOOK_SECONDS):
+                    self._look([Session(*row) for row in second.execute(BLOCKING, (self.pid,)).fetchall()])
+        except psycopg.Error:
+            return  # names are a help; without them the migration goes on as well
+
+    def _look(self, blocking: list[Session]) -> None:
+        self.looks = Counter({session.pid: self.looks[session.pid] + 1 for session in blocking})
+        for session in blocking:
+            self.seen[session.pid] = session
+            if self.looks[session.pid] == TELL_LOOKS:
+                self.tell(f"Waiting, with no limit and in nobody's way, for {session}.")

@@ -268,13 +268,5 @@ class Migration(migrations.Migration):
                 condition=models.Q(("channel__in", ["email", "webhook"])), name="notification_channel"
             ),
         ),
-        migrations.AddIndex(
-            model_name="step",
-            index=models.Index(
-                condition=models.Q(("kind", "listen"), ("state__in", ["ready", "waiting"])),
-                fields=["id"],
-                name="step_open_listen",
-            ),
-        ),
         migrations.RunSQL(TRIGGER, UNDO),
     ]

@@ -1,9 +1,10 @@
-"""Indexes that find what retention deletes, and those of foreign keys that deleting checks; built beside the traffic."""
+"""Indexes of what retention deletes, of foreign keys that deleting checks, of open listens; built beside the traffic."""
 
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
+
+from dotdo_site.lib.concurrent_indexes import BuildIndexConcurrently
 
 OVER = Q(parent_step__isnull=True) & (
     Q(finished_at__isnull=False) | Q(resolved_at__isnull=False) | Q(state="failed", reason="undone")
@@ -15,17 +16,25 @@ class Migration(migrations.Migration):
     atomic = False
     dependencies = [("workflows", "0015_retention")]
     operations = [
-        AddIndexConcurrently(
+        BuildIndexConcurrently(
             "run",
             models.Index(F("kind"), F("name"), ENDED, F("id"), name="run_over", condition=OVER),
         ),
-        AddIndexConcurrently("run", models.Index(fields=["root"], name="run_by_root", condition=Q(root__isnull=False))),
-        AddIndexConcurrently("step", models.Index(fields=["branch"], name="step_by_branch")),
-        AddIndexConcurrently(
+        BuildIndexConcurrently(
+            "run", models.Index(fields=["root"], name="run_by_root", condition=Q(root__isnull=False))
+        ),
+        BuildIndexConcurrently("step", models.Index(fields=["branch"], name="step_by_branch")),
+        BuildIndexConcurrently(
             "message", models.Index(fields=["step"], name="message_by_step", condition=Q(step__isnull=False))
         ),
-        AddIndexConcurrently(
+        BuildIndexConcurrently(
             "undo", models.Index(fields=["step"], name="undo_by_step", condition=Q(step__isnull=False))
+        ),
+        BuildIndexConcurrently(
+            "step",
+            models.Index(
+                fields=["id"], name="step_open_listen", condition=Q(kind="listen", state__in=["ready", "waiting"])
+            ),
         ),
         # step_once (run, key) serves whoever looks for the steps of a run
         migrations.SeparateDatabaseAndState(

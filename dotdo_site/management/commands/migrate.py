@@ -1,4 +1,4 @@
-"""`manage.py migrate`: Django's, but it fails fast on locks and is tried again, so that nobody waits behind it."""
+"""`manage.py migrate`: Django's, but where others would wait behind it, it fails fast and is tried again."""
 
 import time
 from typing import Any
@@ -38,7 +38,7 @@ class Command(Migrate):
     def _try(self, connection: BaseDatabaseWrapper, *args: Any, **options: Any) -> str:
         """Migrate once; return who stood in the way, nothing when it worked."""
         try:
-            with watched(connection) as seen, limited(connection):
+            with watched(connection, self.stderr.write) as seen, limited(connection):
                 super().handle(*args, **options)
         except OperationalError as error:
             if sqlstate(error) != LOCK_NOT_AVAILABLE:
