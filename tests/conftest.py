@@ -37,6 +37,7 @@ DO $$ BEGIN EXECUTE (
 END $$;
 SET session_replication_role = DEFAULT;
 """
+_left: list[bool] = []  # whether a test has committed rows since the tables were emptied
 
 from dotdo_site import embedded_postgres, keys  # noqa: E402 - the environment comes first
 
@@ -73,6 +74,15 @@ def superuser(postgres: str) -> Iterator["psycopg.Connection[tuple[Any, ...]]"]:
         yield connection
 
 
+@pytest.fixture(autouse=True)
+def nothing_left_behind(request: pytest.FixtureRequest) -> None:
+    """Empty the tables before a test that rolls back, when one before it has committed rows."""
+    rolls_back = "db" in request.fixturenames or request.node.get_closest_marker("django_db")
+    if rolls_back and _left and "database" not in request.fixturenames:
+        request.getfixturevalue("superuser").execute(EMPTY)
+        _left.clear()
+
+
 @pytest.fixture
 def database(
     django_db_setup: None, django_db_blocker: Any, superuser: "psycopg.Connection[tuple[Any, ...]]"
@@ -83,6 +93,7 @@ def database(
     from workflows import programs
 
     superuser.execute(EMPTY)
+    _left.append(True)
     for cache in (programs.action_by_id, programs.action_called, programs.workflow_program, programs.action_program):
         cache.cache_clear()  # definitions never go away, but in tests
     with django_db_blocker.unblock():

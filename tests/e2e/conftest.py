@@ -9,7 +9,6 @@ from django.utils import timezone
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from dotdo_site.access import links
-from dotdo_site.wsgi import application
 from tests.support.pages import Seeded, person, seed, served
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -45,6 +44,8 @@ def runs(handlers: None, tmp_path: Path) -> Seeded:
 @pytest.fixture
 def site(database: None) -> Iterator[str]:
     """Serve the site; yield its address."""
+    from dotdo_site.wsgi import application  # looks at the database when it is imported
+
     with served(application) as address:
         yield address
 

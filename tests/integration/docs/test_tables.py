@@ -28,9 +28,10 @@ INTERNAL = {
     "DOTDO_CONFORMANCE_FEATURES",
     "DOTDO_DEMO_HTTP_PORT",
     "DOTDO_DEMO_SMTP_PORT",
+    "DOTDO_STATEFUL_EXAMPLES",
     "DOTDO_TEST_POSTGRES",
     "DOTDO_TEST_VAR",
-}  # given by the launcher to its own processes
+}  # given by the launcher to its own processes, or read by tests
 NOT_OURS = {"PORT", "DATABASE_URL", "DATABASE_OWNER_URL", "SECRET_KEY"}
 PROBLEM = re.compile(r'Problem\(\s*(\d{3}),\s*"([a-z-]+)"|(\d{3}): \("([a-z-]+)"')
 
