@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 OLDEST, NEWEST = 14, 18
 LONGEST_IDLE_MS = 300_000
 SHORTEST_TRANSACTION_MS = 60_000
-FOR_THE_CLUSTER = 5  # connections beside two of each worker: broker, listener, watchdog, housekeeper, one to look
+FOR_THE_CLUSTER = 7  # connections beside two of each worker: broker, listener, watchdog, housekeeper (3), one to look
 ASKED = (
     *LIMITS,
     "default_transaction_isolation",

@@ -5,10 +5,6 @@ repeat and does a bounded piece of its work: a housekeeper that dies in the midd
 """
 
 import logging
-import os
-import random
-import signal
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,14 +12,13 @@ from django.conf import settings
 from django.db import connection
 
 from audit import pruning, sealing
-from workflows import draining, pulse, retention
+from workflows import draining, retention
 from workflows.notifications import chores as notifying
-from workflows.outage import AWAY
+from workflows.outage import is_away
 from workflows.sql import Statement
 
 log = logging.getLogger(__name__)
-LOOK_SECONDS = 0.5
-AWAY_SECONDS = 1.0
+LEEWAY_SECONDS = 5.0  # what is due later than its interval from now was claimed while the server's clock was wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,55 +38,54 @@ CHORES: tuple[Chore, ...] = (
     Chore("retention.delete", lambda: 15.0, retention.delete_due),
     Chore("retention.tidy", lambda: 3600.0, retention.tidy),
 )
-_RESTING = Statement("SELECT name FROM chore WHERE next_at > now()")
+_NEXT = Statement("SELECT name, extract(epoch FROM next_at - clock_timestamp())::float8 FROM chore")
+# Bookkeeping waits for no disk: after a crash of the server a chore is done once more. What it did itself is safe.
 _CLAIM = Statement(
     """
     INSERT INTO chore (name, next_at, began_at, error)
-    VALUES (:name, clock_timestamp() + make_interval(secs => :seconds), clock_timestamp(), '')
+    SELECT :name, clock_timestamp() + make_interval(secs => :seconds), clock_timestamp(), ''
+    FROM set_config('synchronous_commit', 'off', true)
     ON CONFLICT (name) DO UPDATE SET next_at = excluded.next_at, began_at = excluded.began_at
-    WHERE chore.next_at <= now() RETURNING name
+    WHERE chore.next_at <= now() OR chore.next_at > clock_timestamp() + make_interval(secs => :too_far)
+    RETURNING name
     """
 )
-_NOTE = Statement("UPDATE chore SET ended_at = clock_timestamp(), error = :error WHERE name = :name")
+_NOTE = Statement(
+    """
+    UPDATE chore SET ended_at = clock_timestamp(), error = :error
+    FROM set_config('synchronous_commit', 'off', true) WHERE name = :name
+    """
+)
 
 
-def run() -> None:
-    """Do chores until the cluster drains or the supervising process is gone."""
-    for number in (signal.SIGTERM, signal.SIGINT):  # the supervising process says when to stop
-        signal.signal(number, signal.SIG_IGN)
-    parent = os.getppid()
-    while not draining.requested() and os.getppid() == parent:
-        pulse.beat(pulse.Sign.HOUSEKEEPER)
-        try:
-            do_due()
-        except AWAY as error:
-            log.warning("the database is away, the chores wait: %s", str(error).strip())
-            connection.close()
-            time.sleep(random.uniform(0.5, 1.5) * AWAY_SECONDS)  # noqa: S311 - jitter
-        time.sleep(LOOK_SECONDS)
+def do_due(chores: tuple[Chore, ...] | None = None, begin: Callable[[Chore], None] = lambda _: None) -> list[str]:
+    """Do one round of each chore that is due and that nobody else does; return their names.
 
-
-def do_due(chores: tuple[Chore, ...] | None = None) -> list[str]:
-    """Do one round of each chore that is due and that nobody else does; return their names."""
+    `begin` hears of each before. Raises AWAY.
+    """
     done: list[str] = []
-    resting = {name for (name,) in _RESTING.rows()}
+    left = dict(_NEXT.rows())
     for chore in CHORES if chores is None else chores:
-        if chore.name in resting or draining.requested():
+        every = chore.every()
+        too_far = every + LEEWAY_SECONDS
+        if 0 < left.get(chore.name, 0) <= too_far or draining.requested():
             continue
-        pulse.beat(pulse.Sign.HOUSEKEEPER)
-        if _CLAIM.rows({"name": chore.name, "seconds": chore.every()}):
+        begin(chore)
+        if _CLAIM.rows({"name": chore.name, "seconds": every, "too_far": too_far}):
             _NOTE.rows({"name": chore.name, "error": _do(chore)})
             done.append(chore.name)
     return done
 
 
 def _do(chore: Chore) -> str:
-    """Do one round and return why it failed, if it did: other chores go on."""
+    """Do one round and return why it failed, if it did: others go on. Raises what says that the database is away."""
     try:
         chore.do()
-    except AWAY:
-        raise
     except Exception as error:
+        if is_away(error):
+            raise
         log.exception("the chore %s failed; it is tried again in %.0f s", chore.name, chore.every())
+        if connection.connection is not None and connection.connection.closed:  # the server ended the session
+            connection.close()
         return f"{type(error).__name__}: {error}"
     return ""

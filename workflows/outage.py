@@ -12,7 +12,17 @@ AWAY = (
     errors.IdleInTransactionSessionTimeout,
     errors.TransactionTimeout,
 )
+LOST = ("08", "57P")  # SQLSTATEs of a connection that broke, and of a session that the server ended
 FIRST_SECONDS, LONGEST_SECONDS = 0.1, 0.8
+
+
+def is_away(error: Exception) -> bool:
+    """Tell whether the connection is lost or none is to be had.
+
+    A limit that a statement met, of time, locks or room, is its own trouble: it meets it again next time.
+    """
+    state = sqlstate(error)
+    return isinstance(error, OPERATIONAL) and (not state or state.startswith(LOST))
 
 
 def gave_way(error: Exception) -> bool:

@@ -21,7 +21,7 @@ from django.db.models.functions import Now
 from django_q.cluster import Sentinel
 
 from dotdo_site.lib import process_state
-from workflows import claim, draining, housekeeping, processes, pulse, understudy
+from workflows import claim, draining, lanes, processes, pulse, understudy
 from workflows.models import Step
 from workflows.pulse import Sign
 from workflows.watch import Watch
@@ -44,8 +44,9 @@ class Supervisor:
         self.sentinel: processes.Process | None = None
         self.stop = processes.Flag()
         self.housekeeper: processes.Process | None = None
+        self._stuck: list[processes.Process] = []  # housekeepers that were killed and do not go
         self._started_at = 0.0
-        self._reached_at = 0.0
+        self._none_lay_at = 0.0  # when work was last seen not to be left lying
 
     def run(self) -> None:
         """Work until SIGTERM or SIGINT, then drain for at most 28 s."""
@@ -79,13 +80,24 @@ class Supervisor:
         self.stop = processes.Flag()
         self.sentinel = processes.Process(target=Sentinel, args=(self.stop, processes.Flag(), uuid.uuid4()))
         self.sentinel.start()
-        self._started_at = self._reached_at = time.monotonic()
+        self._started_at = self._none_lay_at = time.monotonic()
         log.info("working with %d processes", settings.WORKERS)
 
     def _keep_house(self) -> None:
-        """Start the housekeeper, again if it died."""
+        """Start the housekeeper, again if it died, or was killed and does not go: a disk that hangs holds it.
+
+        While one is held its successor may be silent as well: killing that would only leave another one behind, and
+        its other lanes do their chores.
+        """
+        self._stuck = [house for house in self._stuck if house.is_alive()]
         if self.housekeeper is not None and self.housekeeper.is_alive():
-            return
+            if not self.watch.lingers(pulse.read(Sign.HOUSEKEEPER)):
+                self.watch.spared = frozenset({Sign.HOUSEKEEPER} if self._stuck else ())
+                return
+            log.critical(
+                "the housekeeper (process %s) was killed and does not go; another one is started", self.housekeeper.pid
+            )
+            self._stuck.append(self.housekeeper)
         connections.close_all()
         self.housekeeper = processes.Process(target=_house, slot=Sign.HOUSEKEEPER, name="housekeeper")
         self.housekeeper.start()
@@ -97,15 +109,22 @@ class Supervisor:
             return "its sentinel died"
         try:
             living = self.watch.bury()
-            silent = time.monotonic() - max(self._reached_at, pulse.last()) > DEAF_SECONDS
-            deaf = silent and _left_lying(living)
+            deaf = self._deaf(living)
         except (Error, psycopg.Error) as error:
             log.warning("the watchdog cannot reach the database: %s", str(error).strip())
             connection.close()
-            self.watch.excuse()
-            self._reached_at = time.monotonic()  # the workers cannot reach it either: their silence counts from now
+            self.watch.excuse()  # the workers cannot reach it either
             return ""
         return f"due work was left lying for {DEAF_SECONDS:.0f} s" if deaf else ""
+
+    def _deaf(self, living: list[uuid.UUID]) -> bool:
+        """Tell whether work has been lying for long, by our own clock: the database's goes on while we sleep."""
+        now = time.monotonic()
+        lying = now - max(self._none_lay_at, self.watch.judging_since, pulse.last())
+        if lying > LOOK_SECONDS / 2 and not _left_lying(living):
+            self._none_lay_at = now
+            return False
+        return lying > DEAF_SECONDS
 
     def _drain(self) -> None:
         log.info("draining")
@@ -117,7 +136,12 @@ class Supervisor:
         if self.housekeeper is not None:
             self.housekeeper.join(HOUSEKEEPER_SECONDS)
             self.housekeeper.kill()
+            self.housekeeper.join(HOUSEKEEPER_SECONDS)
         self._sign_off()
+        if any(house.is_alive() for house in (*self._stuck, self.housekeeper) if house is not None):
+            log.critical("a housekeeper was killed and does not go: it is left behind")
+            logging.shutdown()
+            os._exit(0)  # `multiprocessing` would wait for it at the exit
 
     def _wait_for_sentinel(self) -> None:
         """Wait until everything under way has ended, without waiting for processes that froze."""
@@ -147,13 +171,13 @@ class Supervisor:
 
 def _house() -> None:
     understudy.begin()
-    housekeeping.run()
+    lanes.run()
 
 
 def _left_lying(living: list[uuid.UUID]) -> bool:
-    """Tell whether a step that we serve has long been due although none of our workers holds one."""
+    """Tell whether a step that we serve is due although none of our workers holds one."""
     served = frozenset(settings.WORKER_QUEUES)
     waits = [seconds for queue, _, seconds in claim.pairs() if not served or queue in served]
-    if not any(seconds < -DEAF_SECONDS for seconds in waits):
+    if not any(seconds < 0 for seconds in waits):
         return False
     return not Step.objects.filter(state="running", leased_by__in=living, lease_expires_at__gt=Now()).exists()

@@ -12,7 +12,7 @@ import uuid
 from contextlib import suppress
 from datetime import timedelta
 
-from django.db.models import F
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from actions.alarm import GRACE_SECONDS
@@ -28,7 +28,9 @@ ASLEEP_SECONDS = 1.5  # we were frozen ourselves: what we saw before says nothin
 STRANGER_SECONDS = 2.0  # another watch on this machine knows better why its worker died
 HEARTBEAT_SECONDS = 5.0
 FORGOTTEN = timedelta(hours=1)
-SILENT_SECONDS = {Sign.SENTINEL: 20.0, Sign.PUSHER: 20.0, Sign.MONITOR: 20.0, Sign.HOUSEKEEPER: 120.0}
+LINGERING_SECONDS = 5.0  # after SIGKILL: what is still there waits in the kernel, where no signal reaches it
+# Of the housekeeper: longer than the longest statement of a chore, and than it takes to report it (`lanes`).
+SILENT_SECONDS = {Sign.SENTINEL: 20.0, Sign.PUSHER: 20.0, Sign.MONITOR: 20.0, Sign.HOUSEKEEPER: 360.0}
 DIED = "The worker's process ended during this attempt: it was killed, or it crashed."
 FROZE = f"The worker's process was frozen, and was ended after {FROZEN_SECONDS:.0f} s."
 OVERDUE = f"The handler did not stop within {GRACE_SECONDS:.0f} s after its time limit; its process was ended."
@@ -39,16 +41,18 @@ class Watch:
 
     def __init__(self) -> None:
         self.place = process_state.place()
-        self._judging_since = self._looked_at = time.monotonic()
+        self.judging_since = self._looked_at = time.monotonic()
+        self.spared: frozenset[int] = frozenset()  # slots that may be silent
         self._stopped: dict[int, float] = {}
         self._frozen: set[tuple[int, int]] = set()
+        self._killed: dict[tuple[int, int], float] = {}
         self._dead_since: dict[uuid.UUID, float] = {}
         self._beat_at = 0.0
         self.unburied = False
 
     def excuse(self) -> None:
         """Count the silence of processes from now: something else kept them."""
-        self._judging_since = time.monotonic()
+        self.judging_since = time.monotonic()
 
     def rested(self) -> None:
         """Say that a look is over: only what passes until the next one can be sleep of our own."""
@@ -58,11 +62,17 @@ class Watch:
         """Kill the processes of this cluster that froze or hang. Needs no database."""
         now = time.monotonic()
         if now - self._looked_at > ASLEEP_SECONDS:
-            self._judging_since = now
+            self.judging_since = now
             self._stopped.clear()
         for life in pulse.lives():
             if life.pid != os.getpid() and life.slot != Sign.MAIN and life.alive:
                 self._judge(life, now)
+
+    def lingers(self, life: Life) -> bool:
+        """Tell whether a process whose parent still waits for it was killed, or ended, some seconds ago."""
+        now, who = time.monotonic(), (life.pid, life.born)
+        since = self._killed.get(who, now) if life.alive else self._killed.setdefault(who, now)
+        return now - since > LINGERING_SECONDS
 
     def bury(self) -> list[uuid.UUID]:
         """Free the steps of this place's workers whose process is gone; return those that live. Raises Error."""
@@ -70,11 +80,15 @@ class Watch:
         self.unburied = False
         known = {(life.pid, life.born): life for life in pulse.lives()}
         now = time.monotonic()
-        for worker, pid, born in Worker.objects.filter(place=self.place, stopped_at=None).values_list(
-            "id", "pid", "born"
-        ):
+        own = Q(stopped_at=None) | Q(pid__in=[life.pid for life in known.values() if life.alive])
+        rows = Worker.objects.filter(own, place=self.place).values_list("id", "pid", "born", "stopped_at")
+        for worker, pid, born, stopped_at in rows:
             if process_state.alive(pid, born):
                 living.append(worker)
+                if stopped_at is not None:  # another host, cut off from the database no longer, took us for lost
+                    Worker.objects.filter(id=worker).update(stopped_at=None)
+            elif stopped_at is not None:
+                continue  # an earlier process with this pid
             elif (pid, born) in known or now - self._dead_since.setdefault(worker, now) > STRANGER_SECONDS:
                 self._free(worker, known.get((pid, born)))
         self._beat(living)
@@ -90,15 +104,19 @@ class Watch:
             self._stopped.pop(life.pid, None)
             trouble = self._hangs(life, now)
         if trouble:
-            log.error("the %s (process %d) %s and is killed", pulse.role(life.slot), life.pid, trouble)
+            if (life.pid, life.born) not in self._killed:
+                log.error("the %s (process %d) %s and is killed", pulse.role(life.slot), life.pid, trouble)
+            self._killed.setdefault((life.pid, life.born), now)
             with suppress(ProcessLookupError):
                 os.kill(life.pid, signal.SIGKILL)
 
     def _hangs(self, life: Life, now: float) -> str:
-        if life.limit and now > max(life.limit, self._judging_since) + LATE_SECONDS:
+        if life.limit and now > max(life.limit, self.judging_since) + LATE_SECONDS:
             return "did not end a handler whose time is up"
         patience = SILENT_SECONDS.get(life.slot)  # type: ignore[call-overload]
-        if patience is None or draining.requested() or now - max(life.moment, self._judging_since) < patience:
+        if patience is None or life.slot in self.spared or draining.requested():
+            return ""
+        if now - max(life.moment, self.judging_since) < patience:
             return ""
         return f"gave no sign for {patience:.0f} s"
 

@@ -158,6 +158,73 @@ def test_a_worker_of_a_host_that_was_lost_is_signed_off_after_an_hour() -> None:
     assert Worker.objects.get(id=row.id).stopped_at is not None
 
 
+def test_a_living_worker_that_another_host_took_for_lost_counts_as_living_again() -> None:
+    start_action("test-echo", {"value": 1})
+    pid = begin(sleeps)
+    row = worker_row(pid, process_state.born(pid))
+    Worker.objects.update(stopped_at=LONG_AGO, heartbeat_at=LONG_AGO)
+    assert Watch().bury() == [row]
+    assert Worker.objects.get().stopped_at is None
+
+
+def test_an_earlier_worker_with_the_pid_of_a_living_process_stays_signed_off() -> None:
+    start_action("test-echo", {"value": 1})
+    pid = begin(sleeps)
+    worker_row(pid, process_state.born(pid) - 1)
+    Worker.objects.update(stopped_at=LONG_AGO)
+    assert Watch().bury() == []
+    assert Worker.objects.get().stopped_at is not None
+    assert Step.objects.get().state == "running"
+
+
+def test_work_that_came_due_while_we_slept_does_not_make_the_cluster_deaf(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervision, "DEAF_SECONDS", 1.0)
+    supervisor = _supervisor()
+    time.sleep(1.2)
+    assert supervisor._look() == "", "nothing is due"
+    start_action("test-echo", {"value": 1})
+    Step.objects.update(due_at=LONG_AGO)  # the database's clock went on
+    assert supervisor._look() == ""
+    monkeypatch.setattr(watch, "ASLEEP_SECONDS", 0.5)
+    supervisor.watch.rested()
+    time.sleep(1.2)
+    assert supervisor._look() == "", "a gap between two looks is sleep of our own"
+
+
+def test_a_housekeeper_that_was_killed_and_does_not_go_gets_one_successor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "LINGERING_SECONDS", 2.0)
+    monkeypatch.setattr(watch, "SILENT_SECONDS", {Sign.HOUSEKEEPER: 0.5})
+    monkeypatch.setattr(supervision, "_house", sleeps)
+    supervisor: Any = Supervisor()
+    held: Any = Held(begin(sleeps, Sign.HOUSEKEEPER))
+    supervisor.housekeeper = held
+    looks(supervisor.watch, 0.8)
+    supervisor._keep_house()
+    assert supervisor.housekeeper is held, "it has just been killed"
+    time.sleep(2.0)
+    supervisor._keep_house()
+    successor = supervisor.housekeeper
+    _begun.append(successor)
+    assert successor is not held
+    supervisor._keep_house()
+    looks(supervisor.watch, 0.8)
+    assert not ended(successor.pid), "it may hang at the same place"
+    held.gone = True
+    supervisor._keep_house()
+    looks(supervisor.watch, 0.8)
+    assert ended(successor.pid), "from now on it is judged like any other"
+
+
+class Held:
+    """A process that its parent cannot reap: after SIGKILL one of its threads still waits in the kernel."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid, self.gone = pid, False
+
+    def is_alive(self) -> bool:
+        return not self.gone
+
+
 def test_due_work_that_nobody_looks_at_means_that_the_cluster_is_deaf(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervision, "DEAF_SECONDS", 0.2)
     start_action("test-echo", {"value": 1})
