@@ -35,7 +35,7 @@ CHORES: tuple[Chore, ...] = (
     Chore("notices.send", lambda: notifying.SEND_SECONDS, notifying.send),
     Chore("audit.seal", lambda: min(60.0, settings.AUDIT_SEAL_SECONDS), sealing.seal_due),
     Chore("audit.prune", lambda: 3600.0, pruning.prune_due),
-    Chore("retention.delete", lambda: 15.0, retention.delete_due),
+    Chore("retention.delete", lambda: 15.0, retention.delete_round),
     Chore("retention.tidy", lambda: 3600.0, retention.tidy),
 )
 _NEXT = Statement("SELECT name, extract(epoch FROM next_at - clock_timestamp())::float8 FROM chore")

@@ -4,8 +4,8 @@ A batch is one transaction: runs are locked (`picking`), written to a file that 
 deleted with all their rows (`removal`) and audited. A crash in between leaves a file too many, never a run too few.
 """
 
-from workflows.retention.deleting import RunsKept, delete_due
+from workflows.retention.deleting import RunsKept, delete_due, delete_round
 from workflows.retention.leftovers import tidy
 from workflows.retention.policy import Due, due
 
-__all__ = ["Due", "RunsKept", "delete_due", "due", "tidy"]
+__all__ = ["Due", "RunsKept", "delete_due", "delete_round", "due", "tidy"]

@@ -14,87 +14,111 @@ from django.utils import timezone
 from psycopg import errors
 
 from audit.recording import record
+from dotdo_site.lib import signs
 from workflows import draining
 from workflows.retention import archive, picking
 from workflows.retention.lines import lines
-from workflows.retention.picking import START, Batch, Place
-from workflows.retention.policy import Due, due
+from workflows.retention.passes import Pass, Passes
+from workflows.retention.picking import Batch
+from workflows.retention.policy import Due, due, policy
 from workflows.retention.removal import remove
 from workflows.sql import Statement
 
 log = logging.getLogger(__name__)
 SYSTEM = "system"
 ROUND_SECONDS = 5.0
-# Whoever holds something is not waited for; a disk that hangs does not keep the transaction open for ever.
+# Whoever holds something is not waited for; a disk that hangs does not keep the transaction open for ever. A run may
+# have 100,000 steps, but a statement ends before the housekeeper is taken for stuck.
 _LIMITS = Statement(
     """
     SELECT set_config('lock_timeout', '3s', true),
-        set_config('idle_in_transaction_session_timeout', '300s', true)
+        set_config('idle_in_transaction_session_timeout', '300s', true),
+        set_config('statement_timeout', '300s', true)
     """
 )
 GAVE_WAY = (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure)
-REFUSED = (IntegrityError, psycopg.IntegrityError)
+REFUSED = (IntegrityError, psycopg.IntegrityError, errors.QueryCanceled)
+_passes = Passes()
 
 
 class RunsKept(Exception):
     """Runs that are due could not be deleted; others were."""
 
 
-def delete_due(seconds: float = ROUND_SECONDS, *, actor: str = SYSTEM, rest: bool = True) -> int:
+def delete_round() -> int:
+    """Do one round of the chore, going on where the last one of this process was."""
+    return delete_due(passes=_passes)
+
+
+def delete_due(
+    seconds: float = ROUND_SECONDS, *, actor: str = SYSTEM, rest: bool = True, passes: Passes | None = None
+) -> int:
     """Export and delete what has been kept for long enough; return how many runs went. Raises RunsKept, OSError.
 
-    With `rest` it pauses after each batch for as long as that took: the workers come first.
+    With `rest` it pauses after each batch for as long as that took: the workers come first. Without `passes` it looks
+    at everything.
     """
     until = time.monotonic() + seconds
-    waiting: list[tuple[Due, Place]] = [(wanted, START) for wanted in due()]
+    passes = passes or Passes()
+    passes.follow(policy())
+    waiting = [(wanted, passes.of(wanted.id)) for wanted in due()]
     random.shuffle(waiting)  # a definition with much to delete does not keep the others waiting
-    deleted, refused = 0, list[str]()
+    deleted = 0
     while waiting and time.monotonic() < until and not draining.requested():
         began = time.monotonic()
-        wanted, place = waiting.pop(0)
-        count, following = _next_batch(wanted, place, actor, refused)
+        wanted, found = waiting.pop(0)
+        signs.give()
+        count, more = _next_batch(wanted, found, actor, until)
         deleted += count
-        if following is not None:
-            waiting.append((wanted, following))
+        if more:
+            waiting.append((wanted, found))
         if rest and waiting:
             time.sleep(min(time.monotonic() - began, max(0.0, until - time.monotonic())))
-    if refused:
-        raise RunsKept("; ".join(refused))
+    if refused := passes.refused():
+        raise RunsKept(refused)
     return deleted
 
 
-def _next_batch(wanted: Due, place: Place, actor: str, refused: list[str]) -> tuple[int, Place | None]:
-    """Delete a batch; return how many runs went and where to go on. A run that cannot be deleted keeps no other."""
+def _next_batch(wanted: Due, found: Pass, actor: str, until: float) -> tuple[int, bool]:
+    """Delete a batch; return how many runs went and whether to go on. A run that cannot be deleted keeps no other."""
     try:
-        return _delete(wanted, place, actor, picking.MOST_RUNS)
+        return _delete(wanted, found, actor, picking.MOST_RUNS)
     except GAVE_WAY as error:
         log.info("runs of %s are in use and wait for the next round: %s", wanted, str(error).strip())
-        return 0, None
+        return 0, False
     except REFUSED as error:
         log.warning("runs of %s cannot be deleted together: %s", wanted, str(error).strip())
-    return _one_by_one(wanted, place, actor, refused)
+    return _one_by_one(wanted, found, actor, until)
 
 
-def _one_by_one(wanted: Due, place: Place, actor: str, refused: list[str]) -> tuple[int, Place | None]:
-    deleted, following = 0, place
-    for _ in range(picking.MOST_RUNS):
+def _one_by_one(wanted: Due, found: Pass, actor: str, until: float) -> tuple[int, bool]:
+    deleted, more = 0, True
+    for number in range(picking.MOST_RUNS):
+        if not more or (number and time.monotonic() > until):
+            break
+        signs.give()
         try:
-            count, behind = _delete(wanted, following, actor, 1)
+            count, more = _delete(wanted, found, actor, 1)
             deleted += count
+        except GAVE_WAY:
+            return deleted, False
         except REFUSED as error:
-            with transaction.atomic():
-                root, behind = picking.skip(wanted, following)
-            refused.append(f"run {root} of {wanted} cannot be deleted: {str(error).strip()}")
-        if behind is None:
-            return deleted, None
-        following = behind
-    return deleted, following
+            more = _skip(wanted, found, str(error).strip())
+    return deleted, more
 
 
-def _delete(wanted: Due, place: Place, actor: str, families: int) -> tuple[int, Place | None]:
+def _skip(wanted: Due, found: Pass, why: str) -> bool:
+    with transaction.atomic():
+        _LIMITS.rows()
+        root, batch = picking.skip(wanted, found.place)
+    found.refused.append(f"run {root} of {wanted} cannot be deleted: {why}")
+    return _went(found, batch)
+
+
+def _delete(wanted: Due, found: Pass, actor: str, families: int) -> tuple[int, bool]:
     with transaction.atomic(), _archived() as keep:
         _LIMITS.rows()
-        batch = picking.take(wanted, place, families)
+        batch = picking.take(wanted, found.place, families)
         runs = batch.runs
         if runs:
             written = _export(wanted, runs)
@@ -102,7 +126,13 @@ def _delete(wanted: Due, place: Place, actor: str, families: int) -> tuple[int, 
                 keep.append(written)
             remove(runs)
             _record(wanted, batch, written, actor)
-    return len(runs), batch.next
+    return len(runs), _went(found, batch)
+
+
+def _went(found: Pass, batch: Batch) -> bool:
+    """Note how far a pass is; tell whether it goes on."""
+    found.place, found.ended = batch.next, batch.last
+    return not batch.last
 
 
 @contextmanager

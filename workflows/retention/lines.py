@@ -16,6 +16,7 @@ from psycopg.rows import dict_row
 from actions import markers
 from actions.models import ActionVersion
 from actions.sensitive import mask
+from dotdo_site.lib import signs
 from workflows import payloads
 from workflows.models import Payload, WorkflowVersion
 
@@ -173,7 +174,10 @@ def _stream(text: str, runs: list[uuid.UUID]) -> Iterator[Row]:
     with connection.connection.cursor(name=name, row_factory=dict_row) as cursor:
         cursor.itersize = FETCH
         cursor.execute(text, [runs])
-        yield from cursor
+        for number, row in enumerate(cursor):
+            if number % FETCH == 0:
+                signs.give()
+            yield row
 
 
 def _text(value: Any) -> str:

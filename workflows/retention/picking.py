@@ -7,10 +7,12 @@ longer keeps those that started them. Whatever somebody else holds is left for t
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import accumulate
 
 from workflows.retention.policy import ENDED, OVER, Due
 from workflows.sql import Statement
 
+PAGE = 1_000  # roots that one batch looks at: most of them may be kept
 MOST_RUNS = 200
 MOST_STEPS = 5_000
 Place = tuple[datetime, uuid.UUID]
@@ -20,11 +22,18 @@ _KEPT_LONGER = f"""
         WHERE c.root = r.id AND (NOT coalesce({OVER.replace("r.", "c.")}, false)
             OR {ENDED.replace("r.", "c.")} >= now() - make_interval(days => greatest(:days, w.keep_days))))
 """
+_PAGE = Statement(
+    f"""
+    SELECT {ENDED}, r.id FROM run r
+    WHERE r.kind = :kind AND r.name = :name AND r.parent_step IS NULL AND {OVER}
+        AND {ENDED} < now() - make_interval(days => :days) AND ({ENDED}, r.id) > (:at, :id)
+    ORDER BY {ENDED}, r.id LIMIT :page
+    """  # noqa: S608 - constants
+)
 _ROOTS = Statement(
     f"""
     SELECT r.id, {ENDED} FROM run r
-    WHERE r.kind = :kind AND r.name = :name AND r.parent_step IS NULL AND {OVER}
-        AND {ENDED} < now() - make_interval(days => :days) AND ({ENDED}, r.id) > (:at, :id)
+    WHERE r.id = ANY(:page::uuid[]) AND {OVER} AND {ENDED} < now() - make_interval(days => :days)
         AND NOT {_KEPT_LONGER}
     ORDER BY {ENDED}, r.id LIMIT :most FOR UPDATE OF r SKIP LOCKED
     """  # noqa: S608 - constants
@@ -43,25 +52,33 @@ _STEPS = Statement("SELECT run_id, count(*) FROM step WHERE run_id = ANY(:runs::
 
 @dataclass(slots=True)
 class Family:
-    """A run that no other started, how many are below it, and which of those are under lock."""
+    """A run that no other started, how many are below it, and those that may be deleted now, the deepest first."""
 
     root: uuid.UUID
     ended: datetime
     size: int = 0
     below: list[uuid.UUID] = field(default_factory=list)
+    part: int | None = None
 
     @property
     def runs(self) -> list[uuid.UUID]:
         """Return what may be deleted now: everything, or of a family that is too large, the deepest part."""
-        return [*self.below, self.root] if len(self.below) == self.size else self.below
+        locked = [*self.below, self.root] if len(self.below) == self.size else self.below
+        return locked[: self.part]
+
+    @property
+    def whole(self) -> bool:
+        """Tell whether nothing of it is left for another time."""
+        return len(self.runs) > self.size
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Families under lock, and the place behind what was looked at; None when that was everything."""
+    """Families under lock, the place behind what was looked at, and whether nothing comes behind that place."""
 
     families: list[Family]
-    next: Place | None
+    next: Place
+    last: bool
 
     @property
     def runs(self) -> list[uuid.UUID]:
@@ -72,23 +89,27 @@ class Batch:
 def take(wanted: Due, after: Place = START, families: int = MOST_RUNS) -> Batch:
     """Lock the next families of a definition that may go, in the caller's transaction."""
     values = {"kind": wanted.kind, "name": wanted.name, "days": wanted.days, "at": after[0], "id": after[1]}
-    found = [Family(*row) for row in _ROOTS.rows(values | {"most": families})]
+    page: list[Place] = [(ended, run) for ended, run in _PAGE.rows(values | {"page": PAGE})]
+    roots = {"page": [run for _, run in page], "days": wanted.days, "most": families}
+    found = [Family(*row) for row in _ROOTS.rows(roots)] if page else []
     looked_at = _first(found)
     free = _free(looked_at)
     kept = _few_steps(free)
     if len(kept) < len(free):
         looked_at = looked_at[: looked_at.index(kept[-1]) + 1]
-    if kept and len(kept[-1].below) < kept[-1].size:
-        return Batch(kept, after)  # its next part comes next
-    return Batch(kept, _behind(looked_at) if len(looked_at) < len(found) or len(found) == families else None)
+    if kept and not kept[-1].whole:
+        return Batch(kept, after, last=False)  # its next part comes next
+    if looked_at and (len(looked_at) < len(found) or len(found) == families):
+        return Batch(kept, _behind(looked_at), last=False)
+    return Batch(kept, page[-1] if page else after, last=len(page) < PAGE)
 
 
-def skip(wanted: Due, after: Place) -> tuple[uuid.UUID | None, Place | None]:
-    """Return the next run that would be taken, and the place behind it."""
+def skip(wanted: Due, after: Place) -> tuple[uuid.UUID | None, Batch]:
+    """Return the next run that would be taken, and what follows it."""
     batch = take(wanted, after, 1)
     if not batch.families:
-        return None, batch.next
-    return batch.families[0].root, _behind(batch.families)
+        return None, batch
+    return batch.families[0].root, Batch([], _behind(batch.families), last=False)
 
 
 def _behind(families: list[Family]) -> Place:
@@ -127,12 +148,14 @@ def _free(families: list[Family]) -> list[Family]:
 
 
 def _few_steps(families: list[Family]) -> list[Family]:
-    """Return the first families, so many steps together; the first one however many it has."""
+    """Return the first families, so many steps together; of the first one a part, if it alone has more."""
     counts = dict(_STEPS.rows({"runs": [run for family in families for run in family.runs]}))
     kept, total = list[Family](), 0
     for family in families:
-        total += sum(counts.get(run, 0) for run in family.runs)
+        steps = list(accumulate(counts.get(run, 0) for run in family.runs))
+        total += steps[-1]
         if kept and total > MOST_STEPS:
             break
+        family.part = max(1, sum(each <= MOST_STEPS for each in steps))  # a run goes whole
         kept.append(family)
     return kept

@@ -28,6 +28,9 @@ _DUE = Statement(
     ORDER BY oldest.at
     """  # noqa: S608 - constants
 )
+_POLICY = Statement(
+    f"SELECT coalesce(md5(string_agg(d.id::text || ':' || d.days, ',' ORDER BY d.id)), '') FROM ({_DEFINITIONS}) d"  # noqa: S608
+)
 _COUNT = Statement(
     f"""
     SELECT count(*) FROM run r
@@ -54,6 +57,12 @@ class Due:
 def due() -> list[Due]:
     """Return the definitions with something to delete, the one with the oldest run first."""
     return [Due(*row) for row in _DUE.rows({"default": settings.RETENTION_DAYS})]
+
+
+def policy() -> str:
+    """Return a digest of how long each definition keeps its runs."""
+    found: str = _POLICY.rows({"default": settings.RETENTION_DAYS})[0][0]
+    return found
 
 
 def count(wanted: Due) -> int:

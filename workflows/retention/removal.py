@@ -7,6 +7,7 @@ endpoints, and the moments of schedules, which keep when their run ended.
 import uuid
 from collections.abc import Sequence
 
+from dotdo_site.lib import signs
 from workflows.sql import Statement
 
 RUNS = "= ANY(:runs::uuid[])"
@@ -35,8 +36,7 @@ _PARTS = (
     f"DELETE FROM branch WHERE run_id {RUNS}",  # noqa: S608
 )
 _CHECK = "SET CONSTRAINTS ALL IMMEDIATE"  # what still refers to them is found here, not by the commit
-_PATIENCE = "SELECT set_config('statement_timeout', '300s', true)"  # a run may have 100,000 steps
-_ALL = [Statement(text) for text in (_PATIENCE, *_MENTIONS, _RUNS, *_PARTS, _CHECK)]
+_ALL = [Statement(text) for text in (*_MENTIONS, _RUNS, *_PARTS, _CHECK)]
 
 
 def remove(runs: Sequence[uuid.UUID]) -> None:
@@ -45,4 +45,5 @@ def remove(runs: Sequence[uuid.UUID]) -> None:
     In the caller's transaction; the database refuses runs that are not over.
     """
     for statement in _ALL:
+        signs.give()
         statement.rows({"runs": list(runs)})
