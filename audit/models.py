@@ -28,6 +28,8 @@ class AuditEvent(models.Model):
         indexes = [
             # read by the run page and by erasure
             models.Index(fields=["run", "id"], name="audit_event_run", condition=models.Q(run__isnull=False)),
+            # the oldest chains, for pruning
+            models.Index(fields=["at", "id"], name="audit_event_first", condition=models.Q(seq=0)),
         ]
 
     def __str__(self) -> str:

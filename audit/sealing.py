@@ -9,15 +9,15 @@ and waiting until those are gone. A snapshot would not do: a writer may have tak
 
 import hashlib
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.utils import timezone
 
 from audit import anchoring, signing
 from audit.formulas import GENESIS, leaf, root_of, seal_text
 from audit.models import Seal
+from dotdo_site.lib import signs
 
 WINDOW = 200_000  # ids that one seal looks at: it bounds a transaction and its memory
 ROUND = 5  # seals that one look of the chore makes at most
@@ -43,7 +43,9 @@ def seal_due() -> None:
     """Make the seals that are due, then bring those that are missing there to the anchors."""
     last, allocated = newest(), _allocated()
     every = timedelta(seconds=settings.AUDIT_SEAL_SECONDS)
-    if last is None or last.at + every <= timezone.now() or allocated - last.reach > WINDOW:
+    now = _now()
+    # A seal of the future is of a clock that was wrong: nobody waits until that is true.
+    if last is None or last.at > now or last.at + every <= now or allocated - last.reach > WINDOW:
         seal(at_most=ROUND)
     anchoring.deliver()
 
@@ -52,6 +54,7 @@ def seal(*, at_most: int = 1_000_000) -> list[Seal]:
     """Seal what is not sealed, a window at a time, and return the new seals."""
     made: list[Seal] = []
     while len(made) < at_most:
+        signs.give()
         allocated = _allocated()
         found = _seal_up_to(allocated, settled=_settled())
         if found is None:
@@ -72,6 +75,14 @@ def _allocated() -> int:
     with connection.cursor() as cursor:
         cursor.execute(_ALLOCATED)
         return int(cursor.fetchone()[0])
+
+
+def _now() -> datetime:
+    """Return what the database's clock says, as seals do."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        found: datetime = cursor.fetchone()[0]
+    return found
 
 
 def _settled() -> bool:
@@ -108,8 +119,7 @@ def _write(number: int, reach: int, horizon: int, last: Seal | None) -> Seal:
     with connection.cursor() as cursor:
         cursor.execute(_LEAVES, [number])
         leaves = [leaf(bytes(chain), seq, bytes(head)) for chain, seq, head in cursor.fetchall()]
-        cursor.execute("SELECT clock_timestamp()")
-        at = cursor.fetchone()[0]
+    at = _now()
     root, key = root_of(leaves), signing.public_key()
     previous = bytes(last.hash) if last else GENESIS
     text = seal_text(number, at, len(leaves), root, reach, horizon, previous, key)

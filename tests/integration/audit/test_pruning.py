@@ -1,5 +1,7 @@
 """What was pruned behind a tombstone still verifies; nothing else can be pruned, and no tombstone can be forged."""
 
+import json
+import time
 import uuid
 from datetime import UTC, datetime, timedelta
 
@@ -11,8 +13,9 @@ from pytest_django import Settings
 from audit import pruning, sealing, walking
 from audit.models import AuditEvent, Tombstone
 from audit.recording import TRAIL, record
+from dotdo_site.lib import signs
 from dotdo_site.lib.ids import uuid7
-from tests.integration.audit.trails import Superuser, behind, chain, extend, verify
+from tests.integration.audit.trails import LONG_AGO, Superuser, behind, chain, extend, verify
 from tests.support.engine import finished, start_action
 from workflows.models import Branch
 
@@ -72,6 +75,7 @@ def test_a_chain_is_as_old_as_its_last_link() -> None:
 
 def test_the_chore_prunes_what_the_setting_says_in_batches(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pruning, "BATCH", 2)
+    monkeypatch.setattr(pruning, "_walk", pruning.Walk())
     old = [chain(2) for _ in range(5)]
     young = chain(2, at=timezone.now())
     sealing.seal()
@@ -82,6 +86,69 @@ def test_the_chore_prunes_what_the_setting_says_in_batches(settings: Settings, m
     assert left() == {young}
     assert AuditEvent.objects.filter(kind="audit.pruned").count() == 3
     assert verify() == "whole"
+
+
+def test_long_chains_are_not_pruned_in_one_statement(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pruning, "LINKS", 6)
+    for links in (3, 3, 2, 9, 1):
+        chain(links)
+    sealing.seal()
+    done = pruning.prune_old(BEFORE, actor="user:test", reason="law", rounds=10)
+    assert done == pruning.Pruned(chains=5, links=18)
+    told = AuditEvent.objects.filter(kind="audit.pruned").order_by("id")
+    assert [json.loads(event.data)["links"] for event in told] == [6, 2, 9, 1]
+
+
+def test_chains_that_stay_are_not_read_again_every_hour(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.AUDIT_DAYS = 30
+    monkeypatch.setattr(pruning, "_walk", pruning.Walk())
+    run_id = start_action("test-echo", {"value": 1})
+    finished(run_id)
+    for _ in range(3):
+        chain(2, run=run_id)
+    kept = chain(2, run=run_id)
+    sealing.seal()
+    pruning.prune_due()
+    place = pruning._walk.place
+    assert place[1] == AuditEvent.objects.get(chain=kept, seq=0).id
+    gone = chain(2, at=LONG_AGO + timedelta(days=1))
+    sealing.seal()
+    pruning.prune_due()
+    assert gone not in left()
+    assert pruning._walk.place > place
+    missed = chain(2)
+    sealing.seal()
+    pruning.prune_due()
+    assert missed in left(), "it is behind the walk"
+    monkeypatch.setattr(pruning, "AGAIN_SECONDS", 0.0)
+    pruning.prune_due()
+    assert missed not in left()
+
+
+def test_a_round_that_looks_for_long_gives_signs_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = list[int]()
+    monkeypatch.setattr(signs, "_ways", [lambda: given.append(1)])
+    monkeypatch.setattr(pruning, "PAGE", 1)
+    for _ in range(3):
+        chain(1)
+    sealing.seal()
+    walk, before = pruning.Walk(), len(given)
+    pruning.prune_old(BEFORE, actor="user:test", reason="law", rounds=10, until=time.monotonic() - 1, walk=walk)
+    assert walk.place == pruning.START
+    pruning.prune_old(BEFORE, actor="user:test", reason="law", rounds=10, walk=walk)
+    assert walk.ended
+    assert len(given) - before == 4
+
+
+def test_the_oldest_chains_are_found_by_an_index() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off" if connection.in_atomic_block else "SET enable_seqscan = off")
+        try:
+            cursor.execute(f"EXPLAIN {pruning._OLD}", [BEFORE, *pruning.START, 5_000])
+            plan = "\n".join(row[0] for row in cursor.fetchall())
+        finally:
+            cursor.execute("RESET enable_seqscan")
+    assert "audit_event_first" in plan
 
 
 def test_pruning_a_fork_keeps_what_its_chain_vouched_for_verifiable() -> None:

@@ -17,7 +17,7 @@ from audit.models import AuditEvent, Seal, SealedHead
 from audit.recording import record
 from dotdo_site import embedded_postgres
 from dotdo_site.lib.ids import uuid7
-from tests.integration.audit.trails import chain, extend, following, verify
+from tests.integration.audit.trails import Superuser, behind, chain, extend, following, verify
 
 pytestmark = pytest.mark.usefixtures("database")
 Other = psycopg.Connection[tuple[Any, ...]]
@@ -211,5 +211,17 @@ def test_seals_are_made_when_they_are_due(settings: Settings) -> None:
     sealing.seal_due()
     assert Seal.objects.count() == 1
     settings.AUDIT_SEAL_SECONDS = 0.0
+    sealing.seal_due()
+    assert Seal.objects.count() == 2
+
+
+def test_a_clock_that_was_once_in_the_future_does_not_stop_the_seals_until_then(
+    settings: Settings, superuser: Superuser
+) -> None:
+    settings.AUDIT_SEAL_SECONDS = 3600.0
+    chain(1)
+    sealing.seal_due()
+    behind(superuser, "UPDATE audit_seal SET at = now() + interval '10 years'")
+    chain(1)
     sealing.seal_due()
     assert Seal.objects.count() == 2
