@@ -17,15 +17,19 @@ from urllib.parse import urlsplit
 import httpx
 from django.conf import settings
 from django.db.models import F
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from audit import lines, signing
 from audit.models import Anchor, Seal
+from audit.posting import TooSlow, post
+from dotdo_site.lib import signs
 
 log = logging.getLogger(__name__)
 BATCH = 100
 ROUND_SECONDS = 5.0  # after this time no further seal is begun
-TIMEOUT_SECONDS = 10.0
+TIMEOUT_SECONDS = 10.0  # for the whole exchange with a webhook
+SLOW_SECONDS = 5.0
 OK = range(200, 300)
 
 
@@ -35,7 +39,10 @@ class NotAnchored(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A place outside the database, and how a seal gets there; `put` raises OSError, HTTPError or NotAnchored."""
+    """A place outside the database, and how a seal gets there.
+
+    `put` raises OSError, HTTPError, NotAnchored or TooSlow.
+    """
 
     name: str
     put: Callable[[Seal], None]
@@ -90,22 +97,32 @@ def send(url: str, seal: Seal) -> None:
         "webhook-timestamp": sent,
         "webhook-signature": f"v1a,{signature}",
     }
-    response = httpx.post(url, content=body, headers=headers, timeout=TIMEOUT_SECONDS, follow_redirects=False)
-    if response.status_code not in OK:
-        raise NotAnchored(f"the answer was {response.status_code}")
+    status = post(url, body, headers, TIMEOUT_SECONDS)
+    if status not in OK:
+        raise NotAnchored(f"the answer was {status}")
 
 
 def _deliver(target: Target, seal: Seal) -> bool:
-    """Bring one seal to its place and note it; tell whether that worked."""
+    """Bring one seal to its place and note it; tell whether that worked.
+
+    That an attempt began is noted first: one that hangs, on a disk that does not answer, is seen while it does.
+    """
     row = Anchor.objects.filter(target=target.name)
+    row.update(tried_at=timezone.now(), error=f"seal {seal.number} is being written and has not arrived yet")
+    signs.give()
+    began = time.monotonic()
     try:
         target.put(seal)
-    except (OSError, httpx.HTTPError, httpx.InvalidURL, NotAnchored) as error:
+    except (OSError, httpx.HTTPError, httpx.InvalidURL, NotAnchored, TooSlow) as error:
         why = f"{type(error).__name__}: {error}"
         log.warning("seal %d is not anchored in %s yet: %s", seal.number, target.name, why)
         row.update(tried_at=timezone.now(), failures=F("failures") + 1, error=why)
         return False
-    row.filter(upto__lt=seal.number).update(upto=seal.number, tried_at=timezone.now(), failures=0, error="")
+    took = time.monotonic() - began
+    slow = f"slow: seal {seal.number} took {took:.0f} s" if took > SLOW_SECONDS else ""
+    if slow:
+        log.warning("the anchor %s is %s", target.name, slow)
+    row.update(upto=Greatest("upto", seal.number), tried_at=timezone.now(), failures=0, error=slow)
     return True
 
 

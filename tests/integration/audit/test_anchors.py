@@ -3,8 +3,10 @@
 import base64
 import json
 import logging
+import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import StringIO
 from pathlib import Path
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from django.core.management import call_command
+from django.db import connections
 from pytest_django import Settings
 
 from audit import anchoring, sealing, signing
@@ -147,6 +150,56 @@ def test_a_webhook_gets_every_seal_signed_until_it_takes_it(
     assert (row.upto, row.failures) == (1, 0)
     assert "the answer was 302" in caplog.text
     assert "secret" not in caplog.text + row.target
+
+
+def test_a_webhook_that_sends_a_byte_now_and_then_is_left_when_the_time_is_over(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(anchoring, "TIMEOUT_SECONDS", 1.0)
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def trickle() -> None:
+            connected, _ = server.accept()
+            with connected, suppress(OSError):
+                connected.sendall(b"HTTP/1.1 200 OK\r\nx: ")
+                while not over.wait(0.2):
+                    connected.sendall(b"x")
+
+        def deliver() -> None:
+            anchoring.deliver()
+            connections.close_all()
+
+        thread = threading.Thread(target=trickle)
+        thread.start()
+        settings.AUDIT_ANCHOR_URL = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        seal()
+        delivering = threading.Thread(target=deliver)
+        delivering.start()
+        delivering.join(20)
+        stuck = delivering.is_alive()
+        over.set()
+        thread.join()
+        delivering.join()
+    assert not stuck
+    row = Anchor.objects.get()
+    assert (row.upto, row.failures) == (-1, 1)
+    assert "no answer within 1 s" in row.error
+
+
+def test_a_disk_that_does_not_answer_is_seen_while_it_hangs(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.AUDIT_ANCHOR_FILE = str(tmp_path / "anchor")
+    monkeypatch.setattr(anchoring, "SLOW_SECONDS", 0.0)
+    said = list[str]()
+    monkeypatch.setattr(anchoring, "append", lambda *_: said.append(Anchor.objects.get().error))
+    seal()
+    anchoring.deliver()
+    assert said == ["seal 0 is being written and has not arrived yet"]
+    row = Anchor.objects.get()
+    assert row.upto == 0
+    assert row.error.startswith("slow: seal 0 took")
 
 
 def test_a_new_place_gets_all_seals_from_the_first(tmp_path: Path, settings: Settings) -> None:
