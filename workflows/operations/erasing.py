@@ -27,6 +27,7 @@ _FORGET = Statement(
         AND NOT EXISTS (SELECT FROM message o WHERE o.event_id = e.id AND o.run_id <> ALL(:runs::uuid[]))
     """
 )
+_PATIENCE = Statement("SELECT set_config('statement_timeout', '300s', true)")  # a run may have 100,000 steps
 _NOW = Statement("SELECT clock_timestamp()")
 
 
@@ -43,6 +44,7 @@ def erase(run_id: uuid.UUID, *, actor: str, reason: str) -> int:
     numbers = [run.pk for run in runs]
     if Step.objects.filter(run__in=numbers, state="running").exists():
         raise NotAllowed("A step of this run is still being worked on: erase it when that has ended.")
+    _PATIENCE.rows()
     _record(runs, run_id, actor, reason)
     _FORGET.rows({"runs": numbers})
     remove(numbers)

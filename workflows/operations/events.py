@@ -31,7 +31,8 @@ _INSERT = Statement(
 )
 _KNOWN = Statement(
     """
-    SELECT e.id, array_remove(array_agg(DISTINCT m.run_id), NULL) FROM event e LEFT JOIN message m ON m.event_id = e.id
+    SELECT e.id, array_remove(array_agg(DISTINCT m.run_id), NULL)
+    FROM event e LEFT JOIN message m ON m.event_id = e.id AND m.data IS NULL
     WHERE e.source = :source AND e.event_id = :event_id GROUP BY e.id
     """
 )
@@ -60,11 +61,16 @@ _HAND_OUT = Statement(
     SELECT run_id, id, 'event', :event, clock_timestamp() FROM listening RETURNING run_id, step_id
     """
 )
-# The first step of a run that the event started has had it: nobody looks at this message any more.
+# The first step of a run that events started has had them: nobody looks at these messages any more. Those that came
+# before the last one are marked, because they were answered without the run. What was forgotten meanwhile is left out.
 _NOTE_START = Statement(
     """
-    INSERT INTO message (run_id, step_id, kind, event_id, created_at, consumed_at)
-    SELECT run_id, id, 'event', :event, clock_timestamp(), clock_timestamp() FROM step WHERE run_id = ANY(:runs::uuid[])
+    WITH cause AS MATERIALIZED (SELECT id FROM event WHERE id = ANY(:events::uuid[]) ORDER BY id FOR KEY SHARE)
+    INSERT INTO message (run_id, step_id, kind, event_id, data, created_at, consumed_at)
+    SELECT s.run_id, s.id, 'event', n.event, CASE WHEN n.event <> :event THEN '{"earlier": true}'::jsonb END,
+        clock_timestamp(), clock_timestamp()
+    FROM unnest(:runs::uuid[], :events::uuid[]) WITH ORDINALITY AS n (run, event, place)
+    JOIN cause ON cause.id = n.event JOIN step s ON s.run_id = n.run ORDER BY n.place
     """
 )
 
@@ -167,5 +173,6 @@ def _broadcast(number: uuid.UUID, event: Mapping[str, Any], sender: uuid.UUID | 
     handed = _HAND_OUT.rows({"steps": listening, "event": number})
     wake.steps(step for _, step in handed)
     started = reacting.on_event(schedules, number, event, sender=sender)
-    _NOTE_START.rows({"runs": started, "event": number})
+    causes = [(run, event_id) for run, events in started.items() for event_id in events]
+    _NOTE_START.rows({"event": number, "runs": [run for run, _ in causes], "events": [each for _, each in causes]})
     return sorted({run for run, _ in handed} | set(started))

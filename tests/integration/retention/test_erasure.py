@@ -69,6 +69,34 @@ def test_an_event_that_only_the_erased_run_got_says_nothing_any_more() -> None:
     assert mentions(PERSON) == {}
 
 
+def test_all_events_that_started_an_erased_run_say_nothing_any_more() -> None:
+    filters = ", ".join(f"{{with: {{type: {kind}}}}}" for kind in "abc")
+    publish("reacts", f"schedule: {{on: {{all: [{filters}]}}}}\ndo: [{{a: {{set: {{b: 1}}}}}}]")
+    runs = list[list[uuid.UUID]]()
+    for kind in "abc":
+        event = {"specversion": "1.0", "id": kind, "source": "/tests", "type": kind, "data": PERSON}
+        runs.append(operations.deliver_event(event, actor="user:test", via="api").runs)
+    [run] = runs[2]
+    assert Event.objects.filter(messages__run=run).count() == 3
+    first = {"specversion": "1.0", "id": "a", "source": "/tests", "type": "a", "data": PERSON}
+    assert operations.deliver_event(first, actor="user:test", via="api").runs == runs[0] == [], "as it was answered"
+    work_until_idle()
+    assert mentions(PERSON)
+    erased(run)
+    assert mentions(PERSON) == {}
+
+
+def test_a_run_starts_also_when_an_event_that_was_collected_is_forgotten() -> None:
+    publish("reacts", "schedule: {on: {all: [{with: {type: a}}, {with: {type: b}}]}}\ndo: [{a: {set: {b: 1}}}]")
+    for kind in "ab":
+        event = {"specversion": "1.0", "id": kind, "source": "/tests", "type": kind, "data": 1}
+        found = operations.deliver_event(event, actor="user:test", via="api")
+        if kind == "a":
+            Event.objects.all().delete()
+    assert len(found.runs) == 1
+    assert Event.objects.get(messages__run=found.runs[0]).type == "b"
+
+
 def test_what_is_sent_to_an_erased_run_does_not_bring_the_data_back() -> None:
     run = start_action("test-echo", {"value": PERSON})
     work_until_idle()

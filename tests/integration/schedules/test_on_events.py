@@ -183,7 +183,7 @@ def test_runs_that_start_each_other_by_events_come_to_an_end() -> None:
         started = reacting.on_event([row.pk], uuid.uuid4(), event, sender=sender.pk)
         if not started:
             break
-        sender = Run.objects.get(pk=started[0])
+        sender = Run.objects.get(pk=next(iter(started)))
     assert sender.depth == 32
     assert "32 are allowed" in AuditEvent.objects.get(kind="schedule.failed").data
 
