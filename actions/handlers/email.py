@@ -9,6 +9,8 @@ The Message-ID comes from the idempotency key: a retry is the same mail, and rec
 import hashlib
 import smtplib
 import socket
+import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from email.errors import MessageError
@@ -141,20 +143,58 @@ def _header(name: str, text: str) -> str:
 
 
 class _Smtp(smtplib.SMTP):
-    """An SMTP connection to a checked address."""
+    """An SMTP connection to a checked address, broken off when `limit` is over."""
+
+    def __init__(self, limit: "_Limit", timeout: float) -> None:
+        self.limit = limit
+        super().__init__(settings.EMAIL_HOST, settings.EMAIL_PORT, DNS_NAME.get_fqdn(), timeout)
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         plain = reach.open_socket(host, port, timeout, reach.MAIL_PORTS)
+        self.limit.watch(plain)
         use_ssl = getattr(settings, "EMAIL_USE_SSL", False)
         return reach.tls_context().wrap_socket(plain, server_hostname=host) if use_ssl else plain
 
 
-def deliver(message: EmailMessage, recipients: list[str], timeout: float) -> None:
-    """Hand the mail over. Until the text itself is sent nothing can have happened; while it is, nobody knows."""
+class _Limit:
+    """Breaks a connection off after a time, whatever is being waited for; a silent server can delay each answer."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self.end = None if seconds is None else time.monotonic() + seconds
+        self.timer: threading.Timer | None = None
+        self.spare: socket.socket | None = None
+
+    def watch(self, plain: socket.socket) -> None:
+        """Begin with a connection. The copy still leads to it when TLS has taken the original over."""
+        if self.end is None:
+            return
+        self.spare = plain.dup()
+        self.timer = threading.Timer(max(0.0, self.end - time.monotonic()), self._break_off)
+        self.timer.daemon = True
+        self.timer.start()
+
+    def over(self) -> None:
+        """Leave the connection alone."""
+        if self.timer is not None and self.spare is not None:
+            self.timer.cancel()
+            self.spare.close()
+
+    def _break_off(self) -> None:
+        with suppress(OSError):
+            if self.spare is not None:
+                self.spare.shutdown(socket.SHUT_RDWR)
+
+
+def deliver(message: EmailMessage, recipients: list[str], timeout: float, whole: float | None = None) -> None:
+    """Hand the mail over, with `timeout` seconds for each answer and `whole` for all of them.
+
+    Until the text itself is sent nothing can have happened; while it is, nobody knows.
+    """
     handed_over = False
     smtp = None
+    limit = _Limit(whole)
     try:
-        smtp = _Smtp(settings.EMAIL_HOST, settings.EMAIL_PORT, DNS_NAME.get_fqdn(), timeout)
+        smtp = _Smtp(limit, timeout)
         _prepare(smtp)
         _expect(smtp.mail(parseaddr(message["From"])[1]))
         for recipient in recipients:
@@ -175,6 +215,7 @@ def deliver(message: EmailMessage, recipients: list[str], timeout: float) -> Non
     finally:
         if smtp is not None:
             _say_goodbye(smtp)
+        limit.over()
 
 
 def _say_goodbye(smtp: smtplib.SMTP) -> None:

@@ -6,6 +6,7 @@ The connection goes to a checked literal, so neither a second DNS answer nor an 
 import ipaddress
 import socket
 import ssl
+import time
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 
@@ -55,11 +56,12 @@ def resolve(host: str, port: int) -> list[str]:
 def open_socket(
     host: str, port: int, timeout: float, ports: Iterable[int], resolver: Resolver | None = None
 ) -> socket.socket:
-    """Return a TCP connection to a checked address of the host. Raises ActionError."""
-    reason = "no address answered"
+    """Return a TCP connection to a checked address of the host; they share the time. Raises ActionError."""
+    reason, end = "no address answered", time.monotonic() + timeout
     for address in check_host(host, port, ports, resolver):
         try:
-            connection = socket.create_connection((address, port), timeout)
+            connection = socket.create_connection((address, port), max(0.1, end - time.monotonic()))
+            connection.settimeout(timeout)
         except OSError as error:
             reason = error.strerror or str(error)
             continue

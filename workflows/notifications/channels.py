@@ -16,6 +16,7 @@ from workflows import signatures
 
 WEBHOOK_SECONDS = 15.0
 MAIL_SECONDS = 10.0  # for each answer of the mail server
+WHOLE_MAIL_SECONDS = 30.0
 GONE = 410
 LONGEST_ERROR = 300
 
@@ -60,7 +61,8 @@ def _mail(parcel: Parcel) -> Answer:
     message["Message-ID"] = f"<{parcel.id}@{parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(parcel.content["text"])
-    email.deliver(message, [parcel.address], min(settings.EMAIL_TIMEOUT or MAIL_SECONDS, MAIL_SECONDS))
+    timeout = min(settings.EMAIL_TIMEOUT or MAIL_SECONDS, MAIL_SECONDS)
+    email.deliver(message, [parcel.address], timeout, whole=WHOLE_MAIL_SECONDS)
     return Answer()
 
 

@@ -16,7 +16,7 @@ def send() -> None:
     """Make messages of what is new, and send what is due; the rest is for the next round."""
     try:
         for _ in range(MATCH_ROUNDS):
-            if matching.match() < matching.BATCH:
+            if not matching.match():
                 break
     finally:  # what cannot be matched holds up no message that is there
         sending.send_due()

@@ -24,10 +24,8 @@ Key = tuple[str, str, str]
 _LOCK = Statement("SELECT pg_advisory_xact_lock(6130771403), clock_timestamp()")  # one at a time, on all hosts
 # Only the run that a person must repair is told of. The run above may still catch the failure of the one below it, and
 # has a minute to look; a run that is parked on nothing but failed runs below it is told of once none is left of those.
-_NEW = Statement(
-    """
-    SELECT n.id FROM notice n
-    WHERE n.state = 'new' AND NOT (n.kind IN ('dead_letter', 'undo_failed') AND (
+_RIPE = """
+    SELECT n.id, NOT (n.kind IN ('dead_letter', 'undo_failed') AND (
         EXISTS (
             SELECT 1 FROM run r JOIN step s ON s.id = r.parent_step
             WHERE r.id = n.run AND s.state IN ('ready', 'running', 'waiting')
@@ -37,20 +35,40 @@ _NEW = Statement(
             AND (SELECT count(*) > 0 AND bool_and(EXISTS (
                     SELECT 1 FROM run c WHERE c.parent_step = s.id AND c.state = 'failed' AND c.resolved_at IS NULL))
                 FROM step s WHERE s.run_id = n.run AND s.state = 'failed' AND NOT s.caught))))
-    ORDER BY n.id LIMIT :limit
-    """
-)
+    FROM (SELECT * FROM notice WHERE state = 'new' {page} LIMIT :limit) n ORDER BY n.id
+"""
+_NEWEST = Statement(_RIPE.format(page="ORDER BY id DESC"))
+_NEXT = Statement(_RIPE.format(page="AND id > :place::bigint ORDER BY id"))
+_places = {"next": 0}  # how far the walk through what is not among the newest has come
 
 
 def match() -> int:
-    """Make messages of the notices that nobody has looked at; return how many notices that were."""
+    """Make messages of the notices that nobody has looked at; return how many notices that were.
+
+    A round looks at the newest and at one page of the rest: many may wait for weeks for what is below them.
+    """
+    ids = _ripe()
+    if not ids:
+        return 0
     with transaction.atomic():
         now: datetime = _LOCK.rows()[0][1]
-        ids = [row[0] for row in _NEW.rows({"limit": BATCH, "child": CHILD_SECONDS})]
-        notices = list(Notice.objects.filter(pk__in=ids).order_by("pk"))
+        notices = list(Notice.objects.filter(pk__in=ids, state="new").order_by("pk"))
         if notices:
             _tell(notices, now)
     return len(notices)
+
+
+def _ripe() -> list[int]:
+    """Return the notices that can be told now, without any lock."""
+    newest = _NEWEST.rows({"child": CHILD_SECONDS, "limit": BATCH})
+    rest = _next() if len(newest) == BATCH else []
+    return sorted({notice for notice, ripe in [*rest, *newest] if ripe})
+
+
+def _next() -> list[tuple[int, bool]]:
+    page = _NEXT.rows({"child": CHILD_SECONDS, "limit": BATCH, "place": _places["next"]})
+    _places["next"] = page[-1][0] if len(page) == BATCH else 0
+    return [(notice, ripe) for notice, ripe in page]
 
 
 def announce_test(rule: NotificationRule) -> int:

@@ -1,8 +1,10 @@
 """What has lasted too long: found by a chore, noticed once for each episode and each rule that wants to know."""
 
 import json
+import logging
+import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,44 +18,54 @@ from workflows.notifications.kinds import NO_WORKER, WAITING
 from workflows.notifications.standing import standing
 from workflows.sql import Statement
 
+log = logging.getLogger(__name__)
 BATCH = 500
+PAGE = 2_000
+WALK_SECONDS = 5.0
 KEPT_DAYS = 30
-EVERY = ["%"]
-# Steps that wait for a person or an event, the oldest first: ids grow with time, and both kinds have a partial index.
-_WAITS = Statement(
-    """
-    INSERT INTO notice (kind, source, definition, queue, run, episode, data, state, created_at)
-    SELECT 'waiting_too_long', :source::text, r.name, r.queue, r.id, s.id::text, jsonb_build_object(
-        'for', CASE s.kind WHEN 'listen' THEN 'event' ELSE 'person' END, 'step', s.name, 'since', s.created_at),
-        'new', clock_timestamp()
-    FROM ((SELECT id, run_id, kind, name, created_at FROM step
-            WHERE kind = 'listen' AND state IN ('ready', 'waiting') AND id < :before::uuid)
-        UNION ALL (SELECT id, run_id, kind, name, created_at FROM step
-            WHERE function = 'approval:1.0.0' AND state IN ('ready', 'waiting') AND id < :before::uuid)) s
-    JOIN run r ON r.id = s.run_id
-    WHERE r.state NOT IN ('succeeded', 'cancelled', 'failed', 'suspended')
-        AND s.created_at < now() - make_interval(secs => :after::float8)
-        AND r.name LIKE ANY(:names::text[]) AND r.queue LIKE ANY(:queues::text[])
-        AND (:version::uuid IS NULL OR r.workflow_version_id = :version::uuid)
-        AND NOT EXISTS (SELECT 1 FROM notice n WHERE n.run = r.id AND n.kind = 'waiting_too_long'
-            AND n.source = :source::text AND n.episode = s.id::text)
-    LIMIT :limit ON CONFLICT DO NOTHING
-    """
+# A page of what waits, judged for all rules and versions at once. Ids grow with time, and each page has an index.
+_NOTE = """
+    WITH page AS MATERIALIZED ({page}),
+    asked AS MATERIALIZED (SELECT * FROM jsonb_to_recordset(:asked::jsonb)
+        AS a (source text, seconds float8, names text[], queues text[], version uuid)),
+    late AS MATERIALIZED (
+        SELECT p.*, r.name, r.queue, r.workflow_version_id AS version FROM page p JOIN run r ON r.id = p.run
+        WHERE r.state NOT IN ('succeeded', 'cancelled', 'failed')
+            AND (r.state = 'suspended') = (p.waits = 'suspended')),
+    wanted AS (
+        SELECT l.*, a.source FROM late l JOIN asked a ON a.version = l.version
+            AND l.since < now() - make_interval(secs => a.seconds)
+        UNION ALL SELECT l.*, a.source FROM late l JOIN asked a ON a.version IS NULL
+            AND l.since < now() - make_interval(secs => a.seconds)
+            AND l.name LIKE ANY(a.names) AND l.queue LIKE ANY(a.queues)),
+    made AS (
+        INSERT INTO notice (kind, source, definition, queue, run, episode, data, state, created_at)
+        SELECT 'waiting_too_long', w.source, w.name, w.queue, w.run, w.episode,
+            jsonb_build_object('for', w.waits, 'step', w.step, 'since', w.since), 'new', clock_timestamp()
+        FROM wanted w WHERE NOT EXISTS (SELECT 1 FROM notice n WHERE n.run = w.run AND n.kind = 'waiting_too_long'
+            AND n.source = w.source AND n.episode = w.episode)
+        ON CONFLICT DO NOTHING)
+    SELECT id FROM page ORDER BY id
+"""
+_STEPS = """
+    SELECT id, run_id AS run, '{waits}' AS waits, name AS step, created_at AS since, id::text AS episode FROM step
+    WHERE {which} AND state IN ('ready', 'waiting') AND id > :place::uuid AND id < :before::uuid
+    ORDER BY id LIMIT :limit
+"""
+_SUSPENDED = """
+    SELECT id, id AS run, 'suspended' AS waits, '' AS step, stopped_at AS since,
+        extract(epoch FROM stopped_at)::text AS episode FROM run
+    WHERE state = 'suspended' AND id > :place::uuid ORDER BY id LIMIT :limit
+"""
+_WAITS = tuple(
+    Statement(_NOTE.format(page=page))
+    for page in (
+        _STEPS.format(waits="event", which="kind = 'listen'"),
+        _STEPS.format(waits="person", which="function = 'approval:1.0.0'"),
+        _SUSPENDED,
+    )
 )
-_SUSPENDED = Statement(
-    """
-    INSERT INTO notice (kind, source, definition, queue, run, episode, data, state, created_at)
-    SELECT 'waiting_too_long', :source::text, r.name, r.queue, r.id, extract(epoch FROM r.stopped_at)::text,
-        jsonb_build_object('for', 'suspended', 'since', r.stopped_at), 'new', clock_timestamp()
-    FROM run r
-    WHERE r.state = 'suspended' AND r.stopped_at < now() - make_interval(secs => :after::float8)
-        AND r.name LIKE ANY(:names::text[]) AND r.queue LIKE ANY(:queues::text[])
-        AND (:version::uuid IS NULL OR r.workflow_version_id = :version::uuid)
-        AND NOT EXISTS (SELECT 1 FROM notice n WHERE n.run = r.id AND n.kind = 'waiting_too_long'
-            AND n.source = :source::text AND n.episode = extract(epoch FROM r.stopped_at)::text)
-    LIMIT :limit ON CONFLICT DO NOTHING
-    """
-)
+_places: dict[Statement, uuid.UUID] = {}  # where a round that took too long goes on
 _WAITING_FOR = Statement(
     """
     SELECT id, document #>> '{document,metadata,dotdo,notify,after}' FROM workflow_version
@@ -63,11 +75,25 @@ _WAITING_FOR = Statement(
 
 
 def watch() -> None:
-    """Look at everything that any rule or definition wants to know about, and forget what is long over."""
+    """Look at everything that any rule or definition wants to know about, and forget what is long over.
+
+    One part that fails does not stop the others; the first error is raised when all had their turn.
+    """
     rules = recipients.active_rules()
-    _watch_waits(rules)
-    _watch_conditions(rules)
-    forget()
+    errors: list[Exception] = []
+    parts: tuple[Callable[[], None], ...] = (
+        lambda: _watch_conditions(rules),
+        forget,
+        lambda: _watch_waits(rules),
+    )
+    for part in parts:
+        try:
+            part()
+        except Exception as error:
+            log.exception("a part of watching failed; the others go on")
+            errors.append(error)
+    if errors:
+        raise errors[0]
 
 
 def forget() -> None:
@@ -83,21 +109,45 @@ def forget() -> None:
 
 
 def _watch_waits(rules: Iterable[NotificationRule]) -> None:
+    """Walk once through what waits, a page at a time; what a round has no time for is left to the next."""
+    asked = [*_asked_by_rules(rules), *_asked_by_versions()]
+    if not asked:
+        return
+    soonest = datetime.now(UTC) - timedelta(seconds=min(one["seconds"] for one in asked))
+    values = {"asked": json.dumps(asked), "before": _id_of(soonest), "limit": PAGE}
+    end = time.monotonic() + WALK_SECONDS
+    for waits in _WAITS:
+        _walk(waits, values, end)
+
+
+def _walk(waits: Statement, values: Mapping[str, Any], end: float) -> None:
+    """Walk on from where the last round stopped, at least a page; from the start again when all was seen."""
+    while True:
+        seen = waits.rows({**values, "place": _places.get(waits, uuid.UUID(int=0))})
+        if len(seen) < values["limit"]:
+            _places.pop(waits, None)
+            return
+        _places[waits] = seen[-1][0]
+        if time.monotonic() > end:
+            return
+
+
+def _asked_by_rules(rules: Iterable[NotificationRule]) -> Iterator[dict[str, Any]]:
     for rule in rules:
         if WAITING in rule.kinds:
             names, queues = patterns.like(rule.definitions), patterns.like(rule.queues)
-            _note_waits(recipients.source_of(rule), rule.after_seconds, names, queues, None)
+            yield {
+                "source": recipients.source_of(rule),
+                "seconds": rule.after_seconds,
+                "names": names,
+                "queues": queues,
+            }
+
+
+def _asked_by_versions() -> Iterator[dict[str, Any]]:
     for version, after in _WAITING_FOR.rows():
         seconds = durations.parse(_duration(after)).total_seconds()
-        _note_waits(f"workflow:{version}", seconds, EVERY, EVERY, version)
-
-
-def _note_waits(
-    source: str, after: float, names: Sequence[str], queues: Sequence[str], version: uuid.UUID | None
-) -> None:
-    values = {"source": source, "after": after, "names": names, "queues": queues, "version": version, "limit": BATCH}
-    _WAITS.rows({**values, "before": _id_of(datetime.now(UTC) - timedelta(seconds=after))})
-    _SUSPENDED.rows(values)
+        yield {"source": f"workflow:{version}", "seconds": seconds, "version": str(version)}
 
 
 def _watch_conditions(rules: Sequence[NotificationRule]) -> None:
