@@ -83,11 +83,15 @@ def in_calm_everything_arrives_once(evidence: Evidence) -> Iterator[str]:
 
 
 def what_is_undone_is_what_was_done(evidence: Evidence) -> Iterator[str]:
-    """A scope that was undone took back each write once, the last one first; any other took back nothing."""
+    """A scope that was undone took back each write once, the last one first; any other took back nothing.
+
+    The trail says who was to be undone: the operator's answer may have been lost with its commit.
+    """
+    asked = {event.run for event in evidence.told if event.kind == "run.undo_requested"}
     for run in evidence.runs:
         effects = evidence.effects_of.get(run.id, [])
         taken_back = [effect.name for effect in effects if effect.undo]
-        undone = run.output == {"state": "undone"} or "undo" in evidence.view.commands.get(run.id, [])
+        undone = run.output == {"state": "undone"} or run.id in asked
         done = [effect.name for effect in effects if not effect.undo][::-1] if undone else []
         if run.state in ("succeeded", "cancelled") and taken_back != done:
             yield f"{run.name} {run.id} did {[e.name for e in effects if not e.undo]} and took back {taken_back}"

@@ -96,3 +96,12 @@ def test_there_are_at_least_those_of_the_design_and_each_has_a_name_of_its_own()
     names = [invariants.name(invariant) for invariant in invariants.INVARIANTS]
     assert len(names) == len(set(names)) == len(DAMAGE)
     assert len(names) >= 20
+
+
+def test_an_undo_whose_answer_was_lost_with_the_connection_is_known_from_the_trail() -> None:
+    evidence = sound()
+    run(evidence, "saga", output=None)
+    title = "what is undone is what was done"
+    assert title in invariants.violations(evidence)
+    event(evidence, "saga", "run.succeeded", kind="run.undo_requested")
+    assert title not in invariants.violations(evidence)
