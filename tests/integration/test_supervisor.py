@@ -14,6 +14,7 @@ from dotdo_site.launch.checkout import ROOT
 from dotdo_site.launch.output import Output
 from dotdo_site.launch.processes import Process
 from dotdo_site.launch.supervisor import Supervisor
+from dotdo_site.lib.parent_death import children
 
 DRAINS = """
 import signal, sys, time
@@ -48,7 +49,8 @@ print("all stopped", flush=True)
 @pytest.fixture
 def group() -> Iterator[Supervisor]:
     """Give a supervisor that stops whatever the test left running."""
-    supervisor = Supervisor(os.environ, ROOT, Output(coloured=False), drain_seconds=5)
+    others = children()  # of this very process, such as the tests' database
+    supervisor = Supervisor(os.environ, ROOT, Output(coloured=False), drain_seconds=5, spare=lambda: others)
     yield supervisor
     supervisor.drain_seconds = 0
     supervisor.stop()
