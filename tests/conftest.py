@@ -43,7 +43,14 @@ from dotdo_site import embedded_postgres, keys  # noqa: E402 - the environment c
 
 keys.ensure(VAR / "keys" / "keys.json")
 django.setup()
-del os.environ["DJANGO_SETTINGS_MODULE"]  # each of several pytest processes comes here by itself
+# Each of several pytest processes comes here by itself, and must find no settings read. Programs of tests want them named.
+del os.environ["DJANGO_SETTINGS_MODULE"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the settings for programs that tests start, unless this process only shares the tests out."""
+    if "PYTEST_XDIST_WORKER" in os.environ or not config.getoption("numprocesses", default=None):
+        os.environ["DJANGO_SETTINGS_MODULE"] = "dotdo_site.settings"
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ CHANGING = {
     "audit_seal",
     "audit_sealed_head",
     "epoch",
+    "notice",
 }  # heartbeats, housekeeping; a restore ends an epoch
 STRUCTURE = """
 SELECT c.oid::regclass::text, a.attname, a.attidentity::text, format_type(a.atttypid, a.atttypmod), a.attnotnull::text
