@@ -43,7 +43,7 @@ from dotdo_site import embedded_postgres, keys  # noqa: E402 - the environment c
 
 keys.ensure(VAR / "keys" / "keys.json")
 django.setup()
-# Each of several pytest processes comes here by itself, and must find no settings read. Programs of tests want them named.
+# Each of several pytest processes comes here by itself, and must find no settings read.
 del os.environ["DJANGO_SETTINGS_MODULE"]
 
 
