@@ -4,7 +4,7 @@ import random
 
 from psycopg import errors
 
-from dotdo_site.lib.database_errors import DISK_FULL, OPERATIONAL, READ_ONLY, sqlstate
+from dotdo_site.lib.database_errors import DISK_FULL, LOCK_NOT_AVAILABLE, OPERATIONAL, READ_ONLY, sqlstate
 
 AWAY = (
     *OPERATIONAL,
@@ -30,9 +30,9 @@ def gave_way(error: Exception) -> bool:
     return isinstance(error.__cause__ or error, errors.DeadlockDetected | errors.SerializationFailure)
 
 
-def no_writes(error: Exception) -> bool:
-    """Tell whether the server answers and takes no writes: its disk is full, or it is a standby."""
-    return sqlstate(error) in {DISK_FULL, READ_ONLY}
+def not_now(error: Exception) -> bool:
+    """Tell whether the server answers and cannot take this now: a lock is held for long, its disk is full, a standby."""
+    return sqlstate(error) in {LOCK_NOT_AVAILABLE, DISK_FULL, READ_ONLY}
 
 
 def pause(asked: int) -> float:

@@ -39,7 +39,7 @@ from workflows.functions.rest import Rest
 from workflows.identity import Identity, identity
 from workflows.job import Job, action_of, load
 from workflows.lessee import Happened, Lessee
-from workflows.outage import AWAY, gave_way, no_writes, pause
+from workflows.outage import AWAY, gave_way, is_away, not_now, pause
 from workflows.recording import Moved, Over
 
 log = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ def _work(until: float) -> None:
 
 
 def _wait_for_database(error: Exception) -> None:
-    log.warning("the database went away: %s", str(error).strip())
+    log.warning("the database %s: %s", "went away" if is_away(error) else "gave up on it", str(error).strip())
     connection.close()
     epoch.forget()
     time.sleep(pause(len(_unsure)))
@@ -219,7 +219,18 @@ def _call(job: Job, lessee: Lessee, me: Identity) -> Job | None:
 
 
 def _call_in_transaction(job: Job, lessee: Lessee) -> Job | None:
-    """Run handler, engine and checkpoint in one transaction: all of it commits, or none.
+    """Run handler, engine and checkpoint in one transaction, again when it gave way: all of it commits, or none."""
+    while True:
+        try:
+            return _transaction(job, lessee)
+        except AWAY as error:
+            if not gave_way(error):
+                raise
+            _again(job)
+
+
+def _transaction(job: Job, lessee: Lessee) -> Job | None:
+    """Commit a call with its checkpoint; a failure of its own is recorded on its own.
 
     A connection that breaks under a handler counts as a crash: it may be the handler that breaks it, each time.
     """
@@ -233,10 +244,7 @@ def _call_in_transaction(job: Job, lessee: Lessee) -> Job | None:
                 return _conclude(job, attempted.happened, lessee)
             _distrust(attempted)
     except AWAY as error:
-        if gave_way(error):
-            _again(job)
-            return _call_in_transaction(job, lessee)
-        if not begun or no_writes(error):
+        if not begun or gave_way(error) or not_now(error):
             raise
         _wait_for_database(error)
         _refresh_when_back(job)

@@ -314,7 +314,9 @@ def test_children_that_end_at_once_on_many_workers_are_all_counted() -> None:
 
 
 def test_a_wait_until_rests_without_a_worker() -> None:
-    detail = run("do: [{nap: {call: wait-until, with: {at: '${ now + 0.6 | todate }'}}}, {a: {set: {b: 1}}}]")
-    assert (detail.state, detail.output) == ("succeeded", {"b": 1})
+    body = "do: [{nap: {call: wait-until, with: {at: '${ now + 1.5 | todate }'}}}, {a: {set: {b: 1}}}]"
+    run_id = start_workflow(publish("parent", body), None)
+    work_until_idle(patience=2.0)  # `todate` gives whole seconds: it is 0.5 to 1.5 s away
+    assert (shown(run_id).state, shown(run_id).output) == ("succeeded", {"b": 1})
     far = run("do: [{nap: {call: wait-until, with: {at: '2999-01-01T00:00:00Z'}}}]")
     assert far.state == "failed"
