@@ -10,7 +10,7 @@ from dotdo_site.settings import VAR_DIR, env_bool
 
 @dataclass(frozen=True)
 class Options:
-    """One run: its length, its seed, whether anything goes wrong, how long leases are, which mutant is planted."""
+    """One run: its length, its seed, what comes in and what goes wrong how often, how long leases are, which mutant is planted."""
 
     var: Path
     duration: float = 60.0
@@ -18,12 +18,13 @@ class Options:
     calm: bool = False
     only_kills: bool = False
     rate: float = 30.0
+    pause: float = 0.3
     lease: float = 2.0
     mutant: str = ""
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Options:
-    """Read DURATION, SEED, CALM, KILLS, RATE, LEASE and MUTANT. Raises ValueError."""
+    """Read DURATION, SEED, CALM, KILLS, RATE, PAUSE, LEASE and MUTANT. Raises ValueError."""
     kills = env_bool("KILLS", default=False)
     return Options(
         var=VAR_DIR,
@@ -32,6 +33,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Options:
         calm=env_bool("CALM", default=False),
         only_kills=kills,
         rate=float(environment.get("RATE") or 30),
+        pause=float(environment.get("PAUSE") or 0.3),
         lease=float(environment.get("LEASE") or (30 if kills else 2)),
         mutant=environment.get("MUTANT", ""),
     )

@@ -3,7 +3,7 @@
 import random
 from dataclasses import dataclass
 
-SHORTEST, LONGEST = 0.1, 0.5
+SHORTEST, LONGEST = 1 / 3, 5 / 3  # of the mean pause
 WEIGHTS = {
     "kill busy worker": 14,
     "kill worker": 8,
@@ -42,8 +42,13 @@ class Fault:
     seconds: float
 
 
-def schedule(seed: int, duration: float, clusters: int = 2, kinds: tuple[str, ...] = tuple(WEIGHTS)) -> list[Fault]:
-    """Return the faults of a run: each kind once in random order, then by weight, until the time is over."""
+def schedule(
+    seed: int, duration: float, pause: float = 0.3, clusters: int = 2, kinds: tuple[str, ...] = tuple(WEIGHTS)
+) -> list[Fault]:
+    """Return the faults of a run: each kind once in random order, then by weight, until the time is over.
+
+    `pause`: the mean of the seconds between two of them.
+    """
     random_ = random.Random(f"{seed} faults")
     first = list(kinds)
     random_.shuffle(first)
@@ -52,7 +57,7 @@ def schedule(seed: int, duration: float, clusters: int = 2, kinds: tuple[str, ..
     at = 0.0
     while at < duration:
         kind = first.pop() if first else random_.choices(kinds, weights)[0]
-        pause = random_.uniform(SHORTEST, LONGEST)
-        found.append(Fault(pause, kind, random_.randrange(clusters), random_.random(), random_.uniform(1.0, 7.0)))
-        at += pause
+        seconds = pause * random_.uniform(SHORTEST, LONGEST)
+        found.append(Fault(seconds, kind, random_.randrange(clusters), random_.random(), random_.uniform(1.0, 7.0)))
+        at += seconds
     return found

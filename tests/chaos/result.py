@@ -26,6 +26,7 @@ class Result:
 
     seed: int
     duration: float
+    pause: float
     calm: bool
     mutant: str
     runs: int
@@ -67,6 +68,7 @@ def result(
     return Result(
         seed=options.seed,
         duration=options.duration,
+        pause=options.pause,
         calm=options.calm,
         mutant=options.mutant,
         runs=len(evidence.runs),
