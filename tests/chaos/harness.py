@@ -56,8 +56,8 @@ def _attack(options: Options, arena: Arena, keys: list[str]) -> result.Result:
     clients = Clients(arena.port, keys, arena.sink, options.seed, options.rate)
     recovery = Recovery(options.var)
     faults = Faults(arena, recovery)
-    scheduled = [] if options.calm else plan.schedule(
-        options.seed, options.duration, options.pause, kinds=_kinds(options)
+    scheduled = (
+        [] if options.calm else plan.schedule(options.seed, options.duration, options.pause, kinds=_kinds(options))
     )
     recovery.start()
     clients.start()

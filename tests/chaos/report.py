@@ -1,7 +1,7 @@
 """`make chaos-report`: rounds of chaos, one after the other; what came of each is kept in docs/evidence.
 
-SEEDS rounds of DURATION seconds with faults, after one without any (CALM) and one with nothing but kills, one at a time,
-and the lease of a real installation (KILLS). Rounds are added to those that are there; FRESH=1 begins anew.
+SEEDS rounds of DURATION seconds with faults, after one without any (CALM) and one with nothing but kills, one at a
+time, and the lease of a real installation (KILLS). Rounds are added to those that are there; FRESH=1 begins anew.
 """
 
 import json
@@ -98,7 +98,7 @@ def _totals(rounds: list[dict[str, Any]]) -> Iterator[str]:
 
 def _rows(rounds: list[dict[str, Any]]) -> Iterator[str]:
     yield "## Rounds\n"
-    yield "| date | commit | machine | seed | seconds | pause | runs | faults | of these, commits cut | per key | violations |"
+    yield "| date | commit | machine | seed | seconds | pause | runs | faults | commits cut | per key | violations |"
     yield "|---|---|---|---|---|---|---|---|---|---|---|"
     for found in rounds:
         kind = " (calm)" if found["calm"] else " (kills)" if found["kills"] else ""
