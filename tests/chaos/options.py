@@ -10,7 +10,7 @@ from dotdo_site.settings import VAR_DIR, env_bool
 
 @dataclass(frozen=True)
 class Options:
-    """One run: length, seed, how much comes in, how often what goes wrong, how long leases are, which bug is planted."""
+    """One run: length, seed, how much comes in, how often what goes wrong, length of leases, which bug is planted."""
 
     var: Path
     duration: float = 60.0
