@@ -20,13 +20,13 @@ from dotdo_site import embedded_postgres
 from dotdo_site.launch import processes as launch
 from dotdo_site.launch.checkout import ROOT
 from dotdo_site.postgres_settings import APPLICATION, DATABASE, PORT
-from tests.chaos import actions, sinks
+from tests.chaos import actions, sinks, skew
 from tests.chaos.options import Options
 from tests.chaos.processes import WORKERS, Managed
 from tests.integration.actions.post import Post
 from tests.support.cutting_proxy import CuttingProxy
 
-CLUSTERS = 2
+CLOCKS = {"cluster-1": -1, "cluster-2": 1}  # the one behind, the other ahead
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
@@ -118,9 +118,11 @@ def _arena(
     port = _free_port()
     environment = _environment(options, proxy, sink, post, port)
     web = Managed("web", launch.gunicorn(port, environment), environment, logs / "web.log")
-    names = [f"cluster-{number}" for number in range(1, CLUSTERS + 1)]
     command = launch.manage("cluster", "--skip-checks")
-    clusters = [Managed(name, command, environment, logs / f"{name}.log") for name in names]
+    clusters = [
+        Managed(name, command, _wrong(environment, side * options.skew), logs / f"{name}.log")
+        for name, side in CLOCKS.items()
+    ]
     return Arena(options, logs, server, proxy, sink, post, port, web, clusters)
 
 
@@ -142,6 +144,12 @@ def _environment(options: Options, proxy: CuttingProxy, sink: sinks.Sink, post: 
     if options.mutant:
         environment |= {"DOTDO_APPS": "tests.chaos.mutants", "CHAOS_MUTANT": options.mutant}
     return environment
+
+
+def _wrong(environment: dict[str, str], off: float) -> dict[str, str]:
+    """Return the environment of processes whose clock is so many seconds off."""
+    apps = ",".join(filter(None, (environment.get("DOTDO_APPS"), skew.APP)))
+    return environment | {"DOTDO_APPS": apps, skew.CLOCK: str(off)}
 
 
 def _fresh_database(options: Options) -> None:

@@ -10,7 +10,7 @@ from dotdo_site.settings import VAR_DIR, env_bool
 
 @dataclass(frozen=True)
 class Options:
-    """One run: length, seed, how much comes in, how often what goes wrong, length of leases, which bug is planted."""
+    """One run: length, seed, how much comes in, how often what goes wrong, how far clocks are off, which bug is in."""
 
     var: Path
     duration: float = 60.0
@@ -19,12 +19,13 @@ class Options:
     only_kills: bool = False
     rate: float = 30.0
     pause: float = 0.3
+    skew: float = 5_400.0
     lease: float = 2.0
     mutant: str = ""
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Options:
-    """Read DURATION, SEED, CALM, KILLS, RATE, PAUSE, LEASE and MUTANT. Raises ValueError."""
+    """Read DURATION, SEED, CALM, KILLS, RATE, PAUSE, SKEW, LEASE and MUTANT. Raises ValueError."""
     kills = env_bool("KILLS", default=False)
     return Options(
         var=VAR_DIR,
@@ -34,6 +35,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Options:
         only_kills=kills,
         rate=float(environment.get("RATE") or 30),
         pause=float(environment.get("PAUSE") or 0.3),
+        skew=float(environment.get("SKEW") or 5_400),
         lease=float(environment.get("LEASE") or (30 if kills else 2)),
         mutant=environment.get("MUTANT", ""),
     )

@@ -21,6 +21,10 @@ from tests.chaos.result import percentiles
 EVIDENCE = ROOT / "docs" / "evidence"
 GIB = 1 << 30
 ALONE_SECONDS = "3"  # between two kills: what one costs, not what two at once do
+COLUMNS = (
+    *("date", "commit", "machine", "seed", "seconds", "pause", "clocks off"),
+    *("runs", "faults", "commits cut", "per key", "violations"),
+)
 HEAD = """# Chaos: what was measured
 
 Written by `make chaos-report`. [What is promised](../guarantees.md) and [how a round goes](../../CONTRIBUTING.md) are
@@ -98,13 +102,13 @@ def _totals(rounds: list[dict[str, Any]]) -> Iterator[str]:
 
 def _rows(rounds: list[dict[str, Any]]) -> Iterator[str]:
     yield "## Rounds\n"
-    yield "| date | commit | machine | seed | seconds | pause | runs | faults | commits cut | per key | violations |"
-    yield "|---|---|---|---|---|---|---|---|---|---|---|"
+    yield f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|"
     for found in rounds:
         kind = " (calm)" if found["calm"] else " (kills)" if found["kills"] else ""
         cells = [
             *(found["date"], found["commit"], found["machine"], f"{found['seed']}{kind}", f"{found['duration']:.0f}"),
             "" if found["calm"] else f"{found['pause']:g}",
+            f"{found.get('skew', 0):g}",
             *(f"{number:,}" for number in (found["runs"], sum(_faults(found).values()), _cut(found))),
             *(found["deliveries"]["per key"], _violations(found)),
         ]

@@ -27,6 +27,7 @@ class Result:
     seed: int
     duration: float
     pause: float
+    skew: float
     calm: bool
     mutant: str
     runs: int
@@ -69,6 +70,7 @@ def result(
         seed=options.seed,
         duration=options.duration,
         pause=options.pause,
+        skew=options.skew,
         calm=options.calm,
         mutant=options.mutant,
         runs=len(evidence.runs),
