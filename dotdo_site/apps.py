@@ -4,7 +4,7 @@ from django.apps import AppConfig, apps
 from django.db.backends.signals import connection_created
 from django.db.models.signals import post_migrate
 
-from dotdo_site import checks, database_checks, newer_schema  # noqa: F401 - importing registers them
+from dotdo_site import checks, database_checks, listening_checks, newer_schema  # noqa: F401 - importing registers them
 from dotdo_site.database_roles import grant
 from dotdo_site.pooling import settle
 

@@ -137,15 +137,14 @@ DATABASES = {"default": database(os.environ.get("DATABASE_URL") or embedded_post
 DATABASES["default"]["CONN_MAX_AGE"] = None
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = True
-DATABASES["default"]["OPTIONS"] = {
+PATIENCE = {  # how soon a server that has gone silent is given up
     "connect_timeout": "5",
     "keepalives_idle": "10",
     "keepalives_interval": "5",
     "keepalives_count": "3",
     "tcp_user_timeout": "10000",
-    "application_name": "dotdo",
-    **DATABASES["default"]["OPTIONS"],
 }
+DATABASES["default"]["OPTIONS"] = {**PATIENCE, "application_name": "dotdo", **DATABASES["default"]["OPTIONS"]}
 # None: as each connection allows; see dotdo_site/pooling.py.
 PREPARED_STATEMENTS = env_bool("DOTDO_PREPARED", default=True) if os.environ.get("DOTDO_PREPARED") else None
 DATABASES["default"]["OPTIONS"]["prepare_threshold"] = None if PREPARED_STATEMENTS is False else 5

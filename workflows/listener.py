@@ -7,19 +7,13 @@ from typing import Any
 import psycopg
 from django.conf import settings
 from django.db import connection
+from psycopg.conninfo import conninfo_to_dict
 
 from dotdo_site.pooling import is_pooled
 from workflows.wake import CHANNEL
 
 log = logging.getLogger(__name__)
 AGAIN_SECONDS = 5.0
-OPTIONS = {
-    "connect_timeout": 3,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "application_name": "dotdo listener",
-}
 Raw = psycopg.Connection[Any]
 
 
@@ -34,7 +28,10 @@ class Listener:
 
     def listen(self) -> None:
         """Miss nothing that is notified from now on, where that is possible. Raises Error when Django's is away."""
-        raw = self._directly() if settings.LISTEN_URL else self._on_djangos()
+        if settings.LISTEN_URL:
+            self._on = self._directly()
+            return
+        raw = self._on_djangos()
         if raw is not None and raw is not self._on:
             raw.execute(f"LISTEN {CHANNEL}")
         self._on = raw
@@ -70,12 +67,26 @@ class Listener:
     def _directly(self) -> Raw | None:
         if self._direct is None and time.monotonic() >= self._again_at:
             try:
-                self._direct = psycopg.connect(settings.LISTEN_URL, autocommit=True, **OPTIONS)  # type: ignore[arg-type]
+                self._direct = _listening(settings.LISTEN_URL)
             except psycopg.Error as error:
                 self._lost(error)
         return self._direct
 
     def _lost(self, error: psycopg.Error) -> None:
         log.warning("nobody can be heard at DOTDO_LISTEN_URL, polling meanwhile: %s", str(error).strip())
+        if self._direct is not None:
+            self._direct.close()
         self._direct = self._on = None
         self._again_at = time.monotonic() + AGAIN_SECONDS
+
+
+def _listening(url: str) -> Raw:
+    """Connect and listen; a standby accepts the connection and refuses to listen. Raises psycopg.Error."""
+    own = {**settings.PATIENCE, "application_name": "dotdo listener", **conninfo_to_dict(url)}
+    raw = psycopg.connect(**own, autocommit=True)  # type: ignore[arg-type]
+    try:
+        raw.execute(f"LISTEN {CHANNEL}")
+    except psycopg.Error:
+        raw.close()
+        raise
+    return raw
