@@ -49,18 +49,26 @@ class Recipient:
     @property
     def key(self) -> str:
         """Return what names the recipient, whoever names him."""
-        return f"{self.channel}:{self.address}"
+        return key(self.channel, self.address)
+
+
+def key(channel: str, address: str) -> str:
+    """Return what names a recipient."""
+    return f"{channel}:{address}"
 
 
 def of(notices: Sequence[Notice]) -> dict[int, list[Recipient]]:
     """Return the recipients of each notice; an address comes once."""
-    rules = active_rules()
+    return {
+        notice: list({recipient.key: recipient for recipient in reversed(every)}.values())[::-1]
+        for notice, every in named(notices, active_rules()).items()
+    }
+
+
+def named(notices: Sequence[Notice], rules: Sequence[NotificationRule]) -> dict[int, list[Recipient]]:
+    """Return whom these rules and the definitions name for each notice, an address once for each that names it."""
     sources = _sources(notices)
-    found: dict[int, list[Recipient]] = {}
-    for notice in notices:
-        every = [*_by_rules(notice, rules), *_by_definitions(notice, sources[notice.pk])]
-        found[notice.pk] = list({recipient.key: recipient for recipient in reversed(every)}.values())[::-1]
-    return found
+    return {notice.pk: [*_by_rules(notice, rules), *_by_definitions(notice, sources[notice.pk])] for notice in notices}
 
 
 def active_rules() -> list[NotificationRule]:

@@ -6,19 +6,17 @@ between leaves a lease that ends, and the message is sent again under the same i
 
 import logging
 import random
-import uuid
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from django.db import transaction
-from django.db.models.functions import Now
 
 from actions.models import Connection
 from workflows.models import Notice, Notification
 from workflows.notifications import channels, retrying, words
 from workflows.notifications.channels import Answer, Parcel
 from workflows.notifications.kinds import TEST
-from workflows.notifications.standing import standing
+from workflows.notifications.remaining import remaining
 from workflows.operations.endpoints import secrets_of
 from workflows.sql import Statement
 
@@ -69,7 +67,7 @@ def send_due() -> int:
     if not _DUE.rows()[0][0]:  # an idle installation writes nothing
         return 0
     ids = [row[0] for row in _CLAIM.rows({"lease": LEASE_SECONDS, "limit": BATCH})]
-    claimed = list(Notification.objects.filter(pk__in=ids).select_related("rule").order_by("due_at"))
+    claimed = list(Notification.objects.filter(pk__in=ids).order_by("due_at"))
     parcels = [(message, parcel) for message in claimed if (parcel := _pack(message)) is not None]
     if parcels:
         with ThreadPoolExecutor(len(parcels)) as pool:
@@ -104,12 +102,11 @@ def _pack(message: Notification) -> Parcel | None:
         if message.attempts > retrying.MAX_ATTEMPTS:
             _end(message, "dead", "the process that sent it died each time")
             return None
-        notices = _notices(message.pk)
-        kept = standing(notices)
-        if message.kind != TEST and (not kept or _muted(message)):
+        notices, because = remaining(message)
+        if message.kind != TEST and not notices:
             _end(message, "dropped")
             return None
-        content = message.content or _write(message, [notice for notice in notices if notice.pk in kept])
+        content = message.content or _write(message, notices, because)
         secrets = _secrets(message.connection) if message.channel == "webhook" else ()
         return Parcel(str(message.pk), message.channel, message.address, content, secrets)
     except Exception as error:
@@ -118,21 +115,11 @@ def _pack(message: Notification) -> Parcel | None:
         return None
 
 
-def _notices(message: uuid.UUID) -> list[Notice]:
-    return list(Notice.objects.filter(items__notification=message).order_by("pk"))
-
-
-def _muted(message: Notification) -> bool:
-    rule = message.rule
-    return rule is not None and (
-        not rule.enabled or type(rule).objects.filter(pk=rule.pk, muted_until__gt=Now()).exists()
-    )
-
-
-def _write(message: Notification, notices: Sequence[Notice]) -> dict[str, object]:
+def _write(message: Notification, notices: Sequence[Notice], because: str) -> dict[str, object]:
     """Write the message, and keep it: every attempt says the same."""
+    message.because = because[:200] or message.because
     content = words.content(message, notices)
-    Notification.objects.filter(pk=message.pk, claim=message.claim).update(content=content)
+    Notification.objects.filter(pk=message.pk, claim=message.claim).update(content=content, because=message.because)
     return content
 
 
