@@ -3,7 +3,8 @@
 import argparse
 import time
 
-from tests.fault.simulation.rows import BUGS, Database
+from tests.fault.simulation.bugs import BUGS
+from tests.fault.simulation.rows import Database
 from tests.fault.simulation.simulation import play, scenario_of
 
 ENOUGH = 10
@@ -51,8 +52,8 @@ def _show(seed: int, bugs: frozenset[str]) -> int:
 
 
 def _print_rows(db: Database) -> None:
-    print(f"at {db.now:.1f} s: {db.run}")
-    for row in (*db.branches.values(), *db.steps.values(), *db.messages):
+    print(f"at {db.now:.1f} s")
+    for row in (*db.runs.values(), *db.branches.values(), *db.steps.values(), *db.undos.values(), *db.messages):
         print(f"  {row}")
     print(f"  transactional effects: {db.ledger}\n  sent outside: {dict(db.sink)}")
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from tests.fault.simulation.rows import Database, Step
+from tests.fault.simulation.rows import MAIN, STOPPED, Database, Step
 from workflows.states import RUN_FINAL
 
 LEASE, SILENT = 10.0, 35.0
@@ -16,6 +16,7 @@ class Held:
     step: int
     branch: int
     branch_state: str
+    branch_parent: int | None
     key: str
     kind: str
     function: str
@@ -25,9 +26,12 @@ class Held:
     revision: int
     cursor: str
     seq: int
-    open: int
+    run: int
+    program: str
+    run_input: Any
     run_state: str
     context: str
+    parent_step: int | None
     mail_seq: int
     mail: tuple[tuple[int, Any], ...]
 
@@ -35,6 +39,11 @@ class Held:
     def over(self) -> bool:
         """Tell whether nothing more can come of this step: its run has ended, or its branch was left."""
         return self.run_state in RUN_FINAL or self.branch_state == "closed"
+
+    @property
+    def stopped(self) -> bool:
+        """Tell whether the run is parked or suspended."""
+        return self.run_state in STOPPED
 
 
 def claim(db: Database, me: str) -> Held | None:
@@ -55,11 +64,30 @@ def lease(db: Database, step: Step, me: str) -> None:
 
 def read(db: Database, step: Step) -> Held:
     """Read a step with its branch, its run and the messages that nobody has taken."""
-    branch, run = db.branches[step.branch], db.run
-    mail = tuple((m.id, m.event) for m in db.messages if not m.consumed)
+    branch, run = db.branches[step.branch], db.runs[step.run]
+    mail = tuple((m.id, m.event) for m in db.messages if not m.consumed) if step.run == MAIN else ()
     return Held(
-        *(step.id, step.branch, branch.state, step.key, step.kind, step.function, step.input, step.claim, step.wake),
-        *(branch.revision, branch.cursor, len(branch.links), branch.open, run.state, run.context, run.mail_seq, mail),
+        step=step.id,
+        branch=step.branch,
+        branch_state=branch.state,
+        branch_parent=branch.parent,
+        key=step.key,
+        kind=step.kind,
+        function=step.function,
+        input=step.input,
+        claim=step.claim,
+        wake=step.wake,
+        revision=branch.revision,
+        cursor=branch.cursor,
+        seq=len(branch.links),
+        run=run.id,
+        program=run.program,
+        run_input=run.input,
+        run_state=run.state,
+        context=run.context,
+        parent_step=run.parent_step,
+        mail_seq=run.mail_seq,
+        mail=mail,
     )
 
 
@@ -110,13 +138,3 @@ def unlock(db: Database, me: str) -> None:
     """End the transaction of a session, whatever became of it."""
     for step in [s for s, (owner, _) in db.locks.items() if owner == me]:
         del db.locks[step]
-
-
-def close(db: Database, held: Held) -> None:
-    """Mark a held step of an ended run cancelled, its result dropped."""
-    step = db.steps[held.step]
-    if ours(db, step, held):
-        db.move(step, "cancelled")
-        branch = db.branches[held.branch]
-        branch.revision += 1
-        branch.links.append((len(branch.links) + 1, "step.cancelled", step.id, held.claim))

@@ -2,37 +2,56 @@
 
 from collections import Counter
 
-from tests.fault.simulation.rows import Database
-from tests.fault.simulation.scenarios import Scenario
-from tests.fault.simulation.worker import TRANSACTIONAL
+from tests.fault.simulation import invariants_of_children, invariants_of_undo
+from tests.fault.simulation.cutting import LATE
+from tests.fault.simulation.ends import UNDONE
+from tests.fault.simulation.rows import Database, Step
+from tests.fault.simulation.scenarios import TRANSACTIONAL, Scenario
+from tests.fault.simulation.undoing import effect_key
+from workflows.states import RUN_FINAL
 
 
-def broken(db: Database, scenario: Scenario, *, cancelled: bool) -> list[str]:
-    """Return every promise that the rows break."""
+def broken(db: Database, scenario: Scenario, *, cancelled: bool, undone: bool) -> list[str]:
+    """Return every promise that the rows break. `cancelled` and `undone`: somebody asked for it."""
     return [
-        *_ended(db, scenario, cancelled),
+        *_ended(db, scenario, cancelled, undone),
         *_transactional_effects(db),
         *_outside_effects(db),
         *_audit(db),
         *_mail(db),
+        *_joins(db),
+        *invariants_of_undo.broken(db, scenario),
+        *invariants_of_children.broken(db),
     ]
 
 
-def _ended(db: Database, scenario: Scenario, cancelled: bool) -> list[str]:
-    wrong = []
-    if db.run.state not in ("succeeded", "cancelled") or (db.run.state == "cancelled" and not cancelled):
-        wrong.append(f"the run is {db.run.state}")
+def _ended(db: Database, scenario: Scenario, cancelled: bool, undone: bool) -> list[str]:
+    wrong, run = [], db.run
+    ends = {("succeeded", "")} | ({("cancelled", "")} if cancelled else set())
+    ends |= {("cancelled", UNDONE)} if undone else set()
+    ends |= {("failed", UNDONE)} if scenario.on_fault == "undo" else set()
+    if (run.state, run.reason) not in ends:
+        wrong.append(f"the run is {run.state} {run.reason}")
     right = scenario.right([message.event for message in db.messages])
-    if db.run.state == "succeeded" and db.run.output not in right:
-        wrong.append(f"the output is {db.run.output!r}")
-    wrong += [f"{step.key} is {step.state} in a run that ended" for step in db.open.values()]
-    return wrong + [f"branch {branch.id} is open" for branch in db.branches.values() if branch.state != "closed"]
+    if run.state == "succeeded" and run.output not in right:
+        wrong.append(f"the output is {run.output!r}")
+    open_steps = [step for step in db.open.values() if not _left_to_people(db, step)]
+    wrong += [f"{step.key} is {step.state} in a run that ended" for step in open_steps]
+    over = {run.id for run in db.runs.values() if run.state in RUN_FINAL}
+    return wrong + [f"branch {b.id} is open" for b in db.branches.values() if b.state != "closed" and b.run in over]
+
+
+def _left_to_people(db: Database, step: Step) -> bool:
+    """Tell whether a step is what came too late for the undo of its run: people see it there."""
+    undone = db.runs[step.run].reason == UNDONE
+    return undone and (step.state == "held" or (step.state == "failed" and step.key.endswith(LATE)))
 
 
 def _transactional_effects(db: Database) -> list[str]:
     """Exactly once, for each step that succeeded and for no other."""
     found = Counter(db.ledger)
-    done = {s.key for s in db.steps.values() if s.function == TRANSACTIONAL and s.state == "succeeded"}
+    steps = [s for s in db.steps.values() if s.function == TRANSACTIONAL and s.state == "succeeded"]
+    done = {(s.run, s.key) for s in steps}
     wrong = [f"the effect of {key} happened {count} times" for key, count in found.items() if count != 1]
     wrong += [f"the effect of {key} has no step that succeeded" for key in found.keys() - done]
     return wrong + [f"the effect of {key} is missing" for key in done - found.keys()]
@@ -40,8 +59,8 @@ def _transactional_effects(db: Database) -> list[str]:
 
 def _outside_effects(db: Database) -> list[str]:
     """At least once, always under the same key."""
-    done = {s.key for s in db.steps.values() if s.function == "outside" and s.state == "succeeded"}
-    return [f"{key} was never sent" for key in done if f"{key} outside" not in db.sink and "@" not in key]
+    steps = [s for s in db.steps.values() if s.function == "outside" and s.state == "succeeded"]
+    return [f"{s.key} was never sent" for s in steps if (s.run, effect_key(s.key), s.function) not in db.sink]
 
 
 def _audit(db: Database) -> list[str]:
@@ -59,3 +78,8 @@ def _mail(db: Database) -> list[str]:
     """Each event once, however often it was sent."""
     found = Counter(message.event["id"] for message in db.messages)
     return [f"event {name} was taken in {count} times" for name, count in found.items() if count > 1]
+
+
+def _joins(db: Database) -> list[str]:
+    """The end of each branch of a fork counts once."""
+    return [f"the end of branch {b.id} was counted {b.counted} times" for b in db.branches.values() if b.counted > 1]

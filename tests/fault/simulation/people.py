@@ -1,14 +1,15 @@
 """Everybody else who touches the rows: senders of events and operators. What they do is one transaction each."""
 
 from collections.abc import Generator, Mapping
+from contextlib import suppress
 from typing import Any
 
-from tests.fault.simulation import checkpoint
-from tests.fault.simulation.rows import Database, Message, Unsure
+from tests.fault.simulation import cutting, ends, undoing
+from tests.fault.simulation.rows import Database, Message, Run, Step, Unsure
 from workflows.states import RUN_FINAL
 
 Turns = Generator[None, None, None]
-DOUBLED, PATIENCE = 0.3, 40
+DOUBLED, PATIENCE, SUSPENDED = 0.3, 40, 0.03
 
 
 def send(db: Database, envelope: Mapping[str, Any]) -> Turns:
@@ -39,20 +40,22 @@ def deliver(db: Database, envelope: Mapping[str, Any]) -> None:
     db.messages.append(Message(len(db.messages) + 1, envelope))
     for step in list(db.open.values()):
         if step.kind == "listen":
-            checkpoint.wake(db, step)
+            cutting.wake(db, step)
 
 
 def operate(db: Database) -> Turns:
     """Retry what failed, for ever; now and then suspend the run and resume it."""
     while True:
         yield
+        failed = [run for run in db.runs.values() if run.state == "failed" and _needs_a_person(db, run)]
+        suspended = [run for run in db.runs.values() if run.state == "suspended"]
         try:
-            if db.run.state == "failed":
-                db.transaction(retry)
-            elif db.run.state == "suspended":
-                db.transaction(resume)
-            elif not db.calm and db.random.random() < 0.03:
-                db.transaction(suspend)
+            if failed:
+                db.transaction(retry, db.random.choice(failed))
+            elif suspended:
+                db.transaction(resume, suspended[0])
+            elif not db.calm and db.random.random() < SUSPENDED:
+                db.transaction(suspend, db.run)
         except Unsure:
             continue
 
@@ -61,54 +64,114 @@ def cancel(db: Database) -> Turns:
     """Cancel the run at some moment, whatever it does."""
     for _ in range(db.random.randrange(PATIENCE)):
         yield
-    while db.run.state not in RUN_FINAL:
+    while db.run.state not in RUN_FINAL and db.run.reason != ends.UNDONE:
         try:
             db.transaction(_cancel)
         except Unsure:
             yield
 
 
-def retry(db: Database) -> None:
-    """Make what failed due again and let go what is held."""
-    if db.run.state == "failed":
-        _touch(db)
-        for step in db.steps.values():
-            if step.state == "failed" and not step.caught:
-                db.move(step, "ready")
-                step.due = db.now
-        _let_go(db)
+def undo(db: Database) -> Turns:
+    """Ask at some moment that all the run has done is undone."""
+    for _ in range(db.random.randrange(PATIENCE)):
+        yield
+    while db.run.state not in RUN_FINAL and (db.run.id, undoing.KEY) not in db.by_key:
+        with suppress(Unsure):
+            db.transaction(_undo)
+        yield
 
 
-def suspend(db: Database) -> None:
-    """Pause the run: what rests is held, what runs goes on and rests then."""
-    if db.run.state in ("pending", "running", "waiting"):
-        _touch(db)
-        db.run_becomes("suspended")
-        checkpoint.hold(db)
+def retry(db: Database, run: Run) -> None:
+    """Make what failed due again, in the runs below as well; those that are parked on it go on."""
+    if run.state != "failed":
+        return
+    parked: set[int] = set()
+    for member in cutting.family(db, run):
+        if member is run or (member.parent_step in parked and member.state == "failed"):
+            failed = _uncaught(db, member)
+            parked |= {step.id for step in failed}
+            for step in failed:
+                _make_ready(db, step)
+            _go_on(db, member)
+            _touch(db, member)
+    _unpark(db, run)
 
 
-def resume(db: Database) -> None:
-    """Let a suspended run go on."""
-    if db.run.state == "suspended":
-        _touch(db)
-        _let_go(db)
+def suspend(db: Database, run: Run) -> None:
+    """Pause the run and those below: what rests is held, what runs goes on and rests then."""
+    for member in cutting.family(db, run):
+        if member.state in ("pending", "running", "waiting"):
+            _touch(db, member)
+            db.run_becomes(member, "suspended")
+            cutting.hold(db, member)
+
+
+def resume(db: Database, run: Run) -> None:
+    """Let a suspended run, and those below, go on."""
+    for member in cutting.family(db, run):
+        if member.state == "suspended":
+            _touch(db, member)
+            _let_go(db, member)
 
 
 def _cancel(db: Database) -> None:
     if db.run.state not in RUN_FINAL:
-        _touch(db)
-        checkpoint.end_run(db, "cancelled")
+        cutting.end_family(db, db.run)
 
 
-def _let_go(db: Database) -> None:
-    db.run_becomes("running")
-    for step in list(db.open.values()):
+def _undo(db: Database) -> None:
+    under_way = any(step.kind == "undo" and step.state == "running" for step in db.open_steps(db.run.id))
+    if under_way and "undo-beside-undo" not in db.bugs:
+        return
+    if db.run.state not in (*RUN_FINAL, "pending") and undoing.left(db, db.run):
+        undoing.begin_all(db, db.run, {"state": "cancelled", "reason": ends.UNDONE})
+
+
+def _needs_a_person(db: Database, run: Run) -> bool:
+    """Tell whether nothing but a retry lets a failed run go on; its parent may be about to take its fault."""
+    looks = db.calm and run.parent_step is not None and db.steps[run.parent_step].state in ("ready", "running")
+    return run.reason != ends.UNDONE and not looks
+
+
+def _uncaught(db: Database, run: Run) -> list[Step]:
+    return [step for step in db.open_steps(run.id) if step.state == "failed"]
+
+
+def _make_ready(db: Database, step: Step) -> None:
+    db.move(step, "ready")
+    step.due = db.now
+    db.branches[step.branch].revision += 1
+
+
+def _go_on(db: Database, run: Run) -> bool:
+    if _uncaught(db, run):
+        return False
+    _let_go(db, run)
+    return True
+
+
+def _unpark(db: Database, child: Run) -> None:
+    """Let the runs above go on that are parked on this one."""
+    while child.parent_step is not None:
+        step = db.steps[child.parent_step]
+        parent = db.runs[step.run]
+        if parent.state != "failed" or step.state != "failed" or step.caught:
+            return
+        _make_ready(db, step)
+        _touch(db, parent)
+        if not _go_on(db, parent):
+            return
+        child = parent
+
+
+def _let_go(db: Database, run: Run) -> None:
+    db.run_becomes(run, "running")
+    for step in db.open_steps(run.id):
         if step.state == "held":
             db.move(step, "ready")
 
 
-def _touch(db: Database) -> None:
+def _touch(db: Database, run: Run) -> None:
     """Raise the revision of the branches, so that a checkpoint that read the old state looks again."""
-    for branch in db.branches.values():
-        if branch.state == "open":
-            branch.revision += 1
+    for branch in db.open_branches(run.id):
+        branch.revision += 1

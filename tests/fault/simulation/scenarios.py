@@ -1,20 +1,29 @@
-"""The programs that are simulated: real documents, small enough to be played twenty thousand times."""
+"""The programs that are simulated: real documents, and what may come of them."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from typing import Any
 
+from tests.fault.simulation import programs, sagas
 from workflows.engine.faults import fault
 from workflows.engine.services import Facts
 from workflows.expressions import paths
 from workflows.language import loader, program
 from workflows.language.program import Program
 
-HEAD = "document: {dsl: 1.0.3, namespace: t, name: t, version: 1.0.0}\n"
+HEAD = "document: {dsl: 1.0.3, namespace: t, name: t, version: 1.0.0, metadata: {dotdo: {onFault: %s}}}\n"
 Event = Mapping[str, Any]
-FUNCTIONS = ("ledger", "outside", "declines")
+TRANSACTIONAL = "ledger"
+FUNCTIONS = (TRANSACTIONAL, "outside", "declines", "refuses", "saga.compensate", "map")
+LOCK: Mapping[str, str] = {
+    **{name: f"{name}:1.0.0" for name in FUNCTIONS},
+    **{f"workflow:t/{name}:1.0.0": "1.0.0" for name in ("child", "parent", "failing")},
+}
+CHILDREN: Mapping[str, str] = {"child": sagas.CHILD, "parent": sagas.RUN, "failing": sagas.FAILING_CHILD}
+LATER_ATTEMPT = re.compile(r"@(?:[2-9]|\d\d+)/try")
 
 
 class PathServices:
@@ -44,13 +53,19 @@ SERVICES = PathServices()
 
 @dataclass(frozen=True)
 class Scenario:
-    """`right` gives the outputs that are right, from the delivered events; `events` come from outside at any moment."""
+    """`right` gives the outputs that are right, from the delivered events; `events` come from outside at any moment.
+
+    `undone`: when it ends by itself, all that can be undone is. `undoable`: people may ask for that.
+    """
 
     name: str
     text: str
     right: Callable[[list[Event]], list[Any]]
     input: Any = None
     events: tuple[Event, ...] = ()
+    undone: bool = False
+    undoable: bool = False
+    on_fault: str = "park"
 
     @cached_property
     def facts(self) -> Facts:
@@ -62,129 +77,19 @@ class Scenario:
         """Return what the engine is told of a run that is parked or suspended."""
         return replace(self.facts, stopped=True)
 
-    @property
-    def program(self) -> Program:
-        """Return the program, built once."""
-        return _built(self.text)
+    def program(self, name: str) -> Program:
+        """Return a program by the name of its workflow, built once."""
+        return _built(CHILDREN[name], "park") if name else _built(self.text, self.on_fault)
+
+
+def declines(function: str, key: str) -> bool:
+    """Tell whether a function says no: one always, one in the first attempt of the tries around it."""
+    return function == "refuses" or (function == "declines" and LATER_ATTEMPT.search(key) is None)
 
 
 @lru_cache
-def _built(text: str) -> Program:
-    return program.build(loader.load(HEAD + text), {name: f"{name}:1.0.0" for name in FUNCTIONS})
-
-
-SEQUENCE = """
-do:
-  - book: {call: ledger, with: {n: "${ .n }"}}
-  - charge: {call: outside, with: {n: "${ .n }"}, export: {as: {charged: "${ .n }"}}}
-  - pause: {wait: {seconds: 20}}
-  - note: {call: ledger, with: {n: "${ $context.charged }"}}
-  - last: {set: {n: "${ .n }", charged: "${ $context.charged }"}}
-"""
-LOOP = """
-do:
-  - each:
-      for: {in: .items}
-      do:
-        - book: {call: ledger, with: {n: "${ $item }", at: "${ $index }"}}
-        - charge: {call: outside, with: {n: "${ $item }"}}
-  - check: {switch: [{once: {when: "$context.again // false", then: end}}]}
-  - again: {set: {items: [9]}, export: {as: {again: true}}, then: each}
-"""
-RETRY = """
-do:
-  - attempt:
-      try:
-        - book: {call: ledger, with: {n: 1}}
-        - charge: {call: declines, with: {n: 2}}
-        - note: {call: ledger, with: {n: 3}}
-      catch:
-        errors: {with: {status: 402}}
-        retry: {delay: {seconds: 15}, limit: {attempt: {count: 3}}}
-  - last: {set: {n: "${ .n }"}}
-"""
-FORK = """
-do:
-  - both:
-      fork:
-        branches:
-          - left:
-              do:
-                - book: {call: ledger, with: {n: 1}}
-                - pause: {wait: {seconds: 9}}
-                - send: {call: outside, with: {n: 2}}
-          - right: {call: outside, with: {n: 3}}
-          - inner:
-              fork:
-                branches:
-                  - a: {call: ledger, with: {n: 4}}
-                  - b: {call: ledger, with: {n: 5}}
-  - last: {call: ledger, with: {n: 6}, output: {as: "$input"}}
-"""
-RACE = """
-do:
-  - first:
-      fork:
-        compete: true
-        branches:
-          - slow: {do: [{pause: {wait: {seconds: 12}}}, {book: {call: ledger, with: {won: slow}}}]}
-          - quick: {call: outside, with: {won: quick}}
-  - last: {call: ledger, with: {won: "${ .won }"}}
-"""
-FAULT = """
-do:
-  - guarded:
-      try:
-        - both:
-            fork:
-              branches:
-                - left: {do: [{book: {call: ledger, with: {n: 1}}}, {no: {call: declines, with: {n: 2}}}]}
-                - right: {do: [{send: {call: outside, with: {n: 3}}}, {note: {call: ledger, with: {n: 4}}}]}
-      catch: {errors: {with: {status: 402}}, do: [{late: {call: ledger, with: {how: caught}}}]}
-  - last: {call: ledger, with: {how: "${ .how }"}}
-"""
-END = """
-do:
-  - both:
-      fork:
-        branches:
-          - left: {do: [{book: {call: ledger, with: {n: 1}}}, {stop: {set: ended, then: end}}]}
-          - right: {do: [{pause: {wait: {seconds: 15}}}, {stop: {set: ended, then: end}}]}
-"""
-LISTEN = """
-do:
-  - begin: {call: ledger, with: {n: 1}}
-  - both: {listen: {to: {all: [{with: {type: paid}}, {with: {type: sent}}]}}}
-  - note: {call: ledger, with: {n: 2}, output: {as: "$input"}}
-"""
-CALLBACK = """
-do:
-  - ask: {call: outside, with: {n: 1}}
-  - answer: {listen: {to: {one: {with: {type: paid}}}}}
-"""
-STREAM = """
-do:
-  - each:
-      listen: {to: {any: [{with: {type: item}}], until: {one: {with: {type: end}}}}}
-      foreach: {do: [{book: {call: ledger, with: {n: "${ $item }"}}}]}
-"""
-TIMEOUT = """
-do:
-  - guarded:
-      try:
-        - block:
-            timeout: {after: {seconds: 25}}
-            do:
-              - book: {call: ledger, with: {n: 1}}
-              - pause: {wait: {seconds: 20}}
-              - charge: {call: outside, with: {n: 2}}
-              - both: {fork: {branches: [{a: {call: ledger, with: {n: 3}}}, {b: {wait: {seconds: 4}}}]}}
-              - fine: {set: fine}
-      catch:
-        errors: {with: {status: 408}}
-        do: [{late: {set: late}}]
-  - last: {call: ledger, with: {how: "${ . }"}, output: {as: .how}}
-"""
+def _built(text: str, on_fault: str) -> Program:
+    return program.build(loader.load(HEAD % on_fault + text), LOCK)
 
 
 def _one_of(*outputs: Any) -> Callable[[list[Event]], list[Any]]:
@@ -205,16 +110,36 @@ def _event(number: int, kind: str, data: Any = None) -> Event:
     return {"id": f"e{number}", "type": kind, "source": "/t", "data": data}
 
 
+PAID, SENT = (_event(1, "paid", 1), _event(2, "other"), _event(3, "sent", 2)), (_event(1, "paid", 1),)
+STREAM = (*(_event(n, "item", n) for n in (1, 2, 3)), _event(4, "end"))
+DONE, UNDONE, PAYED = {"how": "done"}, {"how": "undone"}, {"how": "paid"}
+ITEMS = [{"n": 1}, {"n": 2}, {"n": 3}]
+
 SCENARIOS = (
-    Scenario("sequence", SEQUENCE, _one_of({"n": 7, "charged": 7}), {"n": 7}),
-    Scenario("loop", LOOP, _one_of({"n": 9}), {"items": [3, 2, 1]}),
-    Scenario("retry", RETRY, _one_of({"n": 3})),
-    Scenario("fork", FORK, _one_of([{"n": 2}, {"n": 3}, [{"n": 4}, {"n": 5}]])),
-    Scenario("race", RACE, _one_of({"won": "slow"}, {"won": "quick"})),
-    Scenario("fault", FAULT, _one_of({"how": "caught"})),
-    Scenario("end", END, _one_of("ended")),
-    Scenario("listen", LISTEN, _paid_and_sent, None, (_event(1, "paid", 1), _event(2, "other"), _event(3, "sent", 2))),
-    Scenario("callback", CALLBACK, _one_of([1]), None, (_event(1, "paid", 1),)),
-    Scenario("stream", STREAM, _items_until_end, None, (*(_event(n, "item", n) for n in (1, 2, 3)), _event(4, "end"))),
-    Scenario("timeout", TIMEOUT, _one_of("fine", "late")),
+    Scenario("sequence", programs.SEQUENCE, _one_of({"n": 7, "charged": 7}), {"n": 7}),
+    Scenario("loop", programs.LOOP, _one_of({"n": 9}), {"items": [3, 2, 1]}),
+    Scenario("retry", programs.RETRY, _one_of({"n": 3})),
+    Scenario("fork", programs.FORK, _one_of([{"n": 2}, {"n": 3}, [{"n": 4}, {"n": 5}]])),
+    Scenario("race", programs.RACE, _one_of({"won": "slow"}, {"won": "quick"})),
+    Scenario("fault", programs.FAULT, _one_of({"how": "caught"})),
+    Scenario("end", programs.END, _one_of("ended")),
+    Scenario("listen", programs.LISTEN, _paid_and_sent, None, PAID),
+    Scenario("callback", programs.CALLBACK, _one_of([1]), None, SENT),
+    Scenario("stream", programs.STREAM, _items_until_end, None, STREAM),
+    Scenario("timeout", programs.TIMEOUT, _one_of("fine", "late")),
+    Scenario("undo", sagas.UNDO, _one_of(UNDONE), {"items": [1, 2]}, undone=True),
+    Scenario("undo and retry", sagas.UNDO_RETRY, _one_of(PAYED)),
+    Scenario("undo a fork", sagas.UNDO_FORK, _one_of(UNDONE), undone=True),
+    Scenario("undo cut", sagas.UNDO_CUT, _one_of(UNDONE), undone=True),
+    Scenario("compensate", sagas.COMPENSATE, _one_of(UNDONE), undone=True, undoable=True),
+    Scenario("undo late", sagas.UNDO_LATE, _one_of(UNDONE), undone=True),
+    Scenario("undo repeated", sagas.UNDO_REPEATED, _one_of(UNDONE), undone=True),
+    Scenario("undoable", sagas.UNDOABLE, _one_of(DONE), undoable=True),
+    Scenario("on fault", sagas.ON_FAULT, _one_of(), on_fault="undo"),
+    Scenario("run", sagas.RUN, _one_of({"n": 3})),
+    Scenario("run beside", sagas.RUN_BESIDE, _one_of([{"n": 1}, {"n": 3}])),
+    Scenario("run a race", sagas.RUN_RACE, _one_of({"n": 3}, {"n": 0})),
+    Scenario("run timeout", sagas.RUN_TIMEOUT, _one_of({"n": 3}, {"n": 0})),
+    Scenario("run fault", sagas.RUN_FAULT, _one_of(UNDONE), undone=True),
+    Scenario("map", sagas.MAP, _one_of(ITEMS), {"items": ITEMS}),
 )

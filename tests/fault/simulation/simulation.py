@@ -7,9 +7,9 @@ end then never will.
 from dataclasses import dataclass
 from random import Random
 
-from tests.fault.simulation import claims, invariants, people
+from tests.fault.simulation import claims, ends, invariants, people
 from tests.fault.simulation.people import Turns
-from tests.fault.simulation.rows import Database, Violation
+from tests.fault.simulation.rows import STOPPED, Database, Violation
 from tests.fault.simulation.scenarios import SCENARIOS, Scenario
 from tests.fault.simulation.worker import Worker
 
@@ -17,7 +17,7 @@ WORKERS = ("w1", "w2", "w3")
 CHAOS, CALM = 120, 2_000
 KILLED, FROZEN, LATER = 0.02, 0.05, 0.20
 JUMPS = (0.1, 1.0, 5.0, 11.0, 40.0)
-CANCELLED = 0.05
+CANCELLED, UNDONE = 0.05, 0.6
 BUSY = ("ready", "running")
 
 
@@ -30,12 +30,12 @@ def play(seed: int, bugs: frozenset[str] = frozenset()) -> "Played":
     """Execute a seed to its end and look for broken promises."""
     random, scenario = Random(seed), scenario_of(seed)
     db = Database(random, bugs)
-    db.insert(1, "", "start")
+    db.start("", scenario.input)
     simulation = Simulation(db, scenario, random)
     try:
         simulation.chaos()
         simulation.calm()
-        return Played(db, invariants.broken(db, scenario, cancelled=simulation.cancelled))
+        return Played(db, invariants.broken(db, scenario, cancelled=simulation.cancelled, undone=simulation.undone))
     except Violation as violation:
         return Played(db, [str(violation)])
 
@@ -60,6 +60,9 @@ class Simulation:
         self.cancelled = random.random() < CANCELLED
         if self.cancelled:
             self.lives["canceller"] = people.cancel(db)
+        self.undone = scenario.undoable and random.random() < UNDONE
+        if self.undone:
+            self.lives["undoer"] = people.undo(db)
         self.frozen: dict[str, int] = {}
 
     def chaos(self) -> None:
@@ -115,4 +118,5 @@ class Simulation:
         if moments:
             db.now = max(db.now, min(moments))
             return True
-        return len(self.lives) > len(self.workers) + 1 or db.run.state in ("failed", "suspended")
+        stopped = any(r.state in STOPPED and r.reason != ends.UNDONE for r in db.runs.values())
+        return stopped or len(self.lives) > len(self.workers) + 1
