@@ -1,8 +1,10 @@
 """From notices to messages: what one recipient is told of one kind and definition within an interval is one message.
 
 The first notice is told at once. What follows within the interval is collected, and told when the interval is over.
+What cannot be told, because of what somebody wrote, is set aside: it costs nothing that stands beside it.
 """
 
+import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -10,6 +12,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models.functions import Now
 
+from dotdo_site.lib.database_errors import is_outage
 from dotdo_site.lib.ids import uuid7
 from workflows.models import Notice, Notification, NotificationItem, NotificationRule
 from workflows.notifications import recipients
@@ -18,7 +21,9 @@ from workflows.notifications.recipients import Recipient
 from workflows.notifications.standing import standing
 from workflows.sql import Statement
 
+log = logging.getLogger(__name__)
 BATCH = 500
+LONGEST_CONNECTION = 63
 CHILD_SECONDS = 60.0
 Key = tuple[str, str, str]
 _LOCK = Statement("SELECT pg_advisory_xact_lock(6130771403), clock_timestamp()")  # one at a time, on all hosts
@@ -93,11 +98,23 @@ def _tell(notices: Sequence[Notice], now: datetime) -> None:
                 named.setdefault(key, recipient)
                 groups[key].append(notice)
     for key, members in groups.items():
-        _attach(named[key], *key[1:], members, now)
+        _attach_or_set_aside(named[key], *key[1:], members, now)
     told = {notice.pk for members in groups.values() for notice in members}
     open_ended = {notice.pk for notice in notices if notice.source}
     Notice.objects.filter(pk__in=told | open_ended).update(state="told")
     Notice.objects.filter(pk__in={notice.pk for notice in notices} - told - open_ended).delete()
+
+
+def _attach_or_set_aside(
+    recipient: Recipient, kind: str, definition: str, notices: Sequence[Notice], now: datetime
+) -> None:
+    try:
+        with transaction.atomic():
+            _attach(recipient, kind, definition, notices, now)
+    except Exception as error:
+        if is_outage(error):
+            raise
+        log.exception("no message of %s of %s can be made because of %s", kind, definition, recipient.because)
 
 
 def _attach(recipient: Recipient, kind: str, definition: str, notices: Sequence[Notice], now: datetime) -> None:
@@ -125,7 +142,7 @@ def _message(recipient: Recipient, kind: str, definition: str) -> Notification:
         rule_id=recipient.rule,
         channel=recipient.channel,
         address=recipient.address,
-        connection=recipient.connection,
+        connection=recipient.connection if len(recipient.connection) <= LONGEST_CONNECTION else "",
         kind=kind,
         definition=definition,
         because=recipient.because[:200],

@@ -1,5 +1,6 @@
 """Whom a notice concerns: the rules that want it, the definitions whose run it is, and those of the runs above it."""
 
+import logging
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from workflows.notifications import patterns
 from workflows.notifications.kinds import OF_FAILED_RUNS, SCHEDULE_FAILED
 from workflows.sql import Statement
 
+log = logging.getLogger(__name__)
 GROUP_SECONDS = 600  # of what definitions ask for; rules say it themselves
 OWN = "document__document__metadata__dotdo__notify"
 # The definitions of a failed run, of the actions that failed in it, and of the runs above that wait for it.
@@ -68,7 +70,7 @@ def of(notices: Sequence[Notice]) -> dict[int, list[Recipient]]:
 def named(notices: Sequence[Notice], rules: Sequence[NotificationRule]) -> dict[int, list[Recipient]]:
     """Return whom these rules and the definitions name for each notice, an address once for each that names it."""
     sources = _sources(notices)
-    return {notice.pk: [*_by_rules(notice, rules), *_by_definitions(notice, sources[notice.pk])] for notice in notices}
+    return {notice.pk: [*_by_rules(notice, rules), *_readable(notice, sources[notice.pk])] for notice in notices}
 
 
 def active_rules() -> list[NotificationRule]:
@@ -100,6 +102,15 @@ def _by_rules(notice: Notice, rules: Iterable[NotificationRule]) -> Iterator[Rec
     for rule in rules:
         if wants(rule, notice):
             yield from of_rule(rule)
+
+
+def _readable(notice: Notice, sources: Iterable[tuple[str, uuid.UUID]]) -> Iterator[Recipient]:
+    """Yield whom each definition names; one that cannot be read names nobody, and stops no other."""
+    for source in sources:
+        try:
+            yield from list(_by_definitions(notice, [source]))
+        except (TypeError, AttributeError, ValueError):
+            log.exception("whom the %s %s wants to tell cannot be read", *source)
 
 
 def _by_definitions(notice: Notice, sources: Iterable[tuple[str, uuid.UUID]]) -> Iterator[Recipient]:

@@ -19,6 +19,9 @@ GOOD: list[dict[str, Any]] = [
     {"email": ["ops@example.com", "a.b+c@sub.example.org"]},
     HOOK,
     {"on": ["dead_letter"], "email": ["ops@example.com"], **HOOK},
+    {"email": "ops@localhost"},
+    {**HOOK, "webhook": "https://example.com:8443/x?y=%20"},
+    {**HOOK, "connection": "h" * 63},
 ]
 BAD: list[Any] = [
     [],
@@ -42,6 +45,17 @@ BAD: list[Any] = [
     {**HOOK, "webhook": "/relative"},
     {**HOOK, "webhook": 5},
     {**HOOK, "connection": 5},
+    {**HOOK, "connection": "h" * 64},
+    {**HOOK, "connection": "Hooks of ours"},
+    {**HOOK, "connection": "hooks\n"},
+    *({**HOOK, "webhook": f"https://example.com/x{end}"} for end in ("\n", "\t", "\x00", " ", "\x7f", "é")),
+    {**HOOK, "webhook": "https://example.com:port/x"},
+    {**HOOK, "webhook": "https://example.com:99999/x"},
+    {"email": "ops@example.com\n"},
+    {"email": '"ops"@example.com'},
+    {"email": "ops@[127.0.0.1]"},
+    {"email": "ops@example.1"},
+    {"email": "o" * 250 + "@example.com"},
 ]
 
 
@@ -62,6 +76,14 @@ def test_both_take_what_is_right(value: dict[str, Any]) -> None:
 def test_both_refuse_what_is_wrong(value: Any) -> None:
     assert list(of_actions.problems(value))
     assert problems_of_workflow(value)
+
+
+def test_both_mean_the_same_by_an_address() -> None:
+    assert of_actions.ADDRESS == of_workflows.ADDRESS
+    assert of_actions.CONNECTION == of_workflows.CONNECTION
+    assert of_actions.VISIBLE == of_workflows.VISIBLE
+    assert of_actions.LONGEST_URL == of_workflows.LONGEST_URL
+    assert of_actions.LONGEST_ADDRESS == of_workflows.LONGEST_ADDRESS
 
 
 def test_the_kinds_are_those_that_are_told() -> None:

@@ -1,4 +1,7 @@
-"""`metadata.dotdo.notify`: who is told when runs of the workflow need a person."""
+"""`metadata.dotdo.notify`: who is told when runs of the workflow need a person.
+
+What is an address is said here and in `actions.notify`: the language imports nothing of that package.
+"""
 
 import re
 from typing import Any
@@ -17,9 +20,9 @@ LONGEST_URL = 500
 CONNECTION = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _TOP = r"(?:[A-Za-z][A-Za-z0-9-]{0,61}[A-Za-z0-9])"
-ADDRESS = re.compile(
-    rf"[A-Za-z0-9!#$%&'*+/=?^_`{{}}|~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{{}}|~-]+)*@(?:{_LABEL}\.)+{_TOP}"
-)
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+ADDRESS = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@(?:(?:{_LABEL}\.)+{_TOP}|localhost)")
+VISIBLE = re.compile(r"[!-~]+")
 
 
 def check_notify(report: Report, value: Any, pointer: str) -> None:
@@ -75,10 +78,10 @@ def _check_webhook(report: Report, value: dict[str, Any], pointer: str) -> None:
 
 
 def _is_url(text: Any) -> bool:
-    if not isinstance(text, str) or not 0 < len(text) <= LONGEST_URL or not text.isascii() or " " in text:
+    if not isinstance(text, str) or len(text) > LONGEST_URL or not VISIBLE.fullmatch(text):
         return False
     try:
         found = urlsplit(text)
-        return found.scheme in ("http", "https") and bool(found.hostname) and found.username is None
+        return found.scheme in ("http", "https") and bool(found.hostname) and found.username is None and found.port != 0
     except ValueError:
         return False
