@@ -1,13 +1,15 @@
 """jq behind a process boundary: no expression can read a file or a secret, or stall or crash this process.
 
-One child (`sandbox_worker.py`) for each process of ours, started at the first use. It is killed when it exceeds the
-time limit and replaced at the next use. After a fork the child process starts one of its own. A worker that loses its
-parent reads the end of its socket, or meets its own alarm, and leaves.
+One child (`sandbox_worker.py`) for each process of ours, started at the first use. It ends when it has used up the
+processor time that an expression may take, and is replaced at the next use. By the clock it may take far longer: what
+is late because one of both was frozen, or the machine is overloaded, is no fault of the expression. After a fork the
+child process starts one of its own. A worker that loses its parent reads the end of its socket, and leaves.
 """
 
 import atexit
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -20,6 +22,8 @@ from workflows.expressions.errors import ExpressionError
 
 WORKER = Path(protocol.__file__)
 START_LIMIT_S = 30.0
+SHORTEST_S = 0.01
+PATIENCE = 10  # times the limit, by the clock
 
 
 class Sandbox:
@@ -40,20 +44,15 @@ class Sandbox:
     def run(self, operation: bytes, program: str, document: bytes) -> tuple[bytes, bytes]:
         """Return the status and the text that the worker answers. Raises ExpressionError when it cannot."""
         with self._lock:
-            channel = self._ready()
             try:
-                return self._exchange(channel, operation, program.encode(), document)
+                return self._attempt(operation, program.encode(), document)
+            except TimeoutError:  # it used little time, and yet there is no answer: another worker may give one
+                pass
+            try:
+                return self._attempt(operation, program.encode(), document)
             except TimeoutError:
-                self._kill()
-                detail = f"it did not end within {self.limit_s:g} s and was stopped"
+                detail = f"it did not end within {PATIENCE * self.limit_s:g} s by the clock, twice, and was stopped"
                 raise ExpressionError("The expression took too long", detail) from None
-            except OSError:
-                self._kill()
-                detail = f"it used more than {self.memory_mib} MiB of memory or nested too deeply, and was stopped"
-                raise ExpressionError("The expression was too large", detail) from None
-            except BaseException:  # an answer that nobody read would be taken for the next one's
-                self._kill()
-                raise
 
     def close(self) -> None:
         """End the worker, if there is one."""
@@ -94,23 +93,42 @@ class Sandbox:
             raise RuntimeError(f"the expression sandbox does not start: {sys.executable} -I {WORKER}") from error
         return ours
 
+    def _attempt(self, operation: bytes, program: bytes, document: bytes) -> tuple[bytes, bytes]:
+        channel = self._ready()
+        try:
+            return self._exchange(channel, operation, program, document)
+        except TimeoutError:
+            self._kill()
+            raise
+        except OSError:
+            if self._kill() == -signal.SIGPROF:
+                detail = f"it did not end within {self.limit_s:g} s of processor time and was stopped"
+                raise ExpressionError("The expression took too long", detail) from None
+            detail = f"it used more than {self.memory_mib} MiB of memory or nested too deeply, and was stopped"
+            raise ExpressionError("The expression was too large", detail) from None
+        except BaseException:  # an answer that nobody read would be taken for the next one's
+            self._kill()
+            raise
+
     def _exchange(
         self, channel: socket.socket, operation: bytes, program: bytes, document: bytes
     ) -> tuple[bytes, bytes]:
-        deadline = time.monotonic() + self.limit_s
+        deadline = time.monotonic() + PATIENCE * self.limit_s
         head = protocol.REQUEST.pack(operation, len(program), len(document), round(self.limit_s * 1000))
-        channel.settimeout(self.limit_s)
+        channel.settimeout(PATIENCE * self.limit_s)
         channel.sendall(head + program + document)
         return _receive_answer(channel, deadline)
 
-    def _kill(self) -> None:
+    def _kill(self) -> int | None:
+        """End the worker; return its exit code, as far as it is known: it may have ended by itself."""
         process, channel, self._process, self._channel = self._process, self._channel, None, None
         if channel:
             channel.close()
         if process:
             process.kill()
             with contextlib.suppress(ChildProcessError):
-                process.wait()
+                return process.wait()
+        return None
 
 
 def _receive_answer(channel: socket.socket, deadline: float) -> tuple[bytes, bytes]:
@@ -121,10 +139,7 @@ def _receive_answer(channel: socket.socket, deadline: float) -> tuple[bytes, byt
 def _receive(channel: socket.socket, count: int, deadline: float) -> bytes:
     buffer = bytearray()
     while len(buffer) < count:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        channel.settimeout(left)
+        channel.settimeout(max(SHORTEST_S, deadline - time.monotonic()))  # while we were frozen it may have answered
         part = channel.recv(count - len(buffer))
         if not part:
             raise ConnectionResetError

@@ -173,7 +173,7 @@ def test_the_published_limits_are_those_of_the_code() -> None:
         f"one retry policy {retry.MAX_ATTEMPTS}",
         f"one wait {durations.LONGEST_WAIT.days} days",
         f"{loader.LIMIT // 1024} KiB, {tasks.MAX_TASKS:,} tasks, {tasks.MAX_NESTING} nested lists",
-        f"{scan.LONGEST:,} bytes, {SANDBOX.limit_s:g} s, {SANDBOX.memory_mib} MiB",
+        f"{scan.LONGEST:,} bytes, {SANDBOX.limit_s:g} s of processor time, {SANDBOX.memory_mib} MiB",
         f"a schema {schemas.MAX_SCHEMA_BYTES // 1024} KiB",
         f"{serializers.MAX_WAIT_SECONDS} s, {starts.WAITING_AT_ONCE} requests per web process",
         f"steps of one run {advance.MAX_STEPS:,}",

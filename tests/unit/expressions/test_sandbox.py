@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import ROOT
 from workflows.expressions import ExpressionError, compiles, evaluate
 from workflows.expressions.evaluation import _in_sandbox
 from workflows.expressions.sandbox import SANDBOX, Sandbox
+from workflows.expressions.sandbox_worker import VALUE
 
 BOMBS = {
     "endless recursion": "def f: f; f",
@@ -63,6 +65,36 @@ def test_a_bomb_ends_within_its_limit_and_the_sandbox_lives(bomb: str, monkeypat
         evaluate(bomb, None, {})
     assert time.monotonic() - started < 3
     assert evaluate("1 + 1", None, {}) == 2
+
+
+def test_an_expression_whose_worker_was_frozen_for_longer_than_its_limit_has_its_value(sandbox: Sandbox) -> None:
+    sandbox.limit_s = 0.2
+    sandbox.run(VALUE, "1", b"null")
+    os.kill(sandbox.pid or 0, signal.SIGSTOP)
+    threading.Timer(0.6, os.kill, [sandbox.pid, signal.SIGCONT]).start()
+    assert sandbox.run(VALUE, "[1] | tojson", b"null") == (VALUE, b"[[1]]")
+
+
+def test_an_expression_whose_worker_never_comes_back_is_given_to_another(sandbox: Sandbox) -> None:
+    sandbox.limit_s = 0.1
+    sandbox.run(VALUE, "1", b"null")
+    os.kill(sandbox.pid or 0, signal.SIGSTOP)
+    assert sandbox.run(VALUE, "[1] | tojson", b"null") == (VALUE, b"[[1]]")
+
+
+def test_an_expression_of_a_process_that_was_frozen_for_longer_than_its_limit_has_its_value() -> None:
+    program = (
+        "from workflows.expressions.sandbox import SANDBOX\nSANDBOX.limit_s = 0.05\n"
+        "for _ in range(300): SANDBOX.run(b'v', '[range(3000)] | length | tostring', b'null')\nprint('good')"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        time.sleep(0.3)
+        for _ in range(4):
+            process.send_signal(signal.SIGSTOP)
+            time.sleep(0.6)
+            process.send_signal(signal.SIGCONT)
+            time.sleep(0.05)
+        assert process.communicate()[0] == "good\n"
 
 
 @pytest.mark.parametrize(
