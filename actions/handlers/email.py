@@ -142,6 +142,10 @@ def _header(name: str, text: str) -> str:
     return text
 
 
+class MailRefused(ActionError):
+    """The server takes mails, but not this one: what it said is about the recipient or the text."""
+
+
 class _Smtp(smtplib.SMTP):
     """An SMTP connection to a checked address, broken off when `limit` is over."""
 
@@ -190,19 +194,20 @@ def deliver(message: EmailMessage, recipients: list[str], timeout: float, whole:
 
     Until the text itself is sent nothing can have happened; while it is, nobody knows.
     """
-    handed_over = False
+    addressed = handed_over = False
     smtp = None
     limit = _Limit(whole)
     try:
         smtp = _Smtp(limit, timeout)
         _prepare(smtp)
         _expect(smtp.mail(parseaddr(message["From"])[1]))
+        addressed = True
         for recipient in recipients:
             _expect(smtp.rcpt(recipient))
         handed_over = True
         _expect(smtp.data(message.as_bytes()))
     except smtplib.SMTPResponseException as error:
-        raise _refused(error.smtp_code, error.smtp_error) from None
+        raise _refused(error.smtp_code, error.smtp_error, MailRefused if addressed else ActionError) from None
     except smtplib.SMTPNotSupportedError as error:
         raise ActionError("smtp_unsupported", str(error), retryable=False) from None
     except (OSError, smtplib.SMTPException) as error:
@@ -236,14 +241,12 @@ def _prepare(smtp: smtplib.SMTP) -> None:
 
 def _expect(reply: tuple[int, bytes]) -> None:
     if reply[0] not in (250, 251):
-        raise _refused(*reply)
+        raise smtplib.SMTPResponseException(*reply)
 
 
-def _refused(code: int, text: Any) -> ActionError:
+def _refused(code: int, text: Any, kind: type[ActionError]) -> ActionError:
     """4xx asks for another try (RFC 5321 §4.2.1), 5xx is final; either way nobody got the mail."""
     said = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
     temporary = code // 100 == 4
     name = f"smtp_{code}" if code > 0 else "smtp_garbage"
-    return ActionError(
-        name, f"the mail server answered {code} {said}", retryable=temporary or code <= 0, definite=code > 0
-    )
+    return kind(name, f"the mail server answered {code} {said}", retryable=temporary or code <= 0, definite=code > 0)

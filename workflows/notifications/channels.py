@@ -11,6 +11,7 @@ from django.conf import settings
 
 from actions.errors import ActionError
 from actions.handlers import answers, email, guard
+from actions.limits import storable
 from dotdo_site.lib import canonical
 from workflows import signatures
 
@@ -47,10 +48,16 @@ def send(parcel: Parcel) -> Answer:
     try:
         return _mail(parcel) if parcel.channel == "email" else _post(parcel)
     except ActionError as error:
-        final = parcel.channel == "email" and error.code.startswith("smtp_5")
-        return Answer(error=f"{error.code}: {error.message}"[:LONGEST_ERROR], final=final)
+        # a wrong password, or a server that wants nobody, is repaired for all mails
+        final = isinstance(error, email.MailRefused) and error.code.startswith("smtp_5")
+        return Answer(error=_said(error.code, error.message), final=final)
     except Exception as error:  # noqa: BLE001 - one message must not stop the others
-        return Answer(error=f"{type(error).__name__}: {error}"[:LONGEST_ERROR])
+        return Answer(error=_said(type(error).__name__, error))
+
+
+def _said(name: str, words: object) -> str:
+    """Return an error as it can be stored, whatever the other side has said."""
+    return storable(f"{name}: {words}"[:LONGEST_ERROR])
 
 
 def _mail(parcel: Parcel) -> Answer:

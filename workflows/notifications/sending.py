@@ -6,12 +6,14 @@ between leaves a lease that ends, and the message is sent again under the same i
 
 import logging
 import random
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from django.db import transaction
 
 from actions.models import Connection
+from dotdo_site.lib.database_errors import is_outage
 from workflows.models import Notice, Notification
 from workflows.notifications import channels, retrying, words
 from workflows.notifications.channels import Answer, Parcel
@@ -21,7 +23,10 @@ from workflows.operations.endpoints import secrets_of
 from workflows.sql import Statement
 
 log = logging.getLogger(__name__)
-BATCH = 8
+BATCH = 16
+EACH = 4  # of a round, to one address
+SLOW_SECONDS = 5.0  # an attempt that took longer holds up the others of its round
+LEFT_ALONE_SECONDS = 60.0
 LEASE_SECONDS = 45.0  # longer than an attempt can take
 _DUE = Statement(
     """
@@ -29,14 +34,24 @@ _DUE = Statement(
         WHERE state = 'waiting' AND due_at <= now() AND (lease_expires_at IS NULL OR lease_expires_at < now()))
     """
 )
+# An address gets a part of each round and so does a channel: a receiver that hangs, or a mail server, stops no other.
 _CLAIM = Statement(
     """
+    WITH due AS MATERIALIZED (
+        SELECT id, channel, due_at, row_number() OVER (PARTITION BY channel, address ORDER BY due_at) AS place FROM (
+            SELECT * FROM notification
+            WHERE state = 'waiting' AND due_at <= now() AND (lease_expires_at IS NULL OR lease_expires_at < now())
+                AND address <> ALL(:slow::text[])
+            ORDER BY due_at LIMIT 10000) oldest),
+    chosen AS MATERIALIZED (
+        SELECT id, row_number() OVER (PARTITION BY channel ORDER BY due_at) AS place FROM due WHERE place <= :each)
     UPDATE notification SET attempts = attempts + 1, claim = claim + 1,
         lease_expires_at = clock_timestamp() + make_interval(secs => :lease::float8)
     WHERE id IN (
-        SELECT id FROM notification
-        WHERE state = 'waiting' AND due_at <= now() AND (lease_expires_at IS NULL OR lease_expires_at < now())
-        ORDER BY due_at LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED)
+        SELECT n.id FROM notification n JOIN chosen c ON c.id = n.id
+        WHERE c.place * 2 <= :limit
+            AND n.state = 'waiting' AND (n.lease_expires_at IS NULL OR n.lease_expires_at < now())
+        FOR NO KEY UPDATE OF n SKIP LOCKED)
     RETURNING id
     """
 )
@@ -56,25 +71,53 @@ _END = Statement(
 )
 _CLOSED = Statement(
     """
-    UPDATE notification SET state = 'gone', error = :error, ended_at = clock_timestamp()
+    UPDATE notification SET state = 'gone', error = :error, content = '{}', ended_at = clock_timestamp()
     WHERE channel = 'webhook' AND address = :address AND state = 'waiting' AND lease_expires_at IS NULL
     """
 )
+
+
+_slow: dict[str, float] = {}  # until when this process leaves an address alone
 
 
 def send_due() -> int:
     """Send a few of the messages that are due; return how many were claimed."""
     if not _DUE.rows()[0][0]:  # an idle installation writes nothing
         return 0
-    ids = [row[0] for row in _CLAIM.rows({"lease": LEASE_SECONDS, "limit": BATCH})]
+    ids = [row[0] for row in _CLAIM.rows({"lease": LEASE_SECONDS, "limit": BATCH, "each": EACH, "slow": _left_alone()})]
     claimed = list(Notification.objects.filter(pk__in=ids).order_by("due_at"))
     parcels = [(message, parcel) for message in claimed if (parcel := _pack(message)) is not None]
     if parcels:
         with ThreadPoolExecutor(len(parcels)) as pool:
-            answers = pool.map(channels.send, [parcel for _, parcel in parcels])
+            answers = pool.map(_attempt, [parcel for _, parcel in parcels])
             for (message, _), answer in zip(parcels, answers, strict=True):
-                record(message, answer)
+                _record(message, answer)
     return len(claimed)
+
+
+def _attempt(parcel: Parcel) -> Answer:
+    began = time.monotonic()
+    answer = channels.send(parcel)
+    if time.monotonic() - began > SLOW_SECONDS:
+        _slow[parcel.address] = time.monotonic() + LEFT_ALONE_SECONDS
+    return answer
+
+
+def _left_alone() -> list[str]:
+    """Return the addresses that were slow lately: others are served first."""
+    for address in [address for address, until in _slow.items() if until < time.monotonic()]:
+        del _slow[address]
+    return list(_slow)
+
+
+def _record(message: Notification, answer: Answer) -> None:
+    """Record an answer; one that cannot be recorded costs no other, and its message is sent again after its lease."""
+    try:
+        record(message, answer)
+    except Exception as error:
+        if is_outage(error):
+            raise
+        log.exception("what became of the notification %s cannot be recorded", message.pk)
 
 
 def record(message: Notification, answer: Answer) -> bool:

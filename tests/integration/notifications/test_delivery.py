@@ -23,6 +23,7 @@ from workflows.notifications import channels, chores, matching, retrying, sendin
 from workflows.notifications.channels import Answer
 
 Make = Callable[..., NotificationRule]
+CLAIM = {"lease": 60.0, "limit": 2, "each": 1, "slow": list[str]()}
 
 
 def message() -> Notification:
@@ -125,9 +126,11 @@ def test_410_takes_the_messages_that_wait_for_the_same_address_along(server: Web
     Notification.objects.update(created_at="2026-01-01T00:00:00Z", definition="other")
     fail_again()
     matching.match()
-    Notification.objects.filter(definition="story").update(due_at="2099-01-01T00:00:00Z")
+    waits = {"due_at": "2099-01-01T00:00:00Z", "content": {"text": "what failed"}}
+    Notification.objects.filter(definition="story").update(**waits)
     chores.send()
     assert states() == ["gone", "gone"]
+    assert list(Notification.objects.values_list("content", flat=True)) == [{}, {}]
 
 
 def test_a_message_that_is_refused_for_ever_is_dead_and_can_be_sent_again(server: Web, rule: Make) -> None:
@@ -149,9 +152,15 @@ def test_a_message_that_is_refused_for_ever_is_dead_and_can_be_sent_again(server
 
 
 @pytest.mark.parametrize(
-    ("answers", "state"), [({"RCPT": "550 unknown"}, "dead"), ({"RCPT": "450 greylisted"}, "waiting")]
+    ("answers", "state"),
+    [
+        ({"RCPT": "550 unknown"}, "dead"),
+        ({"DATA": "554 spam"}, "dead"),
+        ({"BEFORE DATA": "554 too many"}, "dead"),
+        ({"RCPT": "450 greylisted"}, "waiting"),
+    ],
 )
-def test_a_mail_server_that_refuses_for_good_is_not_asked_again(
+def test_a_mail_server_that_refuses_a_mail_for_good_is_not_asked_again(
     mailbox: Post, rule: Make, answers: dict[str, str], state: str
 ) -> None:
     rule()
@@ -159,6 +168,66 @@ def test_a_mail_server_that_refuses_for_good_is_not_asked_again(
     begin(REFUSED)
     deliver()
     assert states() == [state]
+
+
+OFFERS = {"EHLO": "250-post\r\n250-STARTTLS\r\n250 AUTH PLAIN"}
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {**OFFERS, "AUTH": "535 5.7.8 wrong password"},
+        {**OFFERS, "STARTTLS": "554 no TLS today"},
+        {"CONNECT": "554 go away"},
+        {"EHLO": "550 who are you", "HELO": "550 who are you"},
+        {"MAIL": "530 log in first"},
+    ],
+)
+def test_a_wrong_password_or_a_server_that_wants_nobody_makes_no_mail_dead(
+    mailbox: Post, rule: Make, settings: Settings, answers: dict[str, str]
+) -> None:
+    rule()
+    settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = ("dotdo", "secret") if "AUTH" in answers else ("", "")
+    settings.EMAIL_USE_TLS = "STARTTLS" in answers
+    mailbox.answers = answers
+    begin(REFUSED)
+    deliver()
+    assert (states(), message().attempts) == (["waiting"], 1)
+    assert "smtp_5" in message().error
+    settings.EMAIL_HOST_USER, settings.EMAIL_USE_TLS, mailbox.answers = "", False, {}
+    due_now()
+    chores.send()
+    assert states() == ["sent"]
+
+
+def test_words_that_cannot_be_stored_are_recorded_and_so_is_the_rest_of_the_round(
+    mailbox: Post, server: Web, rule: Make
+) -> None:
+    rule(webhook=server.url("/hook"), email=["a@example.com"])
+    mailbox.answers = {"RCPT": "450 lat\x00er"}
+    begin(REFUSED)
+    deliver()
+    assert sorted(states()) == ["sent", "waiting"]
+    row = Notification.objects.get(channel="email")
+    assert "lat\ufffder" in row.error
+    assert row.lease_expires_at is None
+
+
+def test_an_answer_that_cannot_be_recorded_costs_no_other(
+    mailbox: Post, rule: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule(email=["a@example.com", "b@example.com", "c@example.com"])
+    begin(REFUSED)
+    real = sending.record
+
+    def refused(row: Notification, answer: Answer) -> bool:
+        if row.address == "a@example.com":
+            raise ValueError("no")
+        return real(row, answer)
+
+    monkeypatch.setattr(sending, "record", refused)
+    deliver()
+    assert sorted(states()) == ["sent", "sent", "waiting"]
 
 
 def test_a_mail_server_that_is_away_delays_the_message_and_harms_nothing(
@@ -208,10 +277,10 @@ def test_one_who_lost_the_lease_records_nothing(mailbox: Post, rule: Make) -> No
     begin(REFUSED)
     work_until_idle()
     matching.match()
-    sending._CLAIM.rows({"lease": 1.0, "limit": 1})
+    sending._CLAIM.rows(CLAIM | {"lease": 1.0})
     stale = message()
     later(5)
-    sending._CLAIM.rows({"lease": 60.0, "limit": 1})
+    sending._CLAIM.rows(CLAIM)
     assert not sending.record(stale, Answer())
     assert sending.record(message(), Answer())
     assert states() == ["sent"]
