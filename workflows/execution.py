@@ -8,6 +8,7 @@ from datetime import datetime
 from multiprocessing import parent_process
 from typing import Any
 
+import psycopg
 from django.db import Error as DatabaseError
 from django.db import connection, transaction
 from django.db.models import Min
@@ -37,6 +38,7 @@ _FENCE = Statement(
 CALLING = ("call", "run", "emit", "undo")
 LONGEST_BUILTIN_SECONDS = 30.0
 SHORTEST_MS = 10
+SWALLOWED = "A query of the handler failed, and the handler went on. Put what may fail in transaction.atomic()."
 
 
 class LeaseLost(Exception):
@@ -99,15 +101,29 @@ def attempt_in_transaction(job: Job) -> Attempted:
     attempted = _builtin(job) if is_builtin(job.called) else _invoke(job, threading.Event())
     if attempted.interrupted:
         return attempted
-    failure = attempted.happened.failure or _constraint_failure()
+    failure = attempted.happened.failure or _swallowed() or _constraint_failure()
     if failure is None:
         transaction.savepoint_commit(savepoint)
         return attempted
+    transaction.set_rollback(False)  # an ORM call that failed asks for it, and would refuse the savepoint
     transaction.savepoint_rollback(savepoint)
-    for name, host in attempted.secrets_used:  # what was handed out stays handed out
-        secrets.record_use(name, host, str(job.held.run), job.key)
+    record_uses(job, attempted)
     attempted.happened.failure = failure
     return attempted
+
+
+def record_uses(job: Job, attempted: Attempted) -> None:
+    """Record the secrets that an attempt was given whose transaction is gone: what was handed out stays handed out."""
+    for name, host in attempted.secrets_used:
+        secrets.record_use(name, host, str(job.held.run), job.key)
+
+
+def _swallowed() -> Failure | None:
+    """Tell of a query that failed although the handler says that all is well: nothing after it was written."""
+    aborted = psycopg.pq.TransactionStatus.INERROR
+    if not connection.needs_rollback and connection.connection.info.transaction_status != aborted:
+        return None
+    return Failure("database_error", SWALLOWED, retryable=True)
 
 
 def _constraint_failure() -> Failure | None:

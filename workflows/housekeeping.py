@@ -61,7 +61,7 @@ _NOTE = Statement(
 def do_due(chores: tuple[Chore, ...] | None = None, begin: Callable[[Chore], None] = lambda _: None) -> list[str]:
     """Do one round of each chore that is due and that nobody else does; return their names.
 
-    `begin` hears of each before. Raises AWAY.
+    `begin` hears of each before. Raises what says that the database is away.
     """
     done: list[str] = []
     left = dict(_NEXT.rows())

@@ -14,11 +14,12 @@ import threading
 import time
 from collections.abc import Iterable
 
-from django.db import connection
+import psycopg
+from django.db import Error, connection
 
 from workflows import draining, housekeeping, pulse
 from workflows.housekeeping import Chore
-from workflows.outage import AWAY
+from workflows.outage import is_outage
 from workflows.sql import Statement
 
 log = logging.getLogger(__name__)
@@ -61,13 +62,13 @@ class Lane(threading.Thread):
     def _look(self) -> None:
         try:
             housekeeping.do_due(self.chores, self._begin)
-        except AWAY as error:
-            log.warning("the database is away, the chores wait: %s", str(error).strip())
+        except Exception as error:
             connection.close()
-            time.sleep(random.uniform(0.5, 1.5) * AWAY_SECONDS)  # noqa: S311 - jitter
-        except Exception:
-            log.exception("the chores of %s wait", self.name)
-            connection.close()
+            if is_outage(error):
+                log.warning("the database is away, the chores wait: %s", str(error).strip())
+                time.sleep(random.uniform(0.5, 1.5) * AWAY_SECONDS)  # noqa: S311 - jitter
+            else:
+                log.exception("the chores of %s wait", self.name)
         self.doing = ""
 
     def _begin(self, chore: Chore) -> None:
@@ -109,7 +110,7 @@ def _report(name: str, trouble: str) -> None:
     log.error("the chore %s hangs. %s", name, trouble)
     try:
         _HANGS.rows({"name": name, "error": trouble})
-    except AWAY as error:
+    except (Error, psycopg.Error) as error:
         log.warning("that could not be noted: %s", str(error).strip())
     finally:
         connection.close()

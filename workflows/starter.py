@@ -17,7 +17,7 @@ from workflows.notifications import outbox
 from workflows.operations.errors import OperationError
 from workflows.operations.schedules import set_paused
 from workflows.operations.start import Origin, start_workflow, title_of
-from workflows.outage import AWAY
+from workflows.outage import is_outage
 
 log = logging.getLogger(__name__)
 SYSTEM = "system"
@@ -41,9 +41,9 @@ def pausing(schedule: uuid.UUID, workflow: uuid.UUID, name: str) -> Iterator[Non
     try:
         with transaction.atomic():
             yield
-    except AWAY:
-        raise
     except Exception as error:
+        if is_outage(error):
+            raise
         log.exception("the schedule of %s cannot be read and is paused", name)
         reason = f"it cannot be read: {error}"[:LONGEST_REASON]
         set_paused(schedule, workflow, actor=SYSTEM, reason=reason)

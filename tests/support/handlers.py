@@ -6,10 +6,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from django.db import connection
+from django.db import IntegrityError, connection
+from django.db.models.functions import Now
 
 from actions import ActionError, Notify, Retry, action
 from actions.context import Context
+from workflows.models import Entry
 
 ALL = ("dead_letter", "undo_failed", "no_worker")
 QUICK = Retry(max_attempts=3, backoff="constant", initial="10ms", max="10ms", jitter=0)
@@ -85,6 +87,21 @@ def deferred(ctx: Context) -> None:
         cursor.execute("INSERT INTO payload (run_id, digest, value) VALUES (gen_random_uuid(), 'x', '1')")
 
 
+@action("test-clash", retry=QUICK)
+def clash(ctx: Context, how: str) -> str:
+    """Write a key twice, the second time in vain: then `raise`, `swallow` it, or say so in one's `own` words."""
+    ctx.log("before")
+    try:
+        for _ in range(2):
+            Entry.objects.create(namespace="clash", key="one", value=1, version=1, updated_at=Now())
+    except IntegrityError:
+        if how == "raise":
+            raise
+        if how == "own":
+            raise ActionError("duplicate", "it is there already", retryable=False) from None
+    return "ok"
+
+
 @action("test-slow-query", timeout="300ms", retry=Retry(max_attempts=2, backoff="constant", initial="10ms", max="10ms"))
 def slow_query(ctx: Context) -> None:
     with connection.cursor() as cursor:
@@ -155,9 +172,11 @@ def owned(ctx: Context) -> None:
     raise ActionError("declined", "the other side said no")
 
 
-@action("test-use-in-transaction", retry=QUICK)
-def use_in_transaction(ctx: Context, key: str, fail: bool = False) -> int:
-    """Return how long the key is, or fail after the use."""
+@action("test-use-in-transaction", retry=QUICK, timeout="300ms")
+def use_in_transaction(ctx: Context, key: str, fail: bool = False, late: bool = False) -> int:
+    """Return how long the key is, or fail after the use, or be cut off inside a query."""
+    if late:
+        slow_query(ctx)
     if fail:
         raise ActionError("refused", "no")
     return len(key)

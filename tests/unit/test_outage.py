@@ -5,7 +5,7 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from workflows.outage import is_away
+from workflows.outage import Troubles, is_away, is_outage
 
 
 def wrapped(cause: Exception) -> django.db.OperationalError:
@@ -47,3 +47,26 @@ def test_a_limit_that_a_statement_met_is_not(cause: Exception) -> None:
 
 def test_any_other_error_is_not() -> None:
     assert not is_away(ValueError("the broom is broken"))
+
+
+def test_a_limit_that_is_met_again_and_again_is_waited_for_longer_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("workflows.outage.time.sleep", slept.append)
+    monkeypatch.setattr("workflows.outage.random.uniform", lambda _, most: most)
+    troubles = Troubles()
+    for _ in range(7):
+        troubles.wait(wrapped(errors.LockNotAvailable()))
+    assert slept == [0.0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.0]
+    troubles.over()
+    troubles.wait(wrapped(errors.AdminShutdown()))
+    assert slept[-1] == 0.0, "what worked in between makes it a new one"
+
+
+@pytest.mark.parametrize(
+    "cause", [errors.ReadOnlySqlTransaction(), errors.IdleInTransactionSessionTimeout(), errors.TransactionTimeout()]
+)
+def test_an_error_that_the_orm_calls_internal_is_an_outage_all_the_same(cause: Exception) -> None:
+    error = django.db.InternalError(str(cause))
+    error.__cause__ = cause
+    assert is_outage(cause)
+    assert is_outage(error)

@@ -6,10 +6,10 @@ from typing import Any
 
 from django.core.checks import Tags
 from django.core.management.base import BaseCommand
-from django.db import DEFAULT_DB_ALIAS, connection
+from django.db import DEFAULT_DB_ALIAS, Error, connection
 
 from dotdo_site import database_limits
-from workflows.outage import AWAY, pause
+from workflows.outage import is_outage, pause
 from workflows.supervision import Supervisor
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,9 @@ def _await_database() -> None:
     while True:
         try:
             return connection.ensure_connection()
-        except AWAY as error:
+        except Error as error:
+            if not is_outage(error):
+                raise
             asked += 1
             log.warning("the database is away, asking again: %s", str(error).strip())
             time.sleep(pause(asked))

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from django.db import transaction
 
-from workflows import claim, closing, execution, wake, worker
+from workflows import calling, claim, closing, execution, wake
 from workflows.checkpoint import parts, statement
 from workflows.operations import events, start
 from workflows.sql import Statement
@@ -88,9 +88,9 @@ def _outside() -> list[Change]:
             attempted = execution.attempt_in_transaction(job)
         with transaction.atomic():
             execution.lock(job)
-            return worker._conclude(job, attempted.happened, lessee)
+            return calling.conclude(job, attempted.happened, lessee)
 
-    return [Change(worker, "_call_in_transaction", call)]
+    return [Change(calling, "_call_in_transaction", call)]
 
 
 def _lost_event() -> list[Change]:

@@ -17,13 +17,13 @@ from django.db import close_old_connections, connection
 from audit.models import AuditEvent
 from audit.verify import verify
 from dotdo_site import embedded_postgres
+from dotdo_site.lib.database_errors import OPERATIONAL
 from tests.fault.database.test_restart import api_key
 from tests.support.cutting_proxy import AFTER, BEFORE, CuttingProxy
 from tests.support.documents import publish
 from tests.support.engine import start_workflow, state, work_until_idle
 from tests.support.own_database import pointed_at
 from workflows.models import Entry, Event, Run
-from workflows.outage import AWAY as AWAY_ERRORS
 
 pytestmark = [pytest.mark.usefixtures("handlers"), pytest.mark.timeout(400)]
 
@@ -198,5 +198,5 @@ def _work() -> None:
     while True:
         try:
             return work_until_idle(30)
-        except AWAY_ERRORS:
+        except OPERATIONAL:
             connection.close()

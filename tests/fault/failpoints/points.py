@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 from django.db import connection, connections
 
-from workflows import broker, checkpoint, claim, execution, heartbeat, housekeeping, recording, scheduling, wake, worker
+from workflows import broker, calling, checkpoint, claim, execution, heartbeat, housekeeping, recording, scheduling, wake
 from workflows.claim import Claimed
 from workflows.operations import events, start
 
@@ -37,7 +37,7 @@ def install(folder: Path) -> None:
     _around(execution, "attempt_in_transaction", "", "effect", of=lambda given, _: given[0].held)
     _around(checkpoint, "write", "statement", "written", of=lambda given, _: given[0])
     _around(recording, "write", "", "recorded", of=lambda given, _: given[0].held)
-    _around(worker, "_call_in_transaction", "", "committed", of=lambda given, _: given[0].held)
+    _around(calling, "_call_in_transaction", "", "committed", of=lambda given, _: given[0].held)
     for owner, name, point in (
         *((claim, "reap", "reap"), (wake, "_notify", "notify"), (scheduling, "start", "fire")),
         *((heartbeat.Heartbeat, "_renew", "renew"), (broker.HintBroker, "_dequeue", "dequeue")),

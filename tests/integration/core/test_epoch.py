@@ -13,7 +13,7 @@ from django.db import DatabaseError, connections, transaction
 from audit.models import AuditEvent
 from tests.support.cluster import sql
 from tests.support.engine import start_action, work_until_idle
-from workflows import epoch, worker
+from workflows import epoch, outage
 from workflows.identity import identity
 from workflows.models import Epoch
 
@@ -61,7 +61,7 @@ def test_a_worker_that_lost_its_connection_asks_which_server_it_has_now(monkeypa
     before = epoch.fence(5)
     promote()
     assert epoch.fence(5) == before, "as long as the connection lives, so does the server"
-    worker._wait_for_database(OSError("gone"))
+    outage.troubles.wait(OSError("gone"))
     identity().take()
     assert epoch.fence(1) > before
 

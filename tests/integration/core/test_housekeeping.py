@@ -7,11 +7,12 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
+from dotdo_site.lib.database_errors import OPERATIONAL
 from tests.support.interleaving import Doing, let_all_go
 from workflows import housekeeping
 from workflows.housekeeping import Chore
 from workflows.models import Chore as Row
-from workflows.outage import AWAY, is_away
+from workflows.outage import is_away
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -84,7 +85,7 @@ def test_a_connection_that_is_lost_is_no_error_of_the_chore() -> None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
 
-    with pytest.raises(AWAY) as lost:
+    with pytest.raises(OPERATIONAL) as lost:
         housekeeping.do_due((Chore("first", lambda: 60.0, lose),))
     connection.close()
     assert is_away(lost.value)

@@ -131,11 +131,13 @@ def test_each_use_of_a_secret_is_in_the_audit_trail_of_the_run(shop: Web) -> Non
     assert f"The secret of shop was given to /do/0/header for 127.0.0.1:{shop.port}" in sentences
 
 
-def test_a_use_in_a_transaction_that_is_undone_stays_recorded(shop: Web) -> None:
-    body = 'do:\n  - lose: {call: test-use-in-transaction, with: {key: "${ $secrets.shop }", fail: true}}\n'
+@pytest.mark.parametrize("how", ["fail", "late"])
+def test_a_use_in_a_transaction_that_is_undone_stays_recorded(shop: Web, how: str) -> None:
+    body = f'do:\n  - lose: {{call: test-use-in-transaction, with: {{key: "${{ $secrets.shop }}", {how}: true}}}}\n'
     detail = run(shop, body)
     assert detail.state == "failed"
-    assert AuditEvent.objects.filter(run=detail.id, kind="connection.used").count() == 1
+    attempts = len(detail.steps[0].attempts)
+    assert AuditEvent.objects.filter(run=detail.id, kind="connection.used").count() == attempts
 
 
 def test_a_secret_that_is_gone_is_an_authorization_error_that_can_be_caught(shop: Web) -> None:
