@@ -1,8 +1,11 @@
 """Write the trail out: NDJSON that can be verified without the database (`audit/offline.py`), or CSV for people.
 
-An export begins with a line that says what was asked for, then come the seals with the heads under them, the
-tombstones, the links by chain and number, and an end with the digest of all lines before, signed if there is a key.
+An export begins with a line that says what was asked for, then come the seals with the heads under them, the links by
+chain and number, the tombstones, and an end with the digest of all lines before, signed if there is a key.
 An export of a run or a chain has only the heads of its chains, each with its path through the tree of the seal.
+
+Pruning goes on meanwhile. Tombstones are read behind the links, so that a chain which is not here any more has one, and
+the links that tell of prunings come last of all, so that no tombstone is without.
 """
 
 import csv
@@ -10,20 +13,20 @@ import hashlib
 import io
 import json
 import uuid
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
-from django.db.models import QuerySet
-from django.utils import timezone
+from django.db.models import QuerySet, Sum
 
-from audit import lines, signing
+from audit import lines, sealing, signing
 from audit.formulas import export_text, leaf, levels, path, stamp
 from audit.models import AuditEvent, Seal, SealedHead, Tombstone
 from audit.recording import TRAIL, record
+from audit.walking import OF_ONE_RUN
 
 FORMAT = 1
 PAGE = 2_000
@@ -47,10 +50,10 @@ class Wanted:
         """Tell whether nothing is left out."""
         return all(getattr(self, field.name) is None for field in fields(self))
 
-    def takes(self, event: AuditEvent) -> bool:
-        """Tell whether a link is wanted."""
+    def takes(self, event: AuditEvent, *, of_run: bool = False) -> bool:
+        """Tell whether a link is wanted; one in the chain of a run is, whatever run its row names."""
         return (
-            (self.run is None or event.run == self.run)
+            (of_run or self.run is None or event.run == self.run)
             and (self.since is None or event.at >= self.since)
             and (self.until is None or event.at < self.until)
         )
@@ -61,8 +64,17 @@ class Wanted:
         return {name: stamp(value) if isinstance(value, datetime) else str(value) for name, value in said.items()}
 
 
-def export(wanted: Wanted, kind: str, *, actor: str, reason: str = "") -> Iterator[str]:
-    """Record that somebody exports, then return the text of the export, a piece at a time. `kind`: ndjson or csv."""
+class TooMuch(Exception):
+    """An export would read more than was allowed."""
+
+
+def export(wanted: Wanted, kind: str, *, actor: str, reason: str = "", most: int | None = None) -> Iterator[str]:
+    """Record that somebody exports, then return the text of the export, a piece at a time. `kind`: ndjson or csv.
+
+    Raises TooMuch when the heads that it has to read to prove some chains are more than `most`.
+    """
+    if most is not None and kind == "ndjson" and (count := _heads_to_read(wanted)) > most:
+        raise TooMuch(f"{count} heads are under the seals that know these chains, and at most {most} are read here")
     record(chain=TRAIL, kind="audit.exported", actor=actor, reason=reason, data={**wanted.as_data(), "kind": kind})
     return _csv(wanted) if kind == "csv" else _ndjson(wanted)
 
@@ -80,31 +92,41 @@ def _ndjson(wanted: Wanted) -> Iterator[str]:
 
 
 def _lines(wanted: Wanted) -> Iterator[Line]:
-    upto = Seal.objects.order_by("-number").values_list("number", flat=True).first()
+    at = sealing.now()  # before the seals are counted, so that none that is older is left out
+    last = sealing.newest()
     yield {
         "type": "export",
         "format": FORMAT,
-        "at": stamp(timezone.now()),
+        "at": stamp(at),
         "everything": wanted.everything,
         "wanted": wanted.as_data(),
-        "seal": upto,
+        "seal": last.number if last else None,
     }
-    if upto is not None:
-        names = _names(wanted)
-        yield from _all_seals(upto) if names is None else _proofs(names, upto)
-    yield from _links(wanted)
-
-
-def _links(wanted: Wanted) -> Iterator[Line]:
-    """Yield the wanted links; one whose forerunner is left out names the hash before it."""
     names = _names(wanted)
+    if last is not None:
+        yield from _all_seals(last.number) if names is None else _proofs(set(names), last.number)
+    yield from _links(wanted, names)
+    if wanted.everything:
+        yield from map(lines.of_tombstone, _tombstones())
+    if names is None:
+        yield from _links(wanted, [TRAIL])
+    else:
+        yield from map(lines.of_tombstone, Tombstone.objects.filter(chain__in=names).order_by("chain"))
+
+
+def _links(wanted: Wanted, names: list[uuid.UUID] | None) -> Iterator[Line]:
+    """Yield the wanted links, of all chains but that of the trail itself if none are named.
+
+    A link whose forerunner is left out names the hash before it.
+    """
     chains = groupby(_walk(), attrgetter("chain")) if names is None else ((name, _chain(name)) for name in names)
     for _, events in chains:
-        before, shown = b"", True
+        before, shown, of_run = b"", True, False
         for event in events:
-            if wanted.takes(event):
+            of_run = of_run or (event.seq == 0 and event.kind in OF_ONE_RUN)
+            if wanted.takes(event, of_run=of_run):
                 yield _link(event) if shown else {**_link(event), "previous": before.hex()}
-            shown, before = wanted.takes(event), bytes(event.hash)
+            shown, before = wanted.takes(event, of_run=of_run), bytes(event.hash)
 
 
 def _names(wanted: Wanted) -> list[uuid.UUID] | None:
@@ -116,8 +138,8 @@ def _names(wanted: Wanted) -> list[uuid.UUID] | None:
 
 
 def _walk() -> Iterator[AuditEvent]:
-    """Yield every link by chain and number, a page at a time: a chain from its beginning."""
-    rows, last = AuditEvent.objects.order_by("chain", "seq"), None
+    """Yield the links by chain and number, a page at a time: a chain from its beginning."""
+    rows, last = AuditEvent.objects.exclude(chain=TRAIL).order_by("chain", "seq"), None
     while True:
         rest = rows.filter(chain__gte=last.chain).exclude(chain=last.chain, seq__lte=last.seq) if last else rows
         page = list(rest[:PAGE])
@@ -139,20 +161,42 @@ def _all_seals(upto: int) -> Iterator[Line]:
         yield lines.of_seal(seal)
         for head in _heads(seal.number).iterator(PAGE):
             yield _head(seal.number, head)
-    for stone in Tombstone.objects.order_by("batch", "chain").iterator(PAGE):
-        yield lines.of_tombstone(stone)
 
 
-def _proofs(chains: Collection[uuid.UUID], upto: int) -> Iterator[Line]:
+def _tombstones() -> Iterator[Tombstone]:
+    """Yield every tombstone, a page at a time: a pruning that commits meanwhile is there as a whole or not at all."""
+    rows, last = Tombstone.objects.order_by("batch", "chain"), None
+    while True:
+        rest = rows.filter(batch__gte=last.batch).exclude(batch=last.batch, chain__lte=last.chain) if last else rows
+        page = list(rest[:PAGE])
+        yield from page
+        if len(page) < PAGE:
+            return
+        last = page[-1]
+
+
+def _proofs(chains: Set[uuid.UUID], upto: int) -> Iterator[Line]:
     """Yield each seal that knows one of the chains, with a path through its tree for each head of them."""
-    numbers = SealedHead.objects.filter(chain__in=chains, seal__lte=upto).values_list("seal", flat=True).distinct()
-    for number in sorted(set(numbers)):
+    for number in sorted(_seals_of(chains).filter(seal__lte=upto)):
         yield lines.of_seal(Seal.objects.get(pk=number))
         heads = list(_heads(number))
         tree = levels([leaf(chain.bytes, seq, bytes(digest)) for chain, seq, digest in heads])
         for index, head in enumerate(heads):
             if head[0] in chains:
                 yield {**_head(number, head), "index": index, "path": [step.hex() for step in path(tree, index)]}
+
+
+def _heads_to_read(wanted: Wanted) -> int:
+    """Return how many heads are under the seals that know the wanted chains: a path needs its whole tree."""
+    names = _names(wanted)
+    if names is None:
+        return 0
+    known = Seal.objects.filter(number__in=_seals_of(set(names)))
+    return int(known.aggregate(heads=Sum("count", default=0))["heads"])
+
+
+def _seals_of(chains: Set[uuid.UUID]) -> "QuerySet[SealedHead, int]":
+    return SealedHead.objects.filter(chain__in=chains).order_by().values_list("seal", flat=True).distinct()
 
 
 def _heads(seal: int) -> "QuerySet[SealedHead, Head]":
@@ -182,8 +226,10 @@ def _head(seal: int, head: Head) -> Line:
 def _csv(wanted: Wanted) -> Iterator[str]:
     """Yield the links for a spreadsheet, which must take no cell for a formula; it is not made to be verified."""
     yield _row(COLUMNS)
-    for found in _links(wanted):
-        yield _row(_cell(found[name]) for name in COLUMNS)
+    names = _names(wanted)
+    for part in (names,) if names is not None else (None, [TRAIL]):
+        for found in _links(wanted, part):
+            yield _row(_cell(found[name]) for name in COLUMNS)
 
 
 def _row(cells: Iterable[str]) -> str:

@@ -13,6 +13,9 @@ from datetime import UTC, datetime
 
 GENESIS = bytes(32)
 LEAF, NODE = b"\x00", b"\x01"
+# In the data of an event: the run that it is about. The hash covers the data, and not the column beside it. The first
+# link of a chain says it for the whole chain of a run; chains from before this was said do not.
+RUN = "of_run"
 SEAL_WORDS, EXPORT_WORDS = "dotdo-seal-v1", "dotdo-export-v1"
 
 

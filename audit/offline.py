@@ -5,7 +5,8 @@
 
 It computes the hash of every link again, the root of every seal, the chain of the seals, the signatures (Ed25519, here
 in plain Python) and the digest of the whole file. `--seals` is a copy of the seals that was kept elsewhere, such as the
-anchor file: every seal of the export must be in it. `--public-key` (base64) is the key that must have signed the last
+anchor file: every seal of the export must be in it, and none that is older than the export may be missing in the
+export. `--public-key` (base64) is the key that must have signed the last
 seal and the end; without it, signatures are only held against the keys that the export itself names.
 
 Exit codes: 0 whole, 1 something does not fit, 2 the file cannot be read.
@@ -18,30 +19,43 @@ import json
 import sys
 import uuid
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 Line = dict[str, Any]
+UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 GENESIS = bytes(32)
 SHOWN = 100
 OF_ONE_RUN = {"run.started", "branch.opened"}  # what the chain of one run begins with
+ONLY_OF_RUNS = ("run.", "branch.", "step.", "timer.")  # how the events begin that only such chains have
+TRAIL = "1d0d5c6e-8c5b-5f0a-9b7e-4f6f3a2c9e10"  # the chain that tells of prunings
+STONE = ("type", "chain", "seq", "hash", "first_at", "last_at", "at", "batch", "export")
+UNDER_WAY = timedelta(minutes=10)  # a seal gets its time before it can be seen; no transaction takes longer
+Kept = dict[int, tuple[str, str]]  # number of a seal: its hash, its time
 
 
 class Verifier:
     """Takes the lines of an export one after the other and collects what is wrong."""
 
-    def __init__(self, kept: dict[int, str] | None, key: str) -> None:
+    def __init__(self, kept: Kept | None, key: str) -> None:
         self.kept, self.key = kept, key
         self.wrong: list[str] = []
-        self.links = self.seals = self.chains = 0
+        self.links = self.seals = self.chains = self.stones = self.loose = 0
         self.everything = False
         self.ended = False
         self._digest = hashlib.sha256()
         self._chain, self._next, self._head = "", 0, GENESIS
         self._bad = self._whole = False
+        self._run: str | None = None  # that of the chain of one run
+        self._of_run = False
         self._wanted: Line = {}
+        self._upto = -1
         self._heads: dict[str, dict[int, tuple[str, int]]] = {}  # chain: number of the link: its hash, the seal
         self._graves: dict[str, tuple[int, str]] = {}
+        self._batches: dict[str, list[tuple[bytes, bytes]]] = {}  # pruning: its chains, and the leaves of their stones
+        self._told: dict[str, tuple[str, int, int]] = {}  # pruning: the root, how many chains, the number of the link
+        self._short: dict[str, str] = {}  # what is wrong with chains that end too early, unless they were pruned
         self._seal: Line | None = None
         self._leaves: list[bytes] = []
         self._paths = False
@@ -62,7 +76,7 @@ class Verifier:
             if self.ended or not raw.endswith(b"\n"):
                 self.wrong.append(f"line {position}: it is cut off, or stands behind the end")
             kind(line)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except UNREADABLE as error:
             self.wrong.append(f"line {position}: it cannot be read: {type(error).__name__} {error}")
         self._digest.update(raw)
 
@@ -70,17 +84,40 @@ class Verifier:
         """Look at what should have come and did not."""
         if not self.ended:
             self.wrong.append("the end is missing: the export was cut off")
-        for chain, heads in sorted(self._heads.items()) if self.everything else ():
-            grave = self._graves.get(chain)
+        for chain, heads in sorted(self._heads.items()) if not self._timed() else ():
             last = max(heads)
-            if grave != (last, heads[last][0]):
-                text = f"seal {heads[last][1]} knows link {last}, and neither links nor a fitting tombstone are here"
-                self.wrong.append(f"chain {chain}: {text}")
+            seq, link = self._graves.get(chain, (-1, ""))
+            if seq > last or (seq, link) == (last, heads[last][0]):
+                continue  # it was pruned, perhaps with links that a later seal knows
+            text = f"seal {heads[last][1]} knows link {last}, and neither links nor a fitting tombstone are here"
+            self.wrong.append(self._short.get(chain) or f"chain {chain}: {text}")
+        if self.everything:
+            self._close_prunings()
+
+    def _close_prunings(self) -> None:
+        """Hold the tombstones against the links that tell of prunings; one may begin behind the tombstones."""
+        for batch, leaves in sorted(self._batches.items()):
+            root, count, seq = self._told.get(batch, ("", 0, -1))
+            found = root_of([node for _, node in sorted(leaves)]).hex()
+            if seq < 0:
+                chain = uuid.UUID(bytes=min(leaves)[0])
+                self.wrong.append(f"chain {chain}: it has a tombstone, but no event tells of its pruning")
+            elif (found, len(leaves)) != (root, count):
+                self.wrong.append(f"pruning {batch}: its tombstones are not those that link {seq} of {TRAIL} names")
+
+    def _timed(self) -> bool:
+        return "since" in self._wanted or "until" in self._wanted
 
     def _begin(self, line: Line) -> None:
         if line["format"] != 1:
             self.wrong.append(f"format {line['format']} is not known to this program: take the one of that release")
         self.everything, self._wanted = bool(line["everything"]), dict(line["wanted"])
+        self._upto = -1 if line["seal"] is None else int(line["seal"])
+        at = moment(line["at"])
+        for number, (_, made) in sorted((self.kept or {}).items()):
+            if number > self._upto and moment(made) + UNDER_WAY < at:
+                text = f"the copy has it, made before this export, which knows seals up to {self._upto}"
+                self.wrong.append(f"seal {number}: {text}")
 
     def _take_seal(self, line: Line) -> None:
         before = self._seal
@@ -95,7 +132,7 @@ class Verifier:
             self.wrong.append(f"{where}: its hash does not fit what it says")
         if line["key"] and not signed(line["key"], line["signature"], text):
             self.wrong.append(f"{where}: its signature is not one of its key")
-        if self.kept is not None and self.kept.get(number) != line["hash"]:
+        if self.kept is not None and self.kept.get(number, ("", ""))[0] != line["hash"]:
             self.wrong.append(f"{where}: the copy of the seals has another one, or none")
         self._seal, self._leaves, self._paths = line, [], False
         self.seals += 1
@@ -125,11 +162,17 @@ class Verifier:
     def _last_seal(self) -> None:
         last = self._seal
         self._close_seal()
+        if self.everything and last is not None and last["number"] != self._upto:
+            self.wrong.append(f"seal {self._upto}: it is not here, and was when the export began")
         if self.key and last is not None and last["key"] != self.key:
             self.wrong.append(f"seal {last['number']}: it is not signed with the key that was given")
 
     def _take_tombstone(self, line: Line) -> None:
-        self._graves[line["chain"]] = (line["seq"], line["hash"])
+        chain = str(uuid.UUID(line["chain"]))
+        text = json.dumps({name: line[name] for name in STONE}, separators=(",", ":"), ensure_ascii=True)
+        self._graves[chain] = (line["seq"], line["hash"])
+        self._batches.setdefault(line["batch"], []).append((uuid.UUID(chain).bytes, text_leaf(text)))
+        self.stones += 1
 
     def _take_link(self, line: Line) -> None:
         if self._seal is not None:
@@ -139,29 +182,38 @@ class Verifier:
             self._close_chain()
             self._chain, self._next, self._head = chain, 0, GENESIS
             self._bad, self._whole = False, self._is_whole(line)
+            self._of_run, self._run = seq == 0 and line["kind"] in OF_ONE_RUN, line["run"]
             self.chains += 1
         self.links += 1
         why = self._why(line, chain, seq)
         if why and not self._bad:
             self.wrong.append(f"chain {chain}, link {seq}: {why}")
             self._bad = True
+        elif not why and chain == TRAIL and line["kind"] == "audit.pruned":
+            told = json.loads(line["data"])
+            self._told[told["batch"]] = (told["root"], told["chains"], seq)
         self._next, self._head = seq + 1, bytes.fromhex(line["hash"])
 
     def _is_whole(self, first: Line) -> bool:
         """Tell whether all links of the chain that begins here must be in the export."""
-        if "since" in self._wanted or "until" in self._wanted:
+        if self._timed():
             return False
-        return self._wanted.keys() <= {"chain"} or first["kind"] in OF_ONE_RUN
+        return self._wanted.keys() <= {"chain"} or first["kind"].startswith(ONLY_OF_RUNS)
 
     def _why(self, line: Line, chain: str, seq: int) -> str:
-        if "previous" in line and not self.everything:
+        if "previous" in line and not self._whole:
             self._next, self._head = seq, bytes.fromhex(line["previous"])
+            self.loose += 1
         if seq != self._next:
             return f"link {self._next} is missing"
         if link_hash(self._head, line).hex() != line["hash"]:
             return "its hash does not fit what it says"
         sealed, seal = self._heads.get(chain, {}).get(seq, (line["hash"], -1))
-        return "" if sealed == line["hash"] else f"it is not the link that seal {seal} knows"
+        if sealed != line["hash"]:
+            return f"it is not the link that seal {seal} knows"
+        if self._of_run and line["run"] != self._run:
+            return "it names another run than the beginning of its chain"
+        return "" if said_run(line) in {None, line["run"]} else "it says that it is of another run"
 
     def _close_chain(self) -> None:
         """Hold the end of the chain that was read against the seals."""
@@ -169,7 +221,8 @@ class Verifier:
         if heads and self._next <= max(heads) and self._whole and not self._bad:
             last = max(heads)
             text = f"it is not here, but seal {heads[last][1]} knows it"
-            self.wrong.append(f"chain {self._chain}, link {last}: {text}")
+            self._heads[self._chain] = heads  # a tombstone may come
+            self._short[self._chain] = f"chain {self._chain}, link {last}: {text}"
 
     def _end(self, line: Line) -> None:
         self._last_seal()
@@ -183,6 +236,17 @@ class Verifier:
             self.wrong.append("the end: its signature is not one of its key")
         if self.key and line["key"] != self.key:
             self.wrong.append("the end: it is not signed with the key that was given")
+
+
+def moment(text: str) -> datetime:
+    """A time, such as 2026-01-01T12:00:00.000000Z."""
+    return datetime.fromisoformat(text)
+
+
+def said_run(line: Line) -> str | None:
+    """The run that a link says it is about, under its hash; older ones do not say."""
+    found = json.loads(line["data"]).get("of_run") if '"of_run":' in line["data"] else None
+    return None if found is None else str(found)
 
 
 def link_hash(previous: bytes, line: Line) -> bytes:
@@ -202,6 +266,11 @@ def seal_text(line: Line) -> str:
 def leaf(chain: bytes, seq: int, head: bytes) -> bytes:
     """The leaf of a head in the Merkle tree (RFC 6962): behind a 0 byte."""
     return hashlib.sha256(b"\x00" + chain + seq.to_bytes(8, "big") + head).digest()
+
+
+def text_leaf(text: str) -> bytes:
+    """The leaf of a text in the Merkle tree."""
+    return hashlib.sha256(b"\x00" + text.encode()).digest()
 
 
 def node_of(left: bytes, right: bytes) -> bytes:
@@ -288,7 +357,7 @@ _BASE_X = _x(_BASE_Y, 0) or 0
 _BASE: Point = (_BASE_X, _BASE_Y, 1, _BASE_X * _BASE_Y % P)
 
 
-def _kept(path: Path | None) -> dict[int, str] | None:
+def kept(path: Path | None) -> Kept | None:
     """Read a copy of the seals; lines that are none, such as a torn one, are passed over."""
     if path is None:
         return None
@@ -297,8 +366,8 @@ def _kept(path: Path | None) -> dict[int, str] | None:
         try:
             seal = json.loads(line)
             if seal["type"] == "seal" and hashlib.sha256(seal_text(seal).encode()).hexdigest() == seal["hash"]:
-                found[int(seal["number"])] = str(seal["hash"])
-        except (ValueError, KeyError, TypeError):
+                found[int(seal["number"])] = (str(seal["hash"]), str(seal["at"]))
+        except UNREADABLE:
             continue
     return found
 
@@ -316,7 +385,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--public-key", default="", help="the key (base64) that must have signed")
     options = parser.parse_args(arguments)
     try:
-        verifier = Verifier(_kept(options.seals), options.public_key)
+        verifier = Verifier(kept(options.seals), options.public_key)
         for position, line in enumerate(_lines(options.export), 1):
             verifier.take(position, line)
     except OSError as error:
@@ -335,8 +404,16 @@ def _report(found: Verifier) -> int:
     sys.stdout.write(f"{found.links} links in {found.chains} chains, {found.seals} seals: everything fits\n")
     key = "signed with the key that was given" if found.key else "no key was given: anybody could have signed this"
     copy = "the seals are those of the copy" if found.kept is not None else "no copy of the seals was given"
-    sys.stdout.write(f"{key}\n{copy}\n")
+    sys.stdout.write("".join(f"{text}\n" for text in (key, copy, *_open(found))))
     return 0
+
+
+def _open(found: Verifier) -> Iterator[str]:
+    """What nobody can tell from this export alone."""
+    if found.loose:
+        yield f"{found.loose} links follow others that are not here: only an export of whole chains holds them together"
+    if found.stones and not found.everything:
+        yield f"{found.stones} chains were pruned: whether the trail tells of it, only an export of everything shows"
 
 
 if __name__ == "__main__":

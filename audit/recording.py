@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from audit.formulas import GENESIS, link_hash
+from audit.formulas import GENESIS, RUN, link_hash
 from audit.models import AuditEvent
 from dotdo_site.lib import canonical
 
@@ -110,10 +110,10 @@ def seal(
     reason: str = "",
     data: Mapping[str, Any] | None = None,
 ) -> Link:
-    """Return the link that follows the one with hash `previous`. Raises UnknownKind."""
+    """Return the link that follows the one with hash `previous`; the first one says whose it is. Raises UnknownKind."""
     if kind not in KINDS:
         raise UnknownKind(f"audit kind {kind!r} is not known: add it to audit.recording.KINDS")
-    text = canonical.dumps(data or {})
+    text = canonical.dumps(_said(data, None if seq else run))
     return Link(
         chain, seq, run, kind, actor, reason, at, text, link_hash(previous, chain, seq, kind, actor, reason, at, text)
     )
@@ -139,7 +139,8 @@ def record(
             at = cursor.fetchone()[0]
         last = AuditEvent.objects.filter(chain=chain).order_by("-seq").values_list("seq", "hash").first()
         previous, seq = (bytes(last[1]), last[0] + 1) if last else (GENESIS, 0)
-        link = seal(previous, chain=chain, seq=seq, kind=kind, actor=actor, reason=reason, at=at, run=run, data=data)
+        said = _said(data, run)
+        link = seal(previous, chain=chain, seq=seq, kind=kind, actor=actor, reason=reason, at=at, run=run, data=said)
         AuditEvent.objects.create(
             chain=link.chain,
             seq=link.seq,
@@ -151,3 +152,7 @@ def record(
             data=link.data,
             hash=link.hash,
         )
+
+
+def _said(data: Mapping[str, Any] | None, run: uuid.UUID | None) -> Mapping[str, Any]:
+    return {**(data or {}), RUN: str(run)} if run else data or {}

@@ -43,9 +43,9 @@ def seal_due() -> None:
     """Make the seals that are due, then bring those that are missing there to the anchors."""
     last, allocated = newest(), _allocated()
     every = timedelta(seconds=settings.AUDIT_SEAL_SECONDS)
-    now = _now()
+    at = now()
     # A seal of the future is of a clock that was wrong: nobody waits until that is true.
-    if last is None or last.at > now or last.at + every <= now or allocated - last.reach > WINDOW:
+    if last is None or last.at > at or last.at + every <= at or allocated - last.reach > WINDOW:
         seal(at_most=ROUND)
     anchoring.deliver()
 
@@ -77,7 +77,7 @@ def _allocated() -> int:
         return int(cursor.fetchone()[0])
 
 
-def _now() -> datetime:
+def now() -> datetime:
     """Return what the database's clock says, as seals do."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
@@ -119,7 +119,7 @@ def _write(number: int, reach: int, horizon: int, last: Seal | None) -> Seal:
     with connection.cursor() as cursor:
         cursor.execute(_LEAVES, [number])
         leaves = [leaf(bytes(chain), seq, bytes(head)) for chain, seq, head in cursor.fetchall()]
-    at = _now()
+    at = now()
     root, key = root_of(leaves), signing.public_key()
     previous = bytes(last.hash) if last else GENESIS
     text = seal_text(number, at, len(leaves), root, reach, horizon, previous, key)

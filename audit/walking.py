@@ -15,18 +15,21 @@ from typing import Any
 
 import psycopg
 
-from audit.formulas import GENESIS
+from audit.formulas import GENESIS, RUN
 
 CHUNK = 5_000
 MOST_BROKEN = 1_000
 # In the data of an event: other chains, each with the number and the hash (hex) of a link that it had at that moment.
 VOUCHED = "branches"
-_VOUCHES = f'"{VOUCHED}":'
-# These chains belong to one run; others are about things that several runs touch.
-_OF_ONE_RUN = ("run.started", "branch.opened")
+_VOUCHES, _SAYS_RUN = f'"{VOUCHED}":', f'"{RUN}":'
+# The chain of a run begins with one of these; others are about things that several runs touch.
+OF_ONE_RUN = ("run.started", "branch.opened")
+_UNREADABLE = (ValueError, TypeError, AttributeError, RecursionError)
+_LONGEST = 2**31
+# A time that only PostgreSQL knows, such as infinity, comes as none: its link is bad, and the others are looked at.
 _LINKS = """
-    SELECT uuid_send(chain), seq, id, kind, actor, reason, at AT TIME ZONE 'UTC', data,
-        hash, uuid_send(run)
+    SELECT uuid_send(chain), seq, id, kind, actor, reason, CASE
+        WHEN at BETWEEN '0001-01-02Z' AND '9999-12-30Z' THEN at AT TIME ZONE 'UTC' END, data, hash, uuid_send(run)
     FROM audit_event WHERE (chain, seq) > (%s::uuid, %s) AND chain <= %s::uuid ORDER BY chain, seq LIMIT %s
 """
 _SEALED = """
@@ -91,12 +94,13 @@ class Walked:
 class _Chain:
     """One chain under way: what its next link must be."""
 
-    __slots__ = ("bad", "covered", "head", "heads", "name", "next", "run")
+    __slots__ = ("bad", "covered", "head", "heads", "name", "next", "run", "single")
 
     def __init__(self, name: bytes, heads: list[Head]) -> None:
         self.name, self.next, self.head, self.bad = name, 0, GENESIS, False
         self.heads, self.covered = heads, heads[-1][0] if heads else -1
         self.run: bytes | None = None
+        self.single = False
 
 
 def verified(connection: Connection, part: Part) -> Walked:
@@ -130,8 +134,8 @@ def walk(connection: Connection, part: Part) -> Walked:
             found.events += 1
             if not chain.bad:
                 _check(chain, row, part.horizon, found)
-            if _VOUCHES in row[7]:
-                vouched |= _links_in(row[7])
+            if _VOUCHES in row[7] and not chain.bad:
+                vouched |= _links_in(chain, row, found)
         _end(chain, found)
         if len(vouched) > CHUNK:
             _hold_against(connection, vouched, found)
@@ -145,7 +149,7 @@ def walk(connection: Connection, part: Part) -> Walked:
 def _check(chain: _Chain, row: Row, horizon: int, found: Walked) -> None:
     """Compute one link; the hot place of the whole verification, therefore in one piece."""
     name, seq, number, kind, actor, reason, at, data, digest, run = row
-    text, stamp = str(seq), at.isoformat("T", "microseconds") + "Z"
+    text, stamp = str(seq), at.isoformat("T", "microseconds") + "Z" if at else ""
     body = (
         f"32:{name.hex()}{len(text)}:{text}{len(kind)}:{kind}{len(actor)}:{actor}{len(reason)}:{reason}"
         f"{len(stamp)}:{stamp}{len(data)}:{data}"
@@ -161,10 +165,7 @@ def _check(chain: _Chain, row: Row, horizon: int, found: Walked) -> None:
             why = f"it is not the link that seal {seal} knows: the chain was written again"
     elif seq > chain.covered and number <= horizon:
         why = "no seal knows it, although it claims to be older than the last seal: it was put in later"
-    if not seq:
-        chain.run = run if kind in _OF_ONE_RUN else None
-    elif chain.run is not None and run != chain.run and not why:
-        why = "it names another run than the beginning of its chain"
+    why = why or _misplaced(chain, seq, kind, data, run)
     chain.next, chain.head = seq + 1, digest
     if why:
         chain.bad = True
@@ -203,10 +204,37 @@ def _gone(name: bytes, heads: list[Head], grave: tuple[int, bytes] | None, found
         found.note(name, heads[-1][0], f"the tombstone does not name the link that seal {heads[-1][2]} knows")
 
 
-def _links_in(data: str) -> dict[tuple[bytes, int], bytes]:
+def _misplaced(chain: _Chain, seq: int, kind: str, data: str, run: bytes | None) -> str:
+    """Return what is wrong with the run of a link: no hash covers the column."""
+    if not seq:
+        chain.single, chain.run = kind in OF_ONE_RUN, run
+    elif chain.single and run != chain.run:
+        return "it names another run than the beginning of its chain"
+    if _SAYS_RUN not in data:
+        return ""
+    try:
+        said = json.loads(data).get(RUN)
+    except _UNREADABLE:
+        return "what it says cannot be read"
+    fits = said is None or (run is not None and said == str(uuid.UUID(bytes=run)))
+    return "" if fits else "it says that it is of another run"
+
+
+def _links_in(chain: _Chain, row: Row, found: Walked) -> dict[tuple[bytes, int], bytes]:
     """Return the links of other chains that an event vouches for."""
-    links = json.loads(data).get(VOUCHED, {})
-    return {(uuid.UUID(chain).bytes, seq): bytes.fromhex(link) for chain, (seq, link) in links.items()}
+    try:
+        links = json.loads(row[7]).get(VOUCHED, {})
+        return {(uuid.UUID(name).bytes, _number(seq)): bytes.fromhex(link) for name, (seq, link) in links.items()}
+    except _UNREADABLE:
+        chain.bad = True
+        found.note(chain.name, row[1], "what it says of other chains cannot be read")
+        return {}
+
+
+def _number(seq: Any) -> int:
+    if type(seq) is not int or not 0 <= seq < _LONGEST:
+        raise ValueError(f"{seq!r} is no number of a link")
+    return seq
 
 
 def _hold_against(connection: Connection, vouched: dict[tuple[bytes, int], bytes], found: Walked) -> None:

@@ -62,11 +62,11 @@ class Command(BaseCommand):
 
 
 def _cut(result: Verified, chain: uuid.UUID | None) -> Iterator[Broken]:
-    """Yield the chains that end before the link that their branch knows."""
+    """Yield the chains that do not end with the link that their branch knows, or are of another run."""
     known = {item.chain for item in result.broken}
-    for found, seq in queries.cut_chains(chain):
+    for found, seq, why in queries.cut_chains(chain):
         if found not in known:
-            yield Broken(found, seq, "it is not the last link that the run wrote")
+            yield Broken(found, seq, why)
 
 
 def _trusted(keys: list[str]) -> set[str]:

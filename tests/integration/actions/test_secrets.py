@@ -83,7 +83,7 @@ def test_a_secret_fills_header_query_body_path_and_authentication(server: Web, s
     assert_clean(outcome)
     assert outcome.output["content"]["headers"]["x-key"] == "key •••"
     host = f"127.0.0.1:{server.port}"
-    step = {"run": RUN, "step": "/do/0/get", "in": RUN, "host": host}
+    step = {"run": RUN, "of_run": RUN, "step": "/do/0/get", "in": RUN, "host": host}
     assert uses() == [{"name": "shop", **step}, {"name": "crm", **step}]
 
 

@@ -6,13 +6,14 @@ import json
 import uuid
 from datetime import UTC, datetime, timedelta
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.core.management import CommandError, call_command
 
-from audit import lines
+from audit import lines, offline
 from audit.formulas import GENESIS, leaf, link_hash, root_of
 from audit.models import AuditEvent, Seal, SealedHead
 from audit.recording import Link, seal
@@ -61,6 +62,16 @@ def verify(**options: Any) -> str:
     except CommandError as error:
         return f"{errors.getvalue()}{error}"
     return "whole"
+
+
+def judged(path: Path, *, seals: Path | None = None, key: str = "") -> list[str]:
+    """Verify an export without the database; return what is wrong."""
+    verifier = offline.Verifier(offline.kept(seals), key)
+    with path.open("rb") as file:
+        for position, raw in enumerate(file, 1):
+            verifier.take(position, raw)
+    verifier.close()
+    return verifier.wrong
 
 
 def behind(superuser: Superuser, *statements: str) -> None:

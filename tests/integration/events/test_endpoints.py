@@ -200,7 +200,8 @@ def test_what_was_accepted_is_in_the_audit_trail_with_the_connection_that_vouche
     door = endpoint(workflow=publish("hooked", ECHO))
     send(door.name, signed("standard", {"id": 1}))
     link = AuditEvent.objects.get(kind="webhook.accepted")
-    assert json.loads(link.data) == {"endpoint": door.name, "connection": "standard-secret", "message": "msg_1"}
+    data = {"endpoint": door.name, "connection": "standard-secret", "message": "msg_1", "of_run": str(link.run)}
+    assert json.loads(link.data) == data
     assert link.chain == Delivery.objects.get().pk
     trail = queries.events(Run.objects.get().pk)
     assert trail is not None
