@@ -119,6 +119,12 @@ class Run(models.Model):
             ),
             # all that a run has started, however deep
             models.Index(fields=["root"], name="run_by_root", condition=Q(root__isnull=False)),
+            # what failed and waits for a person
+            models.Index(
+                fields=["-id"],
+                name="run_unresolved",
+                condition=Q(state="failed", resolved_at__isnull=True) & ~Q(reason="undone"),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -155,6 +161,10 @@ class Branch(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(state__in=["open", "closed"]), name="branch_state"),
             models.UniqueConstraint(fields=["run", "parent", "frame"], name="branch_once", nulls_distinct=False),
+        ]
+        indexes = [
+            # what no worker can go on with
+            models.Index(fields=["id"], name="branch_blocked", condition=Q(state="open", rest="blocked")),
         ]
 
 

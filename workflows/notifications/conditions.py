@@ -21,17 +21,15 @@ LEAST_SECONDS = 30.0  # of a transaction that is worth a look
 NO_WORKER_SECONDS = 60.0  # for actions that say `no_worker`
 OWN_CHORES = ("notices.watch", "notices.send")  # they do not tell about themselves
 Found = dict[tuple[str, str], dict[str, Any]]  # by definition and queue of the notice: what to say
-# A blocked step is looked at again every 15 s, so it is due by then; each queue is looked into by its index.
+MOST_BLOCKED = 20_000
+# A blocked step is looked at again every 15 s, so it is due by then; however many others are due, its branch says it.
 _BLOCKED = Statement(
     """
-    SELECT f.function, f.queue, f.action_version_id, count(*)::int, min(f.created_at),
-        extract(epoch FROM now() - min(f.created_at))::float8
-    FROM unnest(:queues::text[], :priorities::int[]) AS pair (queue, priority) CROSS JOIN LATERAL (
-        SELECT s.function, s.queue, s.action_version_id, s.created_at, s.branch_id FROM step s
-        WHERE s.state = 'ready' AND s.queue = pair.queue AND s.priority = pair.priority
-            AND s.due_at <= now() + interval '20 s' ORDER BY s.due_at LIMIT 1000) f
-    JOIN branch b ON b.id = f.branch_id AND b.state = 'open' AND b.rest = 'blocked'
-    WHERE f.function <> '' GROUP BY f.function, f.queue, f.action_version_id
+    SELECT s.function, s.queue, s.action_version_id, count(*)::int, min(s.created_at),
+        extract(epoch FROM now() - min(s.created_at))::float8
+    FROM (SELECT id FROM branch WHERE state = 'open' AND rest = 'blocked' ORDER BY id LIMIT :most) b
+    JOIN step s ON s.branch_id = b.id AND s.state = 'ready' AND s.due_at <= now() + interval '20 s'
+    WHERE s.function <> '' GROUP BY s.function, s.queue, s.action_version_id
     """
 )
 # Sessions of other roles hide their transactions; prepared transactions have no session.
@@ -75,8 +73,7 @@ class Seen:
         for queue, _, seconds in pairs:
             seen.late[queue] = max(seen.late.get(queue, 0.0), -seconds)
         seen.unserved = _unserved(seen.late)
-        values = {"queues": [queue for queue, _, _ in pairs], "priorities": [priority for _, priority, _ in pairs]}
-        for function, *facts in _BLOCKED.rows(values):
+        for function, *facts in _BLOCKED.rows({"most": MOST_BLOCKED}):
             seen.blocked.append(Blocked(function.partition(":")[0], *facts))
         if OLD_TRANSACTION in wanted:
             seen.old = [

@@ -17,6 +17,7 @@ from dotdo_site.lib.ids import uuid7
 from workflows.models import Notice, Notification, NotificationItem, NotificationRule
 from workflows.notifications import recipients
 from workflows.notifications.kinds import TEST
+from workflows.notifications.places import Place
 from workflows.notifications.recipients import Recipient
 from workflows.notifications.standing import standing
 from workflows.sql import Statement
@@ -44,7 +45,7 @@ _RIPE = """
 """
 _NEWEST = Statement(_RIPE.format(page="ORDER BY id DESC"))
 _NEXT = Statement(_RIPE.format(page="AND id > :place::bigint ORDER BY id"))
-_places = {"next": 0}  # how far the walk through what is not among the newest has come
+_place = Place.at(0)  # of the walk through what is not among the newest
 
 
 def match() -> int:
@@ -71,8 +72,8 @@ def _ripe() -> list[int]:
 
 
 def _next() -> list[tuple[int, bool]]:
-    page = _NEXT.rows({"child": CHILD_SECONDS, "limit": BATCH, "place": _places["next"]})
-    _places["next"] = page[-1][0] if len(page) == BATCH else 0
+    page = _NEXT.rows({"child": CHILD_SECONDS, "limit": BATCH, "place": _place.now})
+    _place.passed([notice for notice, _ in page], BATCH)
     return [(notice, ripe) for notice, ripe in page]
 
 

@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Now
 
 from workflows.language import durations
-from workflows.models import Notice, Notification, NotificationMute, NotificationRule
+from workflows.models import Notice, Notification, NotificationItem, NotificationMute, NotificationRule
 from workflows.notifications import patterns, recipients
 from workflows.notifications.conditions import CONDITIONS, Found, Seen
 from workflows.notifications.kinds import NO_WORKER, WAITING
+from workflows.notifications.places import Place
 from workflows.notifications.standing import standing
 from workflows.sql import Statement
 
@@ -65,7 +67,8 @@ _WAITS = tuple(
         _SUSPENDED,
     )
 )
-_places: dict[Statement, uuid.UUID] = {}  # where a round that took too long goes on
+_places = {waits: Place.at(uuid.UUID(int=0)) for waits in _WAITS}  # where a round that took too long goes on
+_forgotten = Place.at(0)
 _WAITING_FOR = Statement(
     """
     SELECT id, document #>> '{document,metadata,dotdo,notify,after}' FROM workflow_version
@@ -97,15 +100,24 @@ def watch() -> None:
 
 
 def forget() -> None:
-    """Delete old messages and notices, a batch of each; what has not ended stays."""
+    """Delete old messages and notices, a batch of each; what has not ended stays, and what nobody was told of."""
     before = Now() - timedelta(days=KEPT_DAYS)
-    ended = Notification.objects.filter(state__in=("sent", "dropped", "dead"), ended_at__lt=before)
-    Notification.objects.filter(pk__in=list(ended.values_list("pk", flat=True)[:BATCH])).delete()
-    old = Notice.objects.filter(created_at__lt=before, items__isnull=True).order_by("pk")
-    found = list(old.exclude(run=None, ended_at=None, source__gt="")[:BATCH])
     NotificationMute.objects.filter(until__lt=before).delete()
+    _forget_messages(Notification.objects.filter(ended_at__lt=before))
+    page = Notice.objects.filter(created_at__lt=before, items__isnull=True, state="told", pk__gt=_forgotten.now)
+    found = list(page.exclude(run=None, ended_at=None, source__gt="").order_by("pk")[:BATCH])
+    _forgotten.passed([notice.pk for notice in found], BATCH)
     lasting = standing(notice for notice in found if notice.kind == WAITING)
     Notice.objects.filter(pk__in=[notice.pk for notice in found if notice.pk not in lasting]).delete()
+
+
+def _forget_messages(old: QuerySet[Notification]) -> None:
+    """Delete what ended; the last one that found its address gone stays as the sign of that, and tells of nothing."""
+    after = Notification.objects.filter(channel=OuterRef("channel"), address=OuterRef("address"), pk__gt=OuterRef("pk"))
+    gone = old.filter(state="gone")
+    over = old.filter(state__in=("sent", "dropped", "dead")) | gone.filter(Exists(after.filter(state="gone")))
+    Notification.objects.filter(pk__in=list(over.values_list("pk", flat=True)[:BATCH])).delete()
+    NotificationItem.objects.filter(notification__in=gone.values("pk")).delete()
 
 
 def _watch_waits(rules: Iterable[NotificationRule]) -> None:
@@ -122,14 +134,10 @@ def _watch_waits(rules: Iterable[NotificationRule]) -> None:
 
 def _walk(waits: Statement, values: Mapping[str, Any], end: float) -> None:
     """Walk on from where the last round stopped, at least a page; from the start again when all was seen."""
-    while True:
-        seen = waits.rows({**values, "place": _places.get(waits, uuid.UUID(int=0))})
-        if len(seen) < values["limit"]:
-            _places.pop(waits, None)
-            return
-        _places[waits] = seen[-1][0]
-        if time.monotonic() > end:
-            return
+    place, more = _places[waits], True
+    while more:
+        seen = waits.rows({**values, "place": place.now})
+        more = place.passed([row[0] for row in seen], values["limit"]) and time.monotonic() <= end
 
 
 def _asked_by_rules(rules: Iterable[NotificationRule]) -> Iterator[dict[str, Any]]:

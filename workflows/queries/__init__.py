@@ -34,7 +34,7 @@ from workflows.queries.rows import (
     WorkflowDetail,
     WorkflowRow,
 )
-from workflows.queries.runs import list_token, newer_than, runs, status_counts
+from workflows.queries.runs import list_token, newer_than, runs, status_counts, unresolved
 from workflows.queries.schedules import FireRow, ScheduleDetail, ScheduleRow, schedule, schedules
 from workflows.queries.system import entries, entry, queues, workers
 
@@ -106,6 +106,7 @@ __all__ = [
     "steps",
     "undelivered",
     "undos",
+    "unresolved",
     "wanted",
     "workers",
     "workflow",

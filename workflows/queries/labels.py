@@ -26,6 +26,7 @@ LABELS: dict[str, tuple[str, str]] = {
     "undone": ("Undone", "compensated"),
 }
 _UNRESOLVED = Q(state="failed", resolved_at__isnull=True)
+UNRESOLVED = _UNRESOLVED & ~Q(reason="undone")
 CONDITIONS: dict[str, Q] = {
     "pending": Q(state="pending"),
     "running": Q(state="running") & ~Q(reason="undoing"),

@@ -11,7 +11,7 @@ from django.db.models import Count, Q, QuerySet
 from dotdo_site.lib.paging import decode, encode
 from workflows import payloads
 from workflows.models import Payload, Run, Step
-from workflows.queries.labels import CONDITIONS, label, waits
+from workflows.queries.labels import CONDITIONS, UNRESOLVED, label, waits
 from workflows.queries.rows import Page, RunFilter, RunRow
 from workflows.queries.sentences import now_sentence
 
@@ -46,6 +46,12 @@ def runs(chosen: RunFilter, *, after: str | None = None, before: str | None = No
     found = list(rows.order_by("-id")[: limit + 1])
     more, found = len(found) > limit, found[:limit]
     return Page(run_rows(found), _cursor(found, -1) if more else None, _cursor(found, 0) if after else None)
+
+
+def unresolved(limit: int) -> list[RunRow]:
+    """Return the newest runs that failed and that nobody has settled, by one look at their index."""
+    rows = Run.objects.filter(UNRESOLVED).select_related("workflow_version", "action_version")
+    return run_rows(rows.order_by("-id")[:limit])
 
 
 def filtered(chosen: RunFilter) -> QuerySet[Run]:

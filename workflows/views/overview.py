@@ -47,10 +47,9 @@ def _build(request: HttpRequest, token: str) -> live.Live:
 
 def _facts() -> dict[str, Any]:
     counts = queries.status_counts(RunFilter())
-    failed = [run for label in FAILED for run in queries.runs(RunFilter(label=label), limit=SHOWN).items]
     return {
         "numbers": [(label, counts.get(label, 0)) for label in NUMBERS],
-        "failed": sorted(failed, key=lambda run: run.id, reverse=True)[:SHOWN],
+        "failed": queries.unresolved(SHOWN),
         "dead": sum(counts.get(label, 0) for label in FAILED),
         "latest": queries.runs(RunFilter(), limit=2 * SHOWN).items,
         "workers": _alive(),

@@ -15,6 +15,7 @@ from tests.integration.actions.post import Post
 from tests.integration.notifications.steps import REFUSED, deliver, later, publish_with, states, subjects, text
 from tests.support.documents import publish
 from tests.support.engine import begin, broadcast, start_action, start_workflow, work_until_idle
+from tests.support.rows import root
 from tests.support.rows import run as make_run
 from tests.support.rows import step as make_step
 from workflows import operations, scheduling, starter
@@ -170,6 +171,32 @@ def test_a_handler_that_no_worker_knows_is_told_once_for_all_its_runs(mailbox: P
     told = [number for number, to in enumerate(mailbox.envelopes) if to == ["ops@example.com"]]
     assert [subjects(mailbox)[number] for number in told] == ["[dotdo] No worker knows test-owned"]
     assert "3 due steps wait" in text(mailbox, told[0])
+
+
+def test_a_handler_that_no_worker_knows_is_told_behind_a_long_queue(mailbox: Post, rule: Make) -> None:
+    blocked(1)
+    run = make_run("running")
+    due = {
+        "run": run,
+        "branch": root(run),
+        "ref": "/do/0/a",
+        "name": "a",
+        "kind": "call",
+        "function": "test-echo:1.0.0",
+    }
+    times = {"due_at": Now() - timedelta(hours=1), "created_at": Now() - timedelta(hours=1)}
+    Step.objects.bulk_create(Step(key=f"/do/{number}/a", **due, **times) for number in range(1_100))
+    rule("no_worker", after_seconds=60, definitions="test-*")
+    Worker.objects.create(host="h", pid=1, code_version="", queues=[], started_at=Now(), heartbeat_at=Now())
+    round_()
+    round_()
+    assert subjects(mailbox).count("[dotdo] No worker knows test-owned") == 2, "to the rule and to the owner, once"
+    with connection.cursor() as cursor:
+        cursor.execute("SET enable_seqscan = off")
+        cursor.execute(f"EXPLAIN {conditions._BLOCKED.text.replace('$1', '10')}")
+        plan = str(cursor.fetchall())
+        cursor.execute("RESET enable_seqscan")
+    assert "branch_blocked" in plan
 
 
 def blocked(count: int) -> None:
