@@ -31,18 +31,33 @@ def begin() -> None:
 
 
 def _watch() -> None:
-    watch = Watch()
-    stopped_since = 0.0
+    watch, waking = Watch(), _Waking()
     while True:
         time.sleep(LOOK_SECONDS)
         main, now = pulse.read(Sign.MAIN), time.monotonic()
-        stopped_since = (stopped_since or now) if process_state.stopped(main.pid) else 0.0
-        if stopped_since and now - stopped_since >= FROZEN_SECONDS:
-            log.error("the supervising process (%d) was frozen and is told to go on", main.pid)
-            os.kill(main.pid, signal.SIGCONT)
-            stopped_since = 0.0
+        waking.look(main.pid, now)
         if now - main.moment > SILENT_SECONDS:
             _stand_in(watch, main, now)
+
+
+class _Waking:
+    """Tells a process that was stopped to go on; one that a debugger holds does not hear it, and is told in vain."""
+
+    def __init__(self) -> None:
+        self._stopped_since = 0.0
+        self._told = False
+
+    def look(self, pid: int, now: float) -> None:
+        """Look once; what happens again and again is said once."""
+        if not process_state.stopped(pid):
+            self._stopped_since, self._told = 0.0, False
+            return
+        self._stopped_since = self._stopped_since or now
+        if now - self._stopped_since >= FROZEN_SECONDS:
+            if not self._told:
+                log.error("the supervising process (%d) was frozen and is told to go on", pid)
+            os.kill(pid, signal.SIGCONT)
+            self._stopped_since, self._told = now, True
 
 
 def _stand_in(watch: Watch, main: Life, now: float) -> None:
