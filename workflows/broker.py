@@ -26,7 +26,7 @@ from workflows.listener import Listener
 
 log = logging.getLogger(__name__)
 WORK = "workflows.worker.work"
-REAP_SECONDS = 1.0
+LONGEST_SECONDS = 1.0  # without a look at the tables, whatever is heard
 
 
 class HintBroker(ORM):
@@ -36,7 +36,6 @@ class HintBroker(ORM):
         super().__init__(list_key or str(Conf.CLUSTER_NAME))
         self._listener = Listener()
         self._in_vain = 0
-        self._reaped_at = 0.0
         self._asked_at = 0.0
         self._queues = frozenset(settings.WORKER_QUEUES)
 
@@ -55,7 +54,6 @@ class HintBroker(ORM):
 
     def _dequeue(self) -> list[tuple[Any, str]] | None:
         self._listener.listen()  # before asking: what becomes due afterwards is notified
-        self._reap()
         waits = [seconds for queue, _, seconds in claim.pairs() if not self._queues or queue in self._queues]
         scheduled = scheduling.wait_seconds()
         waits += [] if scheduled is None else [scheduled]
@@ -65,16 +63,9 @@ class HintBroker(ORM):
         tasks = self._tasks()
         if tasks:
             return tasks
-        pause = min([settings.POLL_SECONDS, REAP_SECONDS, *waits])
+        pause = min([settings.POLL_SECONDS, LONGEST_SECONDS, *waits])
         self._listener.wait(max(0.0, pause))
         return None
-
-    def _reap(self) -> None:
-        if time.monotonic() - self._reaped_at >= REAP_SECONDS:
-            self._reaped_at = time.monotonic()
-            freed = claim.reap()
-            if freed:
-                log.warning("%d steps lost their worker and go back to the queue", len(freed))
 
     def _tasks(self) -> list[tuple[Any, str]] | None:
         if time.monotonic() - self._asked_at < settings.POLL_SECONDS:

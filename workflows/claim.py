@@ -65,7 +65,7 @@ _FREE = """
         ORDER BY lease_expires_at LIMIT 100 FOR NO KEY UPDATE SKIP LOCKED),
     freed AS (
         UPDATE step SET state = 'ready', due_at = clock_timestamp() + make_interval(secs => 5 * step.crashes),
-            leased_by = NULL, lease_expires_at = NULL, crashes = step.crashes + 1, attempt = step.attempt + 1
+            leased_by = NULL, lease_expires_at = NULL, crashes = step.crashes + {crashed}, attempt = step.attempt + 1
         FROM dead WHERE step.id = dead.id RETURNING step.id, step.attempt, step.input, step.started_at,
             dead.leased_by)
     INSERT INTO attempt (step_id, number, outcome, input, error, log, worker, code_version, started_at, finished_at)
@@ -74,8 +74,21 @@ _FREE = """
         '[]', leased_by, '', started_at, clock_timestamp()
     FROM freed RETURNING step_id
     """
-_REAP = Statement(_FREE.format(condition="lease_expires_at < now()"))
-_BURY = Statement(_FREE.format(condition="leased_by = :worker"))
+_EXPIRED = "lease_expires_at < now()"
+_SIGNED_OFF = f"{_EXPIRED} AND NOT EXISTS (SELECT FROM worker w WHERE w.id = leased_by AND w.stopped_at IS NULL)"
+# A step that is still its run's start becomes the first call, which its document names unless that lies in a block.
+_ASKS_A_PERSON = """
+    CASE WHEN EXISTS (
+        SELECT FROM run r LEFT JOIN workflow_version d ON d.id = r.workflow_version_id
+            JOIN action_version v ON v.on_crash = 'park' JOIN action a ON a.id = v.action_id
+        WHERE r.id = step.run_id AND (v.id = step.action_version_id OR step.kind = 'start' AND (
+            a.name || ':' || v.version = step.function
+            OR step.function = '' AND a.name || ':' || v.version IN (SELECT value FROM jsonb_each_text(d.lock)))))
+    THEN 1 ELSE 0 END"""
+_REAP = Statement(_FREE.format(condition=_EXPIRED, crashed="1"))
+_REAP_SIGNED_OFF = Statement(_FREE.format(condition=_SIGNED_OFF, crashed="1"))
+_BURY = Statement(_FREE.format(condition="leased_by = :worker", crashed="1"))
+_HAND_BACK = Statement(_FREE.format(condition="leased_by = :worker", crashed=_ASKS_A_PERSON))
 # The attempt is recorded by the next worker that claims the step, as the policy of its action says.
 _CUT_OFF = Statement(
     """
@@ -177,9 +190,12 @@ def pairs() -> list[tuple[str, int, float]]:
     return [(queue, priority, seconds) for queue, priority, seconds in _PAIRS.rows()]
 
 
-def reap() -> list[uuid.UUID]:
-    """Put up to 100 steps whose lease ran out back into the queue, counting a crash each; return their ids."""
-    return [row[0] for row in _REAP.rows({"why": LOST})]
+def reap(*, signed_off: bool = False) -> list[uuid.UUID]:
+    """Put up to 100 steps whose lease ran out back into the queue, counting a crash each; return their ids.
+
+    With `signed_off` only those of workers that are known to have ended: no other one may be about to renew it.
+    """
+    return [row[0] for row in (_REAP_SIGNED_OFF if signed_off else _REAP).rows({"why": LOST})]
 
 
 def bury(worker: uuid.UUID, why: str) -> int:
@@ -190,14 +206,22 @@ def bury(worker: uuid.UUID, why: str) -> int:
     return len(_BURY.rows({"worker": worker, "why": why}))
 
 
+def hand_back(worker: uuid.UUID, why: str) -> int:
+    """Do the same for a worker that was ended for no fault of its step; a crash counts where a person must look."""
+    return len(_HAND_BACK.rows({"worker": worker, "why": why}))
+
+
 def cut_off(worker: uuid.UUID, why: str) -> int:
     """Free the step of a worker that was ended because its handler did not stop: that attempt timed out."""
     return len(_CUT_OFF.rows({"worker": worker, "why": why}))
 
 
 def release(worker: uuid.UUID) -> int:
-    """Hand everything that a living worker holds back, no crash counted: it does not know what it still holds."""
-    return len(_RELEASE.rows({"worker": worker}))
+    """Hand everything that a living worker holds back, no crash counted: it does not know what it still holds.
+
+    Twice: the first waits for a COMMIT that is still under way, and does not see the step that it hands to the worker.
+    """
+    return sum(len(_RELEASE.rows({"worker": worker})) for _ in range(2))
 
 
 def _claimed(row: tuple[Any, ...]) -> Claimed:

@@ -18,6 +18,8 @@ from django.db import connections
 from workflows.claim import HEARTBEAT
 
 log = logging.getLogger(__name__)
+AGAIN_SECONDS = 0.5  # while it fails: after an outage everybody is given a few seconds (`watch.RENEWED_SECONDS`)
+PATIENCE = {"connect_timeout": "3", "tcp_user_timeout": "3000"}
 
 
 @dataclass(slots=True)
@@ -36,22 +38,26 @@ class Heartbeat:
         self._held: _Held | None = None
         self._thread: threading.Thread | None = None
         self._connection: psycopg.Connection[tuple[object, ...]] | None = None
+        self._failed = False
 
     @contextmanager
     def renewing(self, step: uuid.UUID, claim: int, lost: threading.Event) -> Iterator[None]:
-        """Renew the lease until the block ends; set `lost` when it cannot be renewed any more."""
+        """Renew the lease until the block ends; set `lost` when it cannot be renewed any more.
+
+        A block within another one has the same step: the lease is renewed until the outer one ends.
+        """
         if self._thread is None:
             self._thread = threading.Thread(target=self._watch, name="heartbeat", daemon=True)
             self._thread.start()
-        self._held = _Held(step, claim, lost, time.monotonic())
+        around, self._held = self._held, _Held(step, claim, lost, time.monotonic())
         try:
             yield
         finally:
-            self._held = None
+            self._held = around
 
     def _watch(self) -> None:
         while True:
-            time.sleep(self.lease_seconds / 6)
+            time.sleep(AGAIN_SECONDS if self._failed else self.lease_seconds / 6)
             held = self._held
             if held is not None and time.monotonic() - held.renewed >= self.lease_seconds / 3:
                 self._renew(held)
@@ -62,15 +68,21 @@ class Heartbeat:
                 self._connection = _connect()
             cursor = self._connection.execute(HEARTBEAT, (self.lease_seconds, held.step, held.claim))
         except psycopg.Error as error:
-            log.warning("the lease of step %s could not be renewed: %s", held.step, error)
-            self._connection = None
+            self._give_up(held, error)
             return
-        held.renewed = time.monotonic()
+        self._failed, held.renewed = False, time.monotonic()
         if not cursor.rowcount and self._held is held:
             held.lost.set()
+
+    def _give_up(self, held: _Held, error: psycopg.Error) -> None:
+        if not self._failed:
+            log.warning("the lease of step %s could not be renewed, trying again: %s", held.step, str(error).strip())
+        if self._connection is not None:
+            self._connection.close()
+        self._connection, self._failed = None, True
 
 
 def _connect() -> "psycopg.Connection[tuple[object, ...]]":
     parameters = connections["default"].get_connection_params()
     own = {k: v for k, v in parameters.items() if k not in ("cursor_factory", "context", "prepare_threshold")}
-    return psycopg.connect(**own, autocommit=True, prepare_threshold=None)  # it may be pooled
+    return psycopg.connect(**{**own, **PATIENCE}, autocommit=True, prepare_threshold=None)  # it may be pooled

@@ -9,10 +9,8 @@ while this process is silent, its `understudy` does the work.
 import logging
 import os
 import signal
-import threading
 import time
 import uuid
-from types import FrameType
 
 import psycopg
 from django.conf import settings
@@ -29,9 +27,11 @@ from workflows.watch import Watch
 log = logging.getLogger(__name__)
 LOOK_SECONDS = 0.5
 DEAF_SECONDS = 8.0
-DRAIN_SECONDS = 28.0
+DRAIN_SECONDS = 27.0  # and 3 for what follows
 BACK_OFF_SECONDS = 1.0
 HOUSEKEEPER_SECONDS = 1.0  # to end by itself while the cluster drains
+KILLED_SECONDS = 0.5  # what is still there waits in the kernel, and cannot be waited for
+SIGN_OFF_SECONDS = 1.0
 LAST_LOOKS = 4  # the session of a worker that has just died may still hold its step
 
 
@@ -39,7 +39,6 @@ class Supervisor:
     """Keeps one cluster of django-q2 working until it is told to stop."""
 
     def __init__(self) -> None:
-        self.stopping = threading.Event()
         self.watch = Watch()
         self.sentinel: processes.Process | None = None
         self.stop = processes.Flag()
@@ -49,16 +48,19 @@ class Supervisor:
         self._none_lay_at = 0.0  # when work was last seen not to be left lying
 
     def run(self) -> None:
-        """Work until SIGTERM or SIGINT, then drain for at most 28 s."""
+        """Work until SIGTERM or SIGINT, then drain for at most 30 s.
+
+        The signal only sets a flag without a lock: one of `threading` would be waited for by the thread that holds it.
+        """
         processes.install()
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._stop)
+            signal.signal(number, lambda *_: draining.request())
         pulse.clear(Sign.MAIN)
         pulse.enter(Sign.MAIN, os.getpid())
         pulse.own(Sign.MAIN)
         process_state.name("dotdo:main")
         self._start()
-        while not self.stopping.wait(LOOK_SECONDS):
+        while self._rest():
             pulse.sign()
             trouble = self._look()
             self.watch.rested()
@@ -69,13 +71,14 @@ class Supervisor:
             self._keep_house()
         self._drain()
 
-    def _stop(self, _number: int, _frame: FrameType | None) -> None:
-        draining.request()
-        self.stopping.set()
+    def _rest(self) -> bool:
+        """Wait until the next look; tell whether there is one."""
+        time.sleep(0.0 if draining.requested() else LOOK_SECONDS)
+        return not draining.requested()
 
     def _start(self) -> None:
         """Start the sentinel, which starts the rest; one that dies at once is not started again at once."""
-        self.stopping.wait(max(0.0, self._started_at + BACK_OFF_SECONDS - time.monotonic()))
+        time.sleep(max(0.0, self._started_at + BACK_OFF_SECONDS - time.monotonic()))
         connections.close_all()  # a forked child must not inherit an open connection
         self.stop = processes.Flag()
         self.sentinel = processes.Process(target=Sentinel, args=(self.stop, processes.Flag(), uuid.uuid4()))
@@ -127,46 +130,59 @@ class Supervisor:
         return lying > DEAF_SECONDS
 
     def _drain(self) -> None:
+        """Let end what is under way, free the rest, and only then wait for what holds no step."""
         log.info("draining")
+        begun = time.monotonic()
         self.stop.set()
-        self._wait_for_sentinel()
+        self._wait_for_sentinel(begun + DRAIN_SECONDS)
         if self.sentinel is not None and self.sentinel.is_alive():
             log.error("not drained within %.0f s: the steps under way will be run again", DRAIN_SECONDS)
+            self._sign_off(looks=1)  # those who died by themselves
+            self.watch.drained = True
             self._kill()
+        self._sign_off(LAST_LOOKS)
         if self.housekeeper is not None:
-            self.housekeeper.join(HOUSEKEEPER_SECONDS)
+            self.housekeeper.join(max(0.0, begun + HOUSEKEEPER_SECONDS - time.monotonic()))
             self.housekeeper.kill()
-            self.housekeeper.join(HOUSEKEEPER_SECONDS)
-        self._sign_off()
-        if any(house.is_alive() for house in (*self._stuck, self.housekeeper) if house is not None):
-            log.critical("a housekeeper was killed and does not go: it is left behind")
+            self.housekeeper.join(KILLED_SECONDS)
+        ended = filter(None, (*self._stuck, self.housekeeper, self.sentinel))
+        left = [process.pid for process in ended if process.is_alive()]
+        if left:
+            log.critical("killed, do not go, and are left behind: processes %s", left)
             logging.shutdown()
             os._exit(0)  # `multiprocessing` would wait for it at the exit
 
-    def _wait_for_sentinel(self) -> None:
+    def _wait_for_sentinel(self, until: float) -> None:
         """Wait until everything under way has ended, without waiting for processes that froze."""
-        until = time.monotonic() + DRAIN_SECONDS
         while self.sentinel is not None and self.sentinel.is_alive() and time.monotonic() < until:
-            self.sentinel.join(LOOK_SECONDS)
+            self.sentinel.join(min(LOOK_SECONDS, max(0.0, until - time.monotonic())))
             pulse.sign()
             self.watch.end_the_stuck()
             self.watch.rested()
 
-    def _sign_off(self) -> None:
-        """Free what the workers held that did not end by themselves."""
-        try:
-            for _ in range(LAST_LOOKS):
+    def _sign_off(self, looks: int) -> None:
+        """Free what the workers held that ended; a connection that went stale meanwhile is replaced."""
+        until = time.monotonic() + SIGN_OFF_SECONDS
+        for _ in range(looks):
+            try:
                 if not self.watch.bury() and not self.watch.unburied:
                     return
-                time.sleep(LOOK_SECONDS / LAST_LOOKS)
-        except (Error, psycopg.Error) as error:
-            log.warning("workers could not be signed off: %s", str(error).strip())
+            except (Error, psycopg.Error) as error:
+                log.warning("workers could not be signed off: %s", str(error).strip())
+                connection.close()
+            if time.monotonic() > until:
+                return
+            time.sleep(LOOK_SECONDS / LAST_LOOKS)
 
     def _kill(self) -> None:
-        """Kill the sentinel; the kernel takes its children with it."""
-        if self.sentinel is not None:
-            self.sentinel.kill()
-            self.sentinel.join()
+        """Kill the sentinel; the kernel takes its children with it once it goes, which may last."""
+        if self.sentinel is None:
+            return
+        self.sentinel.kill()
+        self.sentinel.join(KILLED_SECONDS)
+        if self.sentinel.is_alive():
+            log.critical("the sentinel (process %s) was killed and does not go", self.sentinel.pid)
+            self.watch.end_its_children()
 
 
 def _house() -> None:

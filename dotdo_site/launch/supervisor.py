@@ -20,7 +20,7 @@ from dotdo_site.launch.processes import LAST_STAGE, Process
 from dotdo_site.lib.parent_death import adopt_orphans, children, die_with_parent
 
 TICK_SECONDS = 0.25
-DRAIN_SECONDS = 30.0
+DRAIN_SECONDS = 35.0  # a cluster ends within 30 s by itself, and hands back what did not end
 BACK_OFF_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 STEADY_SECONDS = 60.0  # a process that lived so long starts again without back-off
 ONE_REQUEST_SECONDS = 0.5

@@ -22,6 +22,13 @@ def works(ctx: Context, began: str, seconds: float) -> int:
     return ctx.attempt
 
 
+@action("fault-works-once", transactional=False, retry=QUICK, timeout="1m", on_crash="park")
+def works_once(ctx: Context, began: str, seconds: float) -> int:
+    """Do the same, and leave it to a person whether to do it again."""
+    _take_time(began, seconds)
+    return ctx.attempt
+
+
 @action("fault-writes", retry=QUICK, timeout="30s")
 def writes(ctx: Context, began: str, seconds: float) -> int:
     """Write a row and take its time the first time that it is called, in the transaction that holds its step."""

@@ -15,6 +15,7 @@ from tests.support.cluster import children, cluster, until
 from tests.support.documents import publish
 from tests.support.engine import start_action, start_workflow, state
 from workflows.models import Attempt, Entry, Run, Step, Worker
+from workflows.watch import ENDED
 
 pytestmark = pytest.mark.usefixtures("empty")
 SECONDS = 30.0
@@ -81,13 +82,16 @@ def test_a_drain_of_a_cluster_whose_sentinel_is_frozen_or_dead_ends(tmp_path: Pa
 
 
 def test_what_does_not_end_in_time_is_handed_back_at_once(tmp_path: Path) -> None:
-    file = tmp_path / "works"
-    run_id = start_action("fault-works", {"began": str(file), "seconds": 55.0})
-    with cluster(tmp_path / "log", **LEASE) as process:
-        until(file.exists)
-        assert drained(process) < SECONDS + 2
-    step = Step.objects.get(run=run_id)
-    assert (step.state, step.crashes) == ("ready", 1), "no lease has to run out"
+    files = {name: tmp_path / name for name in ("fault-works", "fault-writes", "fault-works-once")}
+    runs = {name: start_action(name, {"began": str(file), "seconds": 29.0}) for name, file in files.items()}
+    with cluster(tmp_path / "log", DOTDO_WORKERS="3", **LEASE) as process:
+        until(lambda: all(file.exists() for file in files.values()))
+        assert drained(process) < SECONDS
+    steps = {name: Step.objects.get(run=run_id) for name, run_id in runs.items()}
+    assert {step.state for step in steps.values()} == {"ready"}, "no lease has to run out"
+    crashes = {name: step.crashes for name, step in steps.items()}
+    assert crashes == {"fault-works": 0, "fault-writes": 0, "fault-works-once": 1}, "a deploy is no crash"
+    assert {ENDED in str(step.attempts.get().error) for step in steps.values()} == {True}
 
 
 def _is_sentinel(pid: int) -> bool:

@@ -151,7 +151,8 @@ def test_workers_of_another_place_are_left_alone(monkeypatch: pytest.MonkeyPatch
     assert Step.objects.get().state == "running"
 
 
-def test_a_worker_of_a_host_that_was_lost_is_signed_off_after_an_hour() -> None:
+def test_a_worker_of_a_host_that_was_lost_is_signed_off_after_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "RENEWED_SECONDS", -1.0)
     row = Worker.objects.create(host="gone", pid=1, place="gone", code_version="x",
                                 started_at=LONG_AGO, heartbeat_at=LONG_AGO)  # fmt: skip
     Watch().bury()
