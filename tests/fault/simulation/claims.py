@@ -1,5 +1,6 @@
 """What claim.py does to the rows: leases, their end, and the fence of transactional handlers. One transaction each."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +40,12 @@ class Held:
     def over(self) -> bool:
         """Tell whether nothing more can come of this step: its run has ended, or its branch was left."""
         return self.run_state in RUN_FINAL or self.branch_state == "closed"
+
+    @property
+    def rests(self) -> bool:
+        """Tell whether the branch still waits for this call."""
+        frames = json.loads(self.cursor).get("frames", ())
+        return self.kind == "undo" or any(frame.get("key") == self.key for frame in frames)
 
     @property
     def stopped(self) -> bool:

@@ -38,10 +38,8 @@ class Decider:
 
     def decide(self, held: Held, attempt: Came | None, came: list[Sequence[PushUndo]]) -> Write:
         """Return the checkpoint; `came` gets what to undo should the effect turn out to have come too late."""
-        if attempt is not None and attempt.what == "again":
-            return Write("step.retrying", "ready", delay=self.db.random.uniform(0, 30))
-        if attempt is not None and attempt.what == "rests":
-            return Write("step.resting", "waiting", starts=attempt.starts)
+        if attempt is not None and attempt.what in ("again", "rests"):
+            return self._resting(held, attempt)
         if held.kind == "undo":
             return self._undone(held, attempt, came)
         if held.kind == "listen":
@@ -59,11 +57,21 @@ class Decider:
             return Write("step.postponed", "ready")
         return self._moved_on(held, message, result)
 
+    def _resting(self, held: Held, attempt: Came) -> Write:
+        """The same step goes on later, if the branch still waits for it."""
+        if not held.rests and "rest-when-left" not in self.db.bugs:
+            raise Stale(f"no task waits under {held.key}")
+        if attempt.what == "rests":
+            return Write("step.resting", "waiting", starts=attempt.starts)
+        return Write("step.retrying", "ready", delay=self.db.random.uniform(0, 30))
+
     def _moved_on(self, held: Held, message: Message, result: Advance) -> Write:
         chosen = isinstance(result.command, Undo)
         result = self._settled(held, result)
         command = result.command
         left = self._left(held, held.branch, command.error) if isinstance(command, Park) else None
+        if isinstance(command, Park) and command.key == held.key and left is None and held.kind == "task":
+            return self._parked(held, command.error, ends.DEAD_LETTER)  # it faulted again, in the same place
         wanted = Write("step.succeeded", "succeeded", result, held.input, left=left, chosen=chosen)
         wanted.on_fault = self._program(held).on_fault
         if isinstance(message, Failed):
@@ -79,6 +87,12 @@ class Decider:
             wanted.nothing_else = self._nothing_else(held, result.cursor, state)
         return wanted
 
+    def _parked(self, held: Held, error: Any, reason: str) -> Write:
+        """The step failed for good: the run waits for a person, its cursor as it was."""
+        nothing_else = self._nothing_else(held, json.loads(held.cursor), "failed")
+        parked = ends.Parked(error, reason, nothing_else, self._program(held).on_fault)
+        return Write("step.failed", "failed", parked=parked)
+
     def _nothing_else(self, held: Held, cursor: dict[str, Any], state: str) -> bool:
         """Tell whether a run that ends or is parked has nothing open but the branch that says so."""
         cursors = (json.loads(held.cursor), cursor)
@@ -91,9 +105,7 @@ class Decider:
         """Record a compensation; the next one follows, or what the undoing was for goes on."""
         cursor = json.loads(held.cursor)
         if attempt is not None and attempt.what == "declined":
-            nothing_else = self._nothing_else(held, cursor, "failed")
-            parked = ends.Parked(attempt.value, ends.UNDO_FAILED, nothing_else, self._program(held).on_fault)
-            return Write("step.failed", "failed", parked=parked)
+            return self._parked(held, attempt.value, ends.UNDO_FAILED)
         came.append(())
         effects = [held.key] if held.function == TRANSACTIONAL else ()
         wanted = Write("step.succeeded", effects=effects, undone=True, chosen=True)
@@ -162,6 +174,8 @@ class Decider:
         if held.kind == "timer":
             return TimedOut(held.key)
         if held.kind == "task":
+            if "ending" in json.loads(held.cursor) and "undo-restarts" not in self.db.bugs:
+                raise Stale("the run is being undone")
             return Continue()
         return (self._fork_message(held) if held.kind == "join" else None) or Done(held.key)
 
@@ -184,7 +198,7 @@ class Decider:
         return self._apply(held, json.loads(held.cursor), json.loads(held.context), message, held.stopped)
 
     def _apply(self, held: Held, cursor: Any, context: Any, message: Message, stopped: bool = False) -> Advance:
-        facts = self.scenario.stopped if stopped else self.scenario.facts
+        facts = self.scenario.facts(held.run, held.run_input, stopped=stopped)
         return advance(
             self._program(held), cursor, message, context=context, facts=facts, services=SERVICES,
             now=checkpoint.now(self.db),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from tests.fault.simulation.cutting import LATE
 from tests.fault.simulation.ends import UNDONE
 from tests.fault.simulation.rows import Database, Step, Undo
-from tests.fault.simulation.scenarios import TRANSACTIONAL, Scenario
+from tests.fault.simulation.scenarios import TRANSACTIONAL, UNDONE_CHILD, Scenario
 from tests.fault.simulation.undoing import KEY, effect_key
 
 
@@ -62,10 +62,10 @@ def _as_the_rows_say(db: Database) -> list[str]:
 
 def _all(db: Database, scenario: Scenario) -> list[str]:
     """All is undone in a run that was undone; what came too late for that is left to people, who see it."""
-    run = db.run
-    if run.reason != UNDONE and not (scenario.undone and run.state == "succeeded"):
-        return []
-    left = [row for row in db.undos.values() if row.run == run.id and row.state != "done" and not _was_late(db, row)]
+    ended_so = db.run.reason == UNDONE or (scenario.undone and db.run.state == "succeeded")
+    runs = {db.run.id} if ended_so else set()
+    runs |= {run.id for run in db.runs.values() if run.program == UNDONE_CHILD and db.run.state == "succeeded"}
+    left = [row for row in db.undos.values() if row.run in runs and row.state != "done" and not _was_late(db, row)]
     return [f"{row.key} is not undone but {row.state}" for row in left]
 
 

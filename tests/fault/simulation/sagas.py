@@ -98,6 +98,20 @@ do:
       catch: {{do: [{{late: {{wait: {{seconds: 60}}}}}}]}}
   - last: {{set: {{how: undone}}}}
 """
+# The losers of a race had effects, too.
+UNDO_RACE = f"""
+do:
+  - first:
+      fork:
+        compete: true
+        branches:
+          - slow: {{do: [{{book: {{{BOOK}}}}}, {{send: {{{SEND}}}}}, {{charge: {{{SEND}}}}}, {{note: {{{BOOK}}}}}]}}
+          - quick: {{do: [{{pause: {{wait: {{seconds: 3}}}}}}, {{note: {{{BOOK}}}}}]}}
+  - pause: {{wait: {{seconds: 5}}}}
+  - all: {{call: saga.compensate}}
+  - pause_again: {{wait: {{seconds: 30}}}}
+  - last: {{set: {{how: undone}}}}
+"""
 # A call that was cut is repeated: its effect belongs to the later attempt.
 UNDO_REPEATED = f"""
 do:
@@ -121,6 +135,13 @@ do:
   - charge: {{{SEND}}}
   - pause: {{wait: {{seconds: 6}}}}
   - last: {{set: {{how: done}}}}
+"""
+# It faults again whenever a person retries it.
+STUCK = f"""
+do:
+  - book: {{{BOOK}}}
+  - charge: {{{SEND}}}
+  - no: {{raise: {{error: {{type: "https://example.com/stuck", status: 500}}}}}}
 """
 ON_FAULT = f"""
 do:
@@ -178,6 +199,18 @@ do:
               - again: {run: {workflow: {namespace: t, name: parent, version: 1.0.0, input: {n: 2}}}}
       catch: {errors: {with: {status: 408}}, do: [{late: {set: {n: 0}}}]}
 """
+# The timeout comes when the run is just being started.
+RUN_TOO_LATE = """
+do:
+  - guarded:
+      try:
+        - block:
+            timeout: {after: {seconds: 3}}
+            do:
+              - pause: {wait: {seconds: 3}}
+              - below: {run: {workflow: {namespace: t, name: child, version: 1.0.0, input: {n: 3}}}}
+      catch: {errors: {with: {status: 408}}, do: [{late: {wait: {seconds: 20}}}, {none: {set: {n: 0}}}]}
+"""
 RUN_FAULT = f"""
 do:
   - guarded:
@@ -188,6 +221,24 @@ do:
               - book: {{{BOOK}}}
               - below: {{run: {{workflow: {{namespace: t, name: failing, version: 1.0.0, input: {{n: 1}}}}}}}}
       catch: {{do: [{{last: {{set: {{how: undone}}}}}}]}}
+"""
+RUN_UNDOABLE = f"""
+do:
+  - book: {{{BOOK}}}
+  - both:
+      fork:
+        branches:
+          - left: {{run: {{workflow: {{namespace: t, name: parent, version: 1.0.0, input: {{n: 1}}}}}}}}
+          - right: {{{SEND}}}
+  - charge: {{{SEND}}}
+  - last: {{set: {{how: done}}}}
+"""
+RUN_UNDONE = """
+do:
+  - guarded:
+      try:
+        - below: {run: {workflow: {namespace: t, name: undone, version: 1.0.0, input: {n: 1}}}}
+      catch: {do: [{last: {set: {how: undone}}}]}
 """
 MAP = """
 do:

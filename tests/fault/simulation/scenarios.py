@@ -2,15 +2,16 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any
 
 from tests.fault.simulation import programs, sagas
 from workflows.engine.faults import fault
 from workflows.engine.services import Facts
 from workflows.expressions import paths
+from workflows.expressions.errors import ExpressionError
 from workflows.language import loader, program
 from workflows.language.program import Program
 
@@ -18,11 +19,18 @@ HEAD = "document: {dsl: 1.0.3, namespace: t, name: t, version: 1.0.0, metadata: 
 Event = Mapping[str, Any]
 TRANSACTIONAL = "ledger"
 FUNCTIONS = (TRANSACTIONAL, "outside", "declines", "refuses", "saga.compensate", "map")
+UNDONE_CHILD = "undone"
 LOCK: Mapping[str, str] = {
     **{name: f"{name}:1.0.0" for name in FUNCTIONS},
-    **{f"workflow:t/{name}:1.0.0": "1.0.0" for name in ("child", "parent", "failing")},
+    **{f"workflow:t/{name}:1.0.0": "1.0.0" for name in ("child", "parent", "failing", UNDONE_CHILD)},
 }
-CHILDREN: Mapping[str, str] = {"child": sagas.CHILD, "parent": sagas.RUN, "failing": sagas.FAILING_CHILD}
+CHILDREN: Mapping[str, tuple[str, str]] = {
+    "child": (sagas.CHILD, "park"),
+    "parent": (sagas.RUN, "park"),
+    "failing": (sagas.FAILING_CHILD, "park"),
+    UNDONE_CHILD: (sagas.FAILING_CHILD, "undo"),
+}
+BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 LATER_ATTEMPT = re.compile(r"@(?:[2-9]|\d\d+)/try")
 
 
@@ -33,7 +41,10 @@ class PathServices:
         compiled = paths.parse(expression)
         if compiled is None:
             raise fault("expression", "not a plain path", expression)
-        return compiled(dot, variables)
+        try:
+            return compiled(dot, variables)
+        except ExpressionError as error:
+            raise fault("expression", str(error), expression) from None
 
     def problems(self, schema: Mapping[str, Any] | bool, value: Any) -> list[str]:
         return []
@@ -55,7 +66,7 @@ SERVICES = PathServices()
 class Scenario:
     """`right` gives the outputs that are right, from the delivered events; `events` come from outside at any moment.
 
-    `undone`: when it ends by itself, all that can be undone is. `undoable`: people may ask for that.
+    `undone`: when it ends by itself, all that can be undone is. `undoable`: how likely people ask for that.
     """
 
     name: str
@@ -64,22 +75,16 @@ class Scenario:
     input: Any = None
     events: tuple[Event, ...] = ()
     undone: bool = False
-    undoable: bool = False
+    undoable: float = 0.0
     on_fault: str = "park"
 
-    @cached_property
-    def facts(self) -> Facts:
-        """Return what the engine is told of a run that goes on."""
-        return Facts("run-1", self.input, datetime(2026, 1, 1, tzinfo=UTC))
-
-    @cached_property
-    def stopped(self) -> Facts:
-        """Return what the engine is told of a run that is parked or suspended."""
-        return replace(self.facts, stopped=True)
+    def facts(self, run: int, given: Any, *, stopped: bool) -> Facts:
+        """Return what the engine is told of a run."""
+        return Facts(f"run-{run}", given, BEGAN, stopped=stopped)
 
     def program(self, name: str) -> Program:
         """Return a program by the name of its workflow, built once."""
-        return _built(CHILDREN[name], "park") if name else _built(self.text, self.on_fault)
+        return _built(*CHILDREN[name]) if name else _built(self.text, self.on_fault)
 
 
 def declines(function: str, key: str) -> bool:
@@ -131,15 +136,20 @@ SCENARIOS = (
     Scenario("undo and retry", sagas.UNDO_RETRY, _one_of(PAYED)),
     Scenario("undo a fork", sagas.UNDO_FORK, _one_of(UNDONE), undone=True),
     Scenario("undo cut", sagas.UNDO_CUT, _one_of(UNDONE), undone=True),
-    Scenario("compensate", sagas.COMPENSATE, _one_of(UNDONE), undone=True, undoable=True),
-    Scenario("undo late", sagas.UNDO_LATE, _one_of(UNDONE), undone=True),
+    Scenario("compensate", sagas.COMPENSATE, _one_of(UNDONE), undone=True, undoable=0.6),
+    Scenario("undo late", sagas.UNDO_LATE, _one_of(UNDONE), undone=True, undoable=0.3),
+    Scenario("undo a race", sagas.UNDO_RACE, _one_of(UNDONE), undone=True, undoable=0.3),
     Scenario("undo repeated", sagas.UNDO_REPEATED, _one_of(UNDONE), undone=True),
-    Scenario("undoable", sagas.UNDOABLE, _one_of(DONE), undoable=True),
+    Scenario("undoable", sagas.UNDOABLE, _one_of(DONE), undoable=0.6),
     Scenario("on fault", sagas.ON_FAULT, _one_of(), on_fault="undo"),
+    Scenario("stuck", sagas.STUCK, _one_of(), undoable=1.0),
     Scenario("run", sagas.RUN, _one_of({"n": 3})),
     Scenario("run beside", sagas.RUN_BESIDE, _one_of([{"n": 1}, {"n": 3}])),
     Scenario("run a race", sagas.RUN_RACE, _one_of({"n": 3}, {"n": 0})),
     Scenario("run timeout", sagas.RUN_TIMEOUT, _one_of({"n": 3}, {"n": 0})),
+    Scenario("run too late", sagas.RUN_TOO_LATE, _one_of({"n": 3}, {"n": 0})),
     Scenario("run fault", sagas.RUN_FAULT, _one_of(UNDONE), undone=True),
+    Scenario("run undone", sagas.RUN_UNDONE, _one_of(UNDONE)),
+    Scenario("run undoable", sagas.RUN_UNDOABLE, _one_of(DONE), undoable=0.6),
     Scenario("map", sagas.MAP, _one_of(ITEMS), {"items": ITEMS}),
 )

@@ -17,7 +17,7 @@ WORKERS = ("w1", "w2", "w3")
 CHAOS, CALM = 120, 2_000
 KILLED, FROZEN, LATER = 0.02, 0.05, 0.20
 JUMPS = (0.1, 1.0, 5.0, 11.0, 40.0)
-CANCELLED, UNDONE = 0.05, 0.6
+CANCELLED = 0.05
 BUSY = ("ready", "running")
 
 
@@ -60,7 +60,7 @@ class Simulation:
         self.cancelled = random.random() < CANCELLED
         if self.cancelled:
             self.lives["canceller"] = people.cancel(db)
-        self.undone = scenario.undoable and random.random() < UNDONE
+        self.undone = random.random() < scenario.undoable
         if self.undone:
             self.lives["undoer"] = people.undo(db)
         self.frozen: dict[str, int] = {}

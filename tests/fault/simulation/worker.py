@@ -3,7 +3,6 @@
 The order of what it does is that of workflows/worker.py: claim, attempt, advance, checkpoint, and on with the same run.
 """
 
-import json
 from collections.abc import Generator, Sequence
 from typing import Any
 
@@ -80,8 +79,8 @@ class Worker:
             return (yield from self._conclude(held, None, came))
         if held.function == TRANSACTIONAL or held.function in STARTING:
             return (yield from self._in_transaction(held))
-        if held.kind == "call" and not self._rests_in(held) and "call-when-left" not in self.db.bugs:
-            raise Over
+        if not held.rests and "call-when-left" not in self.db.bugs:
+            raise Over  # its scope was left while a worker held it that has died
         self.db.sink[held.run, undoing.effect_key(held.key), held.function] += 1
         yield
         yield
@@ -89,10 +88,6 @@ class Worker:
         if answer.what == "done":
             self.db.seen.add((held.step, held.claim))
         return (yield from self._conclude(held, answer, came))
-
-    def _rests_in(self, held: Held) -> bool:
-        """Tell whether the branch still waits for a call: its scope may have been left while a dead worker held it."""
-        return any(frame.get("key") == held.key for frame in json.loads(held.cursor).get("frames", ()))
 
     def _in_transaction(self, held: Held) -> Turns:
         """Lock the step, run the handler, record: what the handler wrote is kept with the checkpoint or not at all."""
