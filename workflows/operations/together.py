@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
+import psycopg
 from django.db import OperationalError, connection, transaction
 
 from workflows.outage import gave_way
@@ -22,7 +23,7 @@ def in_one_transaction(operation: Callable[P, T]) -> Callable[P, T]:
             try:
                 with transaction.atomic():
                     return operation(*args, **kwargs)
-            except OperationalError as error:
+            except (OperationalError, psycopg.OperationalError) as error:  # `Statement` hands on what psycopg raises
                 if connection.in_atomic_block or attempt == ATTEMPTS or not gave_way(error):
                     raise
         raise AssertionError("unreachable")

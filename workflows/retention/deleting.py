@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import psycopg
 from django.conf import settings
-from django.db import IntegrityError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.utils import timezone
 from psycopg import errors
 
@@ -38,6 +38,7 @@ _LIMITS = Statement(
 )
 GAVE_WAY = (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure)
 REFUSED = (IntegrityError, psycopg.IntegrityError, errors.QueryCanceled)
+FAILED = (psycopg.Error, DatabaseError)
 _passes = Passes()
 
 
@@ -60,8 +61,9 @@ def delete_due(
     """
     until = time.monotonic() + seconds
     passes = passes or Passes()
-    passes.follow(policy())
-    waiting = [(wanted, passes.of(wanted.id)) for wanted in due()]
+    found_due = due()
+    passes.follow(policy(), {wanted.id for wanted in found_due})
+    waiting = [(wanted, passes.of(wanted.id)) for wanted in found_due]
     random.shuffle(waiting)  # a definition with much to delete does not keep the others waiting
     deleted = 0
     while waiting and time.monotonic() < until and not draining.requested():
@@ -83,10 +85,12 @@ def _next_batch(wanted: Due, found: Pass, actor: str, until: float) -> tuple[int
     """Delete a batch; return how many runs went and whether to go on. A run that cannot be deleted keeps no other."""
     try:
         return _delete(wanted, found, actor, picking.MOST_RUNS)
-    except GAVE_WAY as error:
-        log.info("runs of %s are in use and wait for the next round: %s", wanted, str(error).strip())
-        return 0, False
-    except REFUSED as error:
+    except FAILED as error:
+        if _is(error, GAVE_WAY):
+            log.info("runs of %s are in use and wait for the next round: %s", wanted, str(error).strip())
+            return 0, False
+        if not _is(error, REFUSED):
+            raise
         log.warning("runs of %s cannot be deleted together: %s", wanted, str(error).strip())
     return _one_by_one(wanted, found, actor, until)
 
@@ -100,18 +104,26 @@ def _one_by_one(wanted: Due, found: Pass, actor: str, until: float) -> tuple[int
         try:
             count, more = _delete(wanted, found, actor, 1)
             deleted += count
-        except GAVE_WAY:
-            return deleted, False
-        except REFUSED as error:
+        except FAILED as error:
+            if _is(error, GAVE_WAY):
+                return deleted, False
+            if not _is(error, REFUSED):
+                raise
             more = _skip(wanted, found, str(error).strip())
     return deleted, more
+
+
+def _is(error: Exception, kinds: tuple[type[Exception], ...]) -> bool:
+    """Tell what an error of the database is, also where Django has wrapped it."""
+    return isinstance(error, kinds) or isinstance(error.__cause__, kinds)
 
 
 def _skip(wanted: Due, found: Pass, why: str) -> bool:
     with transaction.atomic():
         _LIMITS.rows()
         root, batch = picking.skip(wanted, found.place)
-    found.refused.append(f"run {root} of {wanted} cannot be deleted: {why}")
+    if root is not None:
+        found.refused[root] = f"run {root} of {wanted} cannot be deleted: {why}"
     return _went(found, batch)
 
 

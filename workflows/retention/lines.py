@@ -47,6 +47,10 @@ _PARTS = {
     "messages": """
         SELECT m.run_id AS of, m.step_id AS step, m.kind, m.data, e.envelope AS event, m.created_at, m.consumed_at
         FROM message m LEFT JOIN event e ON e.id = m.event_id WHERE m.run_id = ANY(%s) ORDER BY m.run_id, m.id""",
+    "late_events": """
+        SELECT e.run_id AS of, e.envelope AS event, e.received_at FROM event e WHERE e.run_id = ANY(%s)
+            AND NOT EXISTS (SELECT FROM message m WHERE m.event_id = e.id AND m.run_id = e.run_id)
+        ORDER BY e.run_id, e.id""",
     "undo": """
         SELECT run_id AS of, place, key, ref, name, function, input, state, step_id AS step
         FROM undo WHERE run_id = ANY(%s) ORDER BY run_id, id""",

@@ -6,12 +6,16 @@ on behind what it has looked at; only once an hour, or when a policy has changed
 
 import time
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from workflows.retention.picking import START, Place
+from workflows.retention.policy import OVER
+from workflows.sql import Statement
 
 AGAIN_SECONDS = 3_600.0
 MOST_NAMED = 10
+_THERE = Statement(f"SELECT r.id FROM run r WHERE r.id = ANY(:runs::uuid[]) AND {OVER}")  # noqa: S608 - constants
 
 
 @dataclass(slots=True)
@@ -20,7 +24,7 @@ class Pass:
 
     place: Place = START
     ended: bool = False
-    refused: list[str] = field(default_factory=list)
+    refused: dict[uuid.UUID, str] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
 
 
@@ -31,10 +35,10 @@ class Passes:
         self._policy = ""
         self._found: dict[uuid.UUID, Pass] = {}
 
-    def follow(self, policy: str) -> None:
-        """Start all passes again if runs are kept for other times than before."""
-        if policy != self._policy:
-            self._policy, self._found = policy, {}
+    def follow(self, policy: str, definitions: Collection[uuid.UUID]) -> None:
+        """Forget the passes over what has nothing due any more; all, if runs are kept for other times than before."""
+        known = self._found if policy == self._policy else {}
+        self._policy, self._found = policy, {pk: found for pk, found in known.items() if pk in definitions}
 
     def of(self, definition: uuid.UUID) -> Pass:
         """Return the pass over a definition, another one if the last has ended and began long ago."""
@@ -44,7 +48,9 @@ class Passes:
         return found
 
     def refused(self) -> str:
-        """Return which runs could not be deleted, and why."""
-        named = [text for found in self._found.values() for text in found.refused]
+        """Return which runs could not be deleted, and why; what is gone by now, or goes on after all, is none."""
+        texts = {run: text for found in self._found.values() for run, text in found.refused.items()}
+        there = {row[0] for row in _THERE.rows({"runs": list(texts)})} if texts else set()
+        named = [text for run, text in texts.items() if run in there]
         more = [f"and {len(named) - MOST_NAMED} more"] if len(named) > MOST_NAMED else []
         return "; ".join([*named[:MOST_NAMED], *more])

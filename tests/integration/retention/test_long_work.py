@@ -6,17 +6,18 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
 
 from dotdo_site.lib import signs
 from tests.integration.retention.aging import aged, family, old_action, old_workflow, there
 from tests.integration.retention.test_retention import CHILD, MAP, PARENT
 from tests.support.documents import publish
 from tests.support.engine import start_workflow, work_until_idle
-from workflows import pulse, retention
+from workflows import operations, pulse, retention
 from workflows.models import Run, Step, Workflow
-from workflows.retention import deleting, lines, passes, picking, removal
+from workflows.retention import deleting, lines, passes, picking, policy, removal
 from workflows.retention.passes import Pass, Passes
 
 
@@ -137,3 +138,63 @@ def test_a_run_that_cannot_be_deleted_is_still_told_in_later_rounds(
     for _ in range(2):
         with pytest.raises(retention.RunsKept, match=str(run)):
             retention.delete_due(60, passes=memory)
+
+
+def test_a_run_that_could_not_be_deleted_and_is_erased_is_told_no_more(
+    archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = old_action()
+
+    def refused(_: Sequence[uuid.UUID]) -> None:
+        raise IntegrityError("somebody needs it")
+
+    memory = Passes()
+    with monkeypatch.context() as needed:
+        needed.setattr(deleting, "remove", refused)
+        with pytest.raises(retention.RunsKept, match=str(run)):
+            retention.delete_due(60, passes=memory)
+    operations.erase(run, actor="user:ada", reason="asked")
+    assert retention.delete_due(60, passes=memory) == 0
+    assert memory._found == {}
+
+
+def test_of_several_that_could_not_be_deleted_only_those_that_are_left_are_told(
+    archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    erased, left = old_action(), old_action()
+
+    def refused(_: Sequence[uuid.UUID]) -> None:
+        raise IntegrityError("somebody needs it")
+
+    monkeypatch.setattr(deleting, "remove", refused)
+    memory = Passes()
+    with pytest.raises(retention.RunsKept, match=str(erased)):
+        retention.delete_due(60, passes=memory)
+    operations.erase(erased, actor="user:ada", reason="asked")
+    with pytest.raises(retention.RunsKept, match=str(left)) as raised:
+        retention.delete_due(60, passes=memory)
+    assert str(erased) not in str(raised.value)
+
+
+def test_nothing_is_told_of_no_run_at_all(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old_action()
+    found = Pass()
+    monkeypatch.setattr(picking, "skip", lambda *_: (None, picking.Batch([], picking.START, last=True)))
+    assert not deleting._skip(policy.due()[0], found, "somebody needs it")
+    assert found.refused == {}
+
+
+def test_a_chain_that_somebody_writes_keeps_no_other_definition_waiting(archive: Path) -> None:
+    start_workflow(publish("story", CHILD), {"word": "hi"})
+    work_until_idle()
+    busy, run = old_action(), Run.objects.get(name="story").pk
+    aged(run)
+    chain = Run.objects.select_related("action_version").get(pk=busy).action_version
+    assert chain is not None
+    settings = connection.get_connection_params()
+    settings.pop("cursor_factory"), settings.pop("context")
+    with psycopg.connect(**settings) as other:
+        other.execute("SELECT pg_advisory_xact_lock(%s)", [chain.action_id.int >> 65])
+        assert retention.delete_due(60) == 1
+    assert there(busy, run) == {busy}
+    assert retention.delete_due() == 1

@@ -1,5 +1,6 @@
 """What has been over for long enough is exported and deleted, whole, and nothing else is."""
 
+import getpass
 import gzip
 import hashlib
 import json
@@ -73,6 +74,19 @@ def test_attempts_logs_messages_and_events_are_in_the_archive(archive: Path) -> 
     assert [message["event"]["data"] for message in line["messages"]] == [7]
     failed = next(step for step in line["steps"] if step["state"] == "failed")
     assert failed["attempts"][0]["error"]["code"] == "declined"
+    assert not Event.objects.exists()
+
+
+def test_an_event_that_came_when_the_run_was_over_is_in_the_archive_as_well(archive: Path) -> None:
+    run = start_action("test-echo", {"value": 1})
+    work_until_idle()
+    event = {"specversion": "1.0", "id": "1", "source": "/tests", "type": "paid", "subject": str(run), "data": 7}
+    operations.deliver_event(event, actor="user:test", via="api")
+    aged(run)
+    assert retention.delete_due() == 1
+    [line] = written(archive)
+    assert [late["event"]["data"] for late in line["late_events"]] == [7]
+    assert line["messages"] == []
     assert not Event.objects.exists()
 
 
@@ -263,6 +277,7 @@ def test_the_command_shows_what_would_go_and_then_lets_it(archive: Path, capsys:
     assert there(run) == {run}
     call_command("delete_old_runs")
     assert there(run) == set()
+    assert AuditEvent.objects.get(kind="retention.deleted").actor == f"cli:{getpass.getuser()}"
     call_command("delete_old_runs")
     assert "Nothing is due." in capsys.readouterr().out
 

@@ -1,5 +1,6 @@
 """`manage.py delete_old_runs`: delete what has been kept for long enough, or show what that would be."""
 
+import getpass
 import math
 from typing import Any
 
@@ -28,7 +29,7 @@ class Command(BaseCommand):
             self.stdout.write("Nothing was deleted." if due else "Nothing is due.")
             return
         try:
-            deleted = retention.delete_due(math.inf, actor="command", rest=False)
+            deleted = retention.delete_due(math.inf, actor=f"cli:{getpass.getuser()}", rest=False)
         except (retention.RunsKept, OSError) as error:
             raise CommandError(f"Some runs were not deleted: {error}") from error
         self.stdout.write(f"{deleted:,} runs were deleted, with those that they had started.")
