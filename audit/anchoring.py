@@ -24,6 +24,7 @@ from audit import lines, signing
 from audit.models import Anchor, Seal
 from audit.posting import TooSlow, post
 from dotdo_site.lib import signs
+from dotdo_site.lib.disk import sync_folder
 
 log = logging.getLogger(__name__)
 BATCH = 100
@@ -52,11 +53,16 @@ def targets() -> list[Target]:
     """Return the places that the settings name. An address is shortened: it may hold a secret."""
     found = []
     if path := settings.AUDIT_ANCHOR_FILE:
-        found.append(Target(f"file {path}"[:300], lambda seal: append(Path(path), lines.line(lines.of_seal(seal)))))
+        found.append(Target(name_of(path), lambda seal: append(Path(path), lines.line(lines.of_seal(seal)))))
     if url := settings.AUDIT_ANCHOR_URL:
         digest = hashlib.sha256(url.encode()).hexdigest()[:12]
         found.append(Target(f"{urlsplit(url).hostname} {digest}"[:300], lambda seal: send(url, seal)))
     return found
+
+
+def name_of(path: Path | str) -> str:
+    """Return what a file is called among the places."""
+    return f"file {path}"[:300]
 
 
 def deliver() -> None:
@@ -83,7 +89,7 @@ def append(path: Path, text: str) -> None:
     finally:
         os.close(descriptor)
     if fresh:
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
 def send(url: str, seal: Seal) -> None:
@@ -124,11 +130,3 @@ def _deliver(target: Target, seal: Seal) -> bool:
         log.warning("the anchor %s is %s", target.name, slow)
     row.update(upto=Greatest("upto", seal.number), tried_at=timezone.now(), failures=0, error=slow)
     return True
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

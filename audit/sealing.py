@@ -70,6 +70,13 @@ def newest() -> Seal | None:
     return Seal.objects.order_by("-number").first()
 
 
+def leaves(number: int) -> list[bytes]:
+    """Return the leaves of the tree of a seal, in their order."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LEAVES, [number])
+        return [leaf(bytes(chain), seq, bytes(head)) for chain, seq, head in cursor.fetchall()]
+
+
 def _allocated() -> int:
     """Return the newest id that a writer has taken."""
     with connection.cursor() as cursor:
@@ -116,17 +123,15 @@ def _seal_up_to(allocated: int, *, settled: bool) -> Seal | None:
 
 
 def _write(number: int, reach: int, horizon: int, last: Seal | None) -> Seal:
-    with connection.cursor() as cursor:
-        cursor.execute(_LEAVES, [number])
-        leaves = [leaf(bytes(chain), seq, bytes(head)) for chain, seq, head in cursor.fetchall()]
+    nodes = leaves(number)
     at = now()
-    root, key = root_of(leaves), signing.public_key()
+    root, key = root_of(nodes), signing.public_key()
     previous = bytes(last.hash) if last else GENESIS
-    text = seal_text(number, at, len(leaves), root, reach, horizon, previous, key)
+    text = seal_text(number, at, len(nodes), root, reach, horizon, previous, key)
     return Seal.objects.create(
         number=number,
         at=at,
-        count=len(leaves),
+        count=len(nodes),
         root=root,
         reach=reach,
         horizon=horizon,

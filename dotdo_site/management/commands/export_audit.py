@@ -4,6 +4,7 @@ import getpass
 import sys
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
 from audit.exporting import Wanted, export
+from dotdo_site.lib.disk import write_new
 
 
 class Command(BaseCommand):
@@ -43,21 +45,20 @@ class Command(BaseCommand):
 
 def _write(path: Path, text: Iterator[str]) -> None:
     try:
-        with path.open("x", encoding="utf-8", newline="") as file:
-            path.chmod(0o600)
-            file.writelines(text)
+        write_new(path, text)
     except OSError as error:
         raise CommandError(f"{path} cannot be written: {error.strerror}") from None
 
 
-def _moment(text: str | None) -> Any:
+def _moment(text: str | None) -> datetime | None:
+    """Return a time, or the beginning of a day, of UTC unless another zone is named; None only when none was given."""
     if not text:
         return None
     try:
-        found = parse_datetime(text) or parse_date(text)
+        day = parse_date(text)
+        found = datetime.combine(day, time.min) if day else parse_datetime(text)
     except ValueError:
         found = None
     if found is None:
         raise CommandError(f"{text!r} is no time: use 2026-01-01 or 2026-01-01T12:00:00Z")
-    full = parse_datetime(f"{found}T00:00:00Z") if len(text) == len("2026-01-01") else parse_datetime(text)
-    return full if full is None or timezone.is_aware(full) else timezone.make_aware(full)
+    return found if timezone.is_aware(found) else found.replace(tzinfo=UTC)

@@ -2,6 +2,7 @@
 
 import getpass
 import hashlib
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from django.utils import timezone
 
 from audit import pruning
 from audit.exporting import Wanted, export
+from dotdo_site.lib.disk import write_new
 
 ROUNDS = 1_000_000
 
@@ -37,12 +39,14 @@ class Command(BaseCommand):
     def _export(self, path: Path, actor: str, reason: str) -> str:
         """Write the trail as it is and return the digest of the file, as the tombstones name it."""
         digest = hashlib.sha256()
+
+        def hashed() -> Iterator[str]:
+            for text in export(Wanted(), "ndjson", actor=actor, reason=reason):
+                digest.update(text.encode())
+                yield text
+
         try:
-            with path.open("x", encoding="utf-8", newline="") as file:
-                path.chmod(0o600)
-                for text in export(Wanted(), "ndjson", actor=actor, reason=reason):
-                    digest.update(text.encode())
-                    file.write(text)
+            write_new(path, hashed())
         except OSError as error:
             raise CommandError(f"{path} cannot be written: {error.strerror}") from None
         return f"sha256:{digest.hexdigest()}"

@@ -19,7 +19,7 @@ from pytest_django import Settings
 
 from audit import anchoring, sealing, signing
 from audit.models import Anchor, Seal
-from tests.integration.audit.trails import chain, ndjson, verify
+from tests.integration.audit.trails import chain, ndjson, said, verify
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -103,7 +103,8 @@ def test_a_line_that_was_torn_by_a_crash_is_written_again(tmp_path: Path, settin
     settings.AUDIT_ANCHOR_FILE = str(path)
     seal()
     path.write_text('{"type":"seal","numb')
-    assert verify(anchor=path) == "whole"
+    assert "no line of it is a seal" in verify(anchor=path)
+    assert "nothing is anchored there yet" in said()[0]
     anchoring.deliver()
     assert verify(anchor=path) == "whole"
     Anchor.objects.update(upto=-1)  # it was written, but not noted
@@ -124,8 +125,62 @@ def test_a_line_taken_out_of_the_anchor_is_found(tmp_path: Path, settings: Setti
     assert "seal 1: the anchor lacks it before line 2" in verify(anchor=path)
 
 
-def test_a_missing_anchor_file_is_said(tmp_path: Path) -> None:
+def test_a_missing_anchor_file_is_said(tmp_path: Path, settings: Settings) -> None:
     assert "cannot be read" in verify(anchor=tmp_path / "nothing")
+    settings.AUDIT_ANCHOR_FILE = str(tmp_path / "anchor")
+    seal()
+    assert verify() == "whole", "it gets its first seal soon"
+    anchoring.deliver()
+    (tmp_path / "anchor").unlink()
+    assert "cannot be read" in verify()
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "a b c\n", '{"number": "x"}\n', '{"type": "end"}\n', "[]\n"])
+def test_a_file_that_is_no_anchor_proves_nothing(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "wrong"
+    path.write_text(text)
+    assert verify(anchor=path) == "whole", "nothing was sealed yet"
+    seal()
+    assert f"anchor {path}: no line of it is a seal" in verify(anchor=path)
+
+
+def test_an_anchor_that_stopped_growing_is_seen(tmp_path: Path, settings: Settings) -> None:
+    path, old = tmp_path / "anchor", tmp_path / "old"
+    settings.AUDIT_ANCHOR_FILE = str(path)
+    for _ in range(3):
+        seal()
+        anchoring.deliver()
+        old.write_text(old.read_text() if old.exists() else path.read_text())
+    assert "seals 0 to 2 of 3 are in it" in said()[0]
+    told, wrong = said(anchor=old)
+    assert not wrong
+    assert "seals 0 to 0 of 3 are in it: 2 after them could be taken back unseen" in told
+    path.write_text(old.read_text() + '{"torn')
+    told, wrong = said()
+    assert "seal 1: the anchor lacks it, although it was brought there" in wrong
+
+
+def test_a_torn_end_of_the_anchor_is_said(tmp_path: Path, settings: Settings) -> None:
+    path = tmp_path / "anchor"
+    settings.AUDIT_ANCHOR_FILE = str(path)
+    seal()
+    anchoring.deliver()
+    path.write_text(path.read_text() + '{"torn')
+    told, wrong = said()
+    assert not wrong
+    assert "its last line is torn" in told
+
+
+def test_the_anchor_of_the_settings_is_compared_unless_it_is_declined(tmp_path: Path, settings: Settings) -> None:
+    path = tmp_path / "anchor"
+    settings.AUDIT_ANCHOR_FILE = str(path)
+    seal()
+    anchoring.deliver()
+    path.write_text(path.read_text().replace('"hash":"', '"hash":"00'))
+    assert "seal 0: it is not the seal in line 1 of the anchor" in verify()
+    told, wrong = said(without_anchor=True)
+    assert not wrong
+    assert "no anchor was compared" in told
 
 
 def test_a_webhook_gets_every_seal_signed_until_it_takes_it(

@@ -10,13 +10,17 @@ from django.db import connection, transaction
 from pytest_django import Settings
 
 from audit import anchoring, sealing
+from audit.formulas import link_hash
 from audit.models import AuditEvent
+from audit.recording import TRAIL, record
 from tests.integration.audit.trails import (
+    LONG_AGO,
     Superuser,
     behind,
     chain,
     extend,
     following,
+    said,
     sealed_again,
     verify,
     written_again,
@@ -141,7 +145,7 @@ def test_seals_forged_by_who_has_the_key_are_found_with_the_anchor(
 ) -> None:
     stolen = Ed25519PrivateKey.from_private_bytes(base64.b64decode(settings.AUDIT_SIGNING_KEY))
     _rewrite(superuser, chains[1], stolen)
-    assert verify() == "whole"
+    assert verify(without_anchor=True) == "whole"
     assert "seal 0: it is not the seal in line 1 of the anchor" in verify(anchor=anchor)
 
 
@@ -174,7 +178,7 @@ def test_the_last_seal_taken_back_is_found_with_the_anchor(
     behind(superuser, "DELETE FROM audit_seal WHERE number = 1")
     assert "seal 1: it is gone, but heads that were under it are left" in verify()
     behind(superuser, "DELETE FROM audit_sealed_head WHERE seal_id = 1")
-    assert verify() == "whole"
+    assert verify(without_anchor=True) == "whole"
     assert "seal 1: it is gone: line 2 of the anchor has it" in verify(anchor=anchor)
 
 
@@ -182,6 +186,84 @@ def test_a_chain_vouched_for_by_another_key_on_the_command_line_is_told(chains: 
     other = base64.b64encode(Ed25519PrivateKey.generate().public_key().public_bytes_raw()).decode()
     assert "not trusted here" in verify(public_key=[other])
     assert "is not a public key" in verify(public_key=["nonsense"])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        """data = '{"branches":0}'""",
+        """data = '{"branches":'""",
+        """data = '["branches":'""",
+        """data = '{"branches":{"x":[0,"zz"]}}'""",
+        "at = 'infinity'",
+        "at = '-infinity'",
+        "at = '20000-01-01'",
+        "at = '0044-03-15 BC'",
+    ],
+)
+def test_a_row_that_cannot_be_read_is_named_and_hides_no_other(
+    superuser: Superuser, chains: list[uuid.UUID], change: str
+) -> None:
+    behind(
+        superuser,
+        f"UPDATE audit_event SET {change} WHERE chain = '{chains[1]}' AND seq = 2",
+        f"DELETE FROM audit_event WHERE chain = '{chains[2]}' AND seq = 1",
+    )
+    found = verify()
+    assert f"chain {chains[1]}, link 2: the hash does not fit" in found
+    assert f"chain {chains[2]}, link 2: link 1 is missing" in found
+
+
+@pytest.mark.parametrize("data", ['{"branches":0}', '{"branches":{"x":[0,"00"]}}', '{"of_run":', '"of_run":1'])
+def test_an_unsealed_row_whose_hash_fits_and_whose_data_are_none_is_named(
+    superuser: Superuser, chains: list[uuid.UUID], data: str
+) -> None:
+    name = chain(1)
+    head = link_hash(bytes(AuditEvent.objects.get(chain=name).hash), name, 1, "step.succeeded", "a", "", LONG_AGO, data)
+    run = AuditEvent.objects.get(chain=name).run
+    fields = {"kind": "step.succeeded", "actor": "a", "at": LONG_AGO, "data": data, "hash": head, "run": run}
+    AuditEvent.objects.create(chain=name, seq=1, **fields)
+    assert f"chain {name}, link 1: what it says" in verify()
+
+
+@pytest.mark.parametrize("data", ["{", "[]", "{}", '{"batch": 1}', '{"batch": "x", "root": "", "chains": 1}'])
+def test_a_pruning_that_cannot_be_read_is_named_and_hides_no_other(
+    superuser: Superuser, chains: list[uuid.UUID], data: str
+) -> None:
+    record(chain=TRAIL, kind="audit.pruned", actor="t")
+    behind(
+        superuser,
+        f"UPDATE audit_event SET data = '{data}' WHERE chain = '{TRAIL}'",
+        f"DELETE FROM audit_event WHERE chain = '{chains[2]}' AND seq = 1",
+    )
+    found = verify()
+    assert f"link 0 of {TRAIL}: what it says of a pruning cannot be read" in found
+    assert f"chain {chains[2]}, link 2: link 1 is missing" in found
+
+
+@pytest.mark.parametrize("change", ["at = 'infinity'", "at = '0044-03-15 BC'"])
+def test_a_seal_that_cannot_be_read_is_named_and_hides_no_other(
+    superuser: Superuser, chains: list[uuid.UUID], change: str
+) -> None:
+    behind(
+        superuser,
+        f"UPDATE audit_seal SET {change} WHERE number = 0",
+        f"DELETE FROM audit_event WHERE chain = '{chains[2]}' AND seq = 1",
+    )
+    found = verify()
+    assert "seals: they cannot be read" in found
+    assert f"chain {chains[2]}, link 2: link 1 is missing" in found
+
+
+def test_the_seals_over_one_chain_are_verified_with_it(superuser: Superuser, chains: list[uuid.UUID]) -> None:
+    told, wrong = said(chain=chains[1])
+    assert "2 seals: the last one is signed with the key that is trusted here" in told
+    assert not wrong
+    behind(superuser, "UPDATE audit_seal SET signature = '' WHERE number = 1")
+    assert "seal 1: its signature is not one of its key" in verify(chain=chains[1])
+    behind(superuser, "UPDATE audit_seal SET root = hash WHERE number = 0")
+    assert "seal 0: the hash does not fit the row" in verify(chain=chains[1])
+    assert "the 3 heads under it are not the 3 of which it was made" in verify(chain=chains[1])
 
 
 def test_every_finding_is_told_and_many_are_counted(superuser: Superuser, chains: list[uuid.UUID]) -> None:

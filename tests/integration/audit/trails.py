@@ -56,12 +56,17 @@ def following(
 
 def verify(**options: Any) -> str:
     """Run `verify_audit`; return what it says is wrong, or "whole"."""
-    errors = StringIO()
+    return said(**options)[1] or "whole"
+
+
+def said(**options: Any) -> tuple[str, str]:
+    """Run `verify_audit`; return what it says, and what is wrong."""
+    told, errors = StringIO(), StringIO()
     try:
-        call_command("verify_audit", stdout=StringIO(), stderr=errors, **options)
+        call_command("verify_audit", stdout=told, stderr=errors, **options)
     except CommandError as error:
-        return f"{errors.getvalue()}{error}"
-    return "whole"
+        return told.getvalue(), f"{errors.getvalue()}{error}"
+    return told.getvalue(), ""
 
 
 def judged(path: Path, *, seals: Path | None = None, key: str = "") -> list[str]:
