@@ -1,6 +1,7 @@
 """`make backup` and `make restore`: before anything is stopped or replaced, everything that can be checked is."""
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 
 from dotdo_site import backup
@@ -30,14 +31,13 @@ def restore(options: argparse.Namespace) -> int:
             return 1
         say("Stopping dotdo; work in flight may finish (up to 30 s) ...")
         stopped = instance.stop(var_dir())
+    replacing = Replacing()
     try:
-        with_keys = _replace(path, assume_yes=options.yes or stopped)
-    except (backup.BackupError, EmbeddedPostgresError) as error:
-        again = " dotdo was stopped for this: start it again with `make up`." if stopped else ""
-        raise LaunchError(f"{error}\nThe restore failed, and nothing was replaced.{again}") from error
-    if with_keys is None:
-        return 1
-    said = "with its keys" if with_keys else "it held no keys: set those it was made with"
+        if not replacing.run(path, assume_yes=options.yes or stopped):
+            return 1
+    except (backup.BackupError, EmbeddedPostgresError, LaunchError) as error:
+        raise LaunchError(f"{error}\n{replacing.how_far(stopped=stopped)}") from error
+    said = "with its keys" if replacing.with_keys else "it held no keys: set those it was made with"
     say(f"Restored the backup of {manifest['made_at']} ({said}). Go on with `make up`.")
     say("Runs go on from there. What they did outside since then may be done again, with the same idempotency keys.")
     return 0
@@ -65,15 +65,30 @@ def _short(path: Path) -> Path:
     return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
 
 
-def _replace(path: Path, *, assume_yes: bool) -> bool | None:
-    """Restore and migrate; return whether the backup held keys, or None if somebody said no."""
-    with backup.installation(var_dir()) as source:
-        if backup.has_content(source):
-            if not confirm("Replace the present content of the database?", assume_yes=assume_yes):
-                return None
-            kept = backup.create(source, var_dir() / BACKUPS, VERSION, suffix="-before-restore")
-            say(f"The present content is kept in {kept}")
-        prepare.forget()
-        with_keys = backup.restore(source, path)
-        prepare.migrate()
-        return with_keys
+@dataclass
+class Replacing:
+    """A restore, and how far it came: what fails once the backup is in place has not undone that."""
+
+    replaced: bool = False
+    with_keys: bool = False
+
+    def run(self, path: Path, *, assume_yes: bool) -> bool:
+        """Restore and migrate; return False if somebody said no. Raises what `restore` explains."""
+        with backup.installation(var_dir()) as source:
+            if backup.has_content(source):
+                if not confirm("Replace the present content of the database?", assume_yes=assume_yes):
+                    return False
+                kept = backup.create(source, var_dir() / BACKUPS, VERSION, suffix="-before-restore")
+                say(f"The present content is kept in {kept}")
+            prepare.forget()
+            self.with_keys = backup.restore(source, path)
+            self.replaced = True
+            prepare.migrate()
+        return True
+
+    def how_far(self, *, stopped: bool) -> str:
+        """Say what became of the content when something failed."""
+        if self.replaced:
+            return "The content was replaced by the backup's all the same. Once this is mended, go on with `make up`."
+        again = " dotdo was stopped for this: start it again with `make up`." if stopped else ""
+        return f"The restore failed, and nothing was replaced.{again}"

@@ -153,8 +153,17 @@ class Up:
             self.say("stopped before it was ready")
 
     def _other_pids(self) -> set[int]:
-        database = self.server.process if self.server is not None else None
-        return {process.pid for process in (database, self.link) if process is not None}
+        """List children that are not killed: the database, also one that was given up while it recovered."""
+        link = set() if self.link is None else {self.link.pid}
+        return link | postmaster(self.var)
+
+
+def postmaster(var: Path) -> set[int]:
+    """Return the pid that PostgreSQL itself has noted, if it has."""
+    try:
+        return {int((embedded_postgres.locate(var).data / "postmaster.pid").read_text().partition("\n")[0])}
+    except (OSError, ValueError):
+        return set()
 
 
 def shared_environment(var: Path) -> dict[str, str]:

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from dotdo_site import embedded_postgres
 from dotdo_site.launch.checkout import ROOT
 from dotdo_site.launch.output import Output
 from dotdo_site.launch.processes import Process
 from dotdo_site.launch.supervisor import Supervisor
+from dotdo_site.launch.up import postmaster
 from dotdo_site.lib.parent_death import children
 
 DRAINS = """
@@ -194,3 +196,15 @@ def _await_end(pid: int) -> None:
     while Path(f"/proc/{pid}").exists():
         assert time.monotonic() < deadline, f"process {pid} still lives"
         time.sleep(0.05)
+
+
+def test_a_database_that_was_given_up_while_it_recovered_is_not_killed_as_an_orphan(tmp_path: Path) -> None:
+    others, var = children(), tmp_path / "var"
+    lost = embedded_postgres.start(var).process  # nobody keeps what `start` would have returned
+    try:
+        Supervisor(os.environ, ROOT, Output(coloured=False), spare=lambda: others | postmaster(var)).stop()
+        assert lost is not None
+        assert lost.poll() is None
+        assert embedded_postgres.is_running(var)
+    finally:
+        embedded_postgres.remove(var)
