@@ -16,6 +16,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 LOCK_SECONDS = 2.0
 LOOK_SECONDS = 0.25
+MEETINGS = 5
+OF_DJANGO = {"cursor_factory", "context"}
 TELL_LOOKS = 20  # in a row: nothing that stands in the way of others waits as long
 LIMIT = f"SET LOCAL lock_timeout = '{LOCK_SECONDS:g}s'; SET LOCAL statement_timeout = 0"
 NAMES = "('lock_timeout', 'statement_timeout', 'transaction_timeout')"  # the last one from PostgreSQL 17 on
@@ -49,7 +51,10 @@ class Session(NamedTuple):
 
 @contextmanager
 def limited(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """Let statements wait for a lock for two seconds at most, behind poolers too, but concurrent ones without end."""
+    """Let statements wait for a lock for two seconds at most, but concurrent ones without end.
+
+    What is said outside a transaction holds for the session, which must be the connection's own (`shares_sessions`).
+    """
 
     def limit(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any) -> Any:
         if not connection.in_atomic_block:
@@ -64,6 +69,23 @@ def limited(connection: BaseDatabaseWrapper) -> Iterator[None]:
     if not connection.in_atomic_block:
         with connection.cursor() as cursor:
             cursor.execute(BACK)
+
+
+def shares_sessions(connection: BaseDatabaseWrapper) -> bool:
+    """Tell whether a pooler gives another client the session that was just ours: two meet one process of the server.
+
+    That the pooler makes up process ids says less: some stand before every connection, and leave each its session.
+    """
+    parameters = {name: value for name, value in connection.get_connection_params().items() if name not in OF_DJANGO}
+    connection.ensure_connection()
+    met: tuple[set[int], set[int]] = (set(), set())
+    try:
+        with psycopg.connect(**parameters, autocommit=True) as second:
+            for raw, seen in [(connection.connection, met[0]), (second, met[1])] * MEETINGS:
+                seen.update(raw.execute("SELECT pg_backend_pid()", prepare=False).fetchone() or ())
+    except psycopg.OperationalError:
+        return False  # there is room for one only
+    return bool(met[0] & met[1])
 
 
 @contextmanager
@@ -87,9 +109,7 @@ class _Watch:
     """A look at who stands in the way of a process, again and again."""
 
     def __init__(self, parameters: dict[str, Any], pid: int, tell: Callable[[str], Any]) -> None:
-        self.parameters = {
-            name: value for name, value in parameters.items() if name not in {"cursor_factory", "context"}
-        }
+        self.parameters = {name: value for name, value in parameters.items() if name not in OF_DJANGO}
         self.pid, self.tell = pid, tell
         self.seen: dict[int, Session] = {}
         self.looks: Counter[int] = Counter()

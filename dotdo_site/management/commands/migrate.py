@@ -10,9 +10,14 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from dotdo_site import database_limits
 from dotdo_site.lib.database_errors import LOCK_NOT_AVAILABLE, sqlstate
-from dotdo_site.migration_locks import limited, watched
+from dotdo_site.migration_locks import limited, shares_sessions, watched
 
 PAUSES_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0)
+
+POOLED = (
+    "This connection goes through a pooler that hands sessions around, and a migration needs one of its own. Name the "
+    "server itself: in DATABASE_OWNER_URL for `make migrate` and `make up`, in DATABASE_URL for `manage.py migrate`."
+)
 
 
 class Command(Migrate):
@@ -21,6 +26,8 @@ class Command(Migrate):
     def handle(self, *args: Any, **options: Any) -> None:
         """Migrate; when a lock cannot be had, undo, let others go on, and try again up to seven times."""
         connection = connections[options["database"]]
+        if shares_sessions(connection):
+            raise CommandError(POOLED)
         database_limits.keep_own()
         for pause in PAUSES_SECONDS:
             held_by = self._try(connection, *args, **options)

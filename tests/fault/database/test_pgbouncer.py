@@ -1,5 +1,8 @@
 """Web and workers through a real PgBouncer in transaction mode, with fewer connections than clients."""
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +18,7 @@ from dotdo_site import database_checks, embedded_postgres
 from dotdo_site.pooling import is_pooled
 from tests.fault.database.test_restart import api_key
 from tests.support import own_database
-from tests.support.cluster import cluster, sql, until
+from tests.support.cluster import ROOT, cluster, sql, until
 from tests.support.documents import publish
 from tests.support.engine import start_action, state
 from tests.support.pgbouncer import keeps_prepared_statements, pgbouncer
@@ -146,6 +149,18 @@ def test_a_pooler_is_recognised_and_nothing_is_prepared_behind_it(pooler: int) -
         assert connection.connection.prepare_threshold is None
         found = database_checks.check_the_database_that_answers(["default"])
         assert [message.id for message in found] == ["dotdo.W077"]
+
+
+def test_a_migration_through_a_pooler_is_refused_and_leaves_no_session_without_limits(pooler: int) -> None:
+    limits = sql("SELECT current_setting('statement_timeout')")
+    environment = os.environ | {"DATABASE_URL": url(pooler)}
+    migrate = [sys.executable, str(ROOT / "manage.py"), "migrate", "--skip-checks"]
+    done = subprocess.run(migrate, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "Name the server itself" in done.stderr
+    with own_database.pointed_at("127.0.0.1", str(pooler)):
+        for _ in range(5):
+            assert sql("SELECT current_setting('statement_timeout')") == limits
 
 
 def test_a_pooler_that_keeps_prepared_statements_may_be_told_to(postgres: str, settings: Settings) -> None:
