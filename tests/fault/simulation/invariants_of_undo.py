@@ -25,13 +25,13 @@ def broken(db: Database, scenario: Scenario) -> list[str]:
 
 def _of_what_was_done(db: Database) -> list[str]:
     """What is undone was done: in a step that succeeded, or by a call that came too late."""
-    found = []
-    for step in _undoing(db):
-        call = db.by_key.get((step.run, undone_key(step)))
-        late = step.key.endswith(LATE) and call is not None and call.state == "cancelled"
-        if call is None or not (late or call.state == "succeeded"):
-            found.append(f"{step.key} undoes what was not done")
-    return found
+    came = {step for b in db.branches.values() for _, kind, step, _ in b.links if kind == "step.superseded"}
+    calls = [(undo, db.by_key.get((undo.run, undone_key(undo)))) for undo in _undoing(db)]
+    return [
+        f"{undo.key} undoes what was not done"
+        for undo, call in calls
+        if call is None or not (call.state == "succeeded" or call.id in came)
+    ]
 
 
 def _once(db: Database) -> list[str]:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from tests.fault.simulation import programs, sagas
+from tests.fault.simulation import families, programs, sagas
 from workflows.engine.faults import fault
 from workflows.engine.services import Facts
 from workflows.expressions import paths
@@ -25,10 +25,10 @@ LOCK: Mapping[str, str] = {
     **{f"workflow:t/{name}:1.0.0": "1.0.0" for name in ("child", "parent", "failing", UNDONE_CHILD)},
 }
 CHILDREN: Mapping[str, tuple[str, str]] = {
-    "child": (sagas.CHILD, "park"),
-    "parent": (sagas.RUN, "park"),
-    "failing": (sagas.FAILING_CHILD, "park"),
-    UNDONE_CHILD: (sagas.FAILING_CHILD, "undo"),
+    "child": (families.CHILD, "park"),
+    "parent": (families.RUN, "park"),
+    "failing": (families.FAILING_CHILD, "park"),
+    UNDONE_CHILD: (families.FAILING_CHILD, "undo"),
 }
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 LATER_ATTEMPT = re.compile(r"@(?:[2-9]|\d\d+)/try")
@@ -143,13 +143,13 @@ SCENARIOS = (
     Scenario("undoable", sagas.UNDOABLE, _one_of(DONE), undoable=0.6),
     Scenario("on fault", sagas.ON_FAULT, _one_of(), on_fault="undo"),
     Scenario("stuck", sagas.STUCK, _one_of(), undoable=1.0),
-    Scenario("run", sagas.RUN, _one_of({"n": 3})),
-    Scenario("run beside", sagas.RUN_BESIDE, _one_of([{"n": 1}, {"n": 3}])),
-    Scenario("run a race", sagas.RUN_RACE, _one_of({"n": 3}, {"n": 0})),
-    Scenario("run timeout", sagas.RUN_TIMEOUT, _one_of({"n": 3}, {"n": 0})),
-    Scenario("run too late", sagas.RUN_TOO_LATE, _one_of({"n": 3}, {"n": 0})),
-    Scenario("run fault", sagas.RUN_FAULT, _one_of(UNDONE), undone=True),
-    Scenario("run undone", sagas.RUN_UNDONE, _one_of(UNDONE)),
-    Scenario("run undoable", sagas.RUN_UNDOABLE, _one_of(DONE), undoable=0.6),
-    Scenario("map", sagas.MAP, _one_of(ITEMS), {"items": ITEMS}),
+    Scenario("run", families.RUN, _one_of({"n": 3})),
+    Scenario("run beside", families.RUN_BESIDE, _one_of([{"n": 1}, {"n": 3}])),
+    Scenario("run a race", families.RUN_RACE, _one_of({"n": 3}, {"n": 0})),
+    Scenario("run timeout", families.RUN_TIMEOUT, _one_of({"n": 3}, {"n": 0})),
+    Scenario("run too late", families.RUN_TOO_LATE, _one_of({"n": 3}, {"n": 0})),
+    Scenario("run fault", families.RUN_FAULT, _one_of(UNDONE), undone=True),
+    Scenario("run undone", families.RUN_UNDONE, _one_of(UNDONE)),
+    Scenario("run undoable", families.RUN_UNDOABLE, _one_of(DONE), undoable=0.6),
+    Scenario("map", families.MAP, _one_of(ITEMS), {"items": ITEMS}),
 )
