@@ -11,7 +11,7 @@ from actions.notify import MOST_ADDRESSES, is_address, is_url
 from dotdo_site.lib.admin import ReadOnlyAdmin, RowAdmin, RowForm, actor
 from workflows import operations
 from workflows.models import Notification, NotificationRule
-from workflows.notifications import patterns
+from workflows.notifications import addresses, patterns
 from workflows.notifications.kinds import KINDS
 
 CHOICES = [(name, f"{name}: {kind.meaning}") for name, kind in KINDS.items()]
@@ -100,8 +100,18 @@ class Rules(RowAdmin):
     list_display = ("name", "enabled", "kinds", "definitions", "queues", "muted_until")
     list_filter = ("enabled",)
     fields = (*RuleForm.Meta.fields, "muted_until")
-    readonly_fields = ("muted_until",)
+    readonly_fields = ("muted_until", "webhook_place")
     actions = ("send_test",)
+
+    def get_fields(self, request: HttpRequest, obj: NotificationRule | None = None) -> tuple[str, ...]:
+        """Show the whole webhook to those who may change it: its path may be a secret."""
+        may_change = self.has_change_permission(request, obj) or obj is None
+        return tuple("webhook_place" if name == "webhook" and not may_change else name for name in self.fields)
+
+    @admin.display(description="webhook")
+    def webhook_place(self, rule: NotificationRule) -> str:
+        """Show where the webhook leads."""
+        return addresses.shown("webhook", rule.webhook) if rule.webhook else ""
 
     @admin.action(description="Send a test message", permissions=["change"])
     def send_test(self, request: HttpRequest, rules: "QuerySet[NotificationRule]") -> None:
@@ -125,10 +135,15 @@ class Rules(RowAdmin):
 class Notifications(ReadOnlyAdmin):
     """Messages; their page can send them again."""
 
-    list_display = ("created_at", "kind", "definition", "channel", "address", "state", "attempts", "error")
+    list_display = ("created_at", "kind", "definition", "channel", "shown", "state", "attempts", "error")
     list_filter = ("state", "channel", "kind")
     ordering = ("-id",)
     fields = (
-        "id", "rule", "channel", "address", "kind", "definition", "because", "state", "due_at", "attempts", "error",
+        "id", "rule", "channel", "shown", "kind", "definition", "because", "state", "due_at", "attempts", "error",
         "created_at", "ended_at",
     )  # fmt: skip
+
+    @admin.display(description="address")
+    def shown(self, message: Notification) -> str:
+        """Show where it goes, as the page does."""
+        return addresses.shown(message.channel, message.address)

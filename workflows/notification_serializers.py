@@ -23,7 +23,7 @@ class Notification(serializers.Serializer[Any]):
     kind = serializers.CharField()
     definition = serializers.CharField()
     channel = serializers.CharField()
-    address = serializers.CharField()
+    address = serializers.CharField(help_text="Of a webhook its host and a digest: the path may be a secret.")
     because = serializers.CharField(help_text="Who named the address.")
     state = serializers.CharField()
     count = serializers.IntegerField(help_text="How much it tells of.")

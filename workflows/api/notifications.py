@@ -83,8 +83,10 @@ class Mutes(ApiView):
     )
     def post(self, request: Request) -> Response:
         """Mute until a moment."""
-        found = operations.mute(**rest.body(request, MuteBody), actor=actor(request))
-        return Response(Mute(next(row for row in queries.mutes() if row.id == found)).data, status=201)
+        body, by = rest.body(request, MuteBody), actor(request)
+        found = operations.mute(**body, actor=by)
+        over = queries.MuteRow(id=found, by=by, **body)  # it may have ended by now, or somebody has ended it
+        return Response(Mute(next((row for row in queries.mutes() if row.id == found), over)).data, status=201)
 
 
 class MuteEnd(ApiView):

@@ -158,7 +158,7 @@ class Notification(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} to {self.address}"
+        return f"{self.kind} {self.pk}"  # an address may be a secret
 
 
 class NotificationItem(models.Model):

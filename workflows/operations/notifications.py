@@ -1,10 +1,8 @@
 """Rules, mutes and second deliveries of notifications, each recorded."""
 
-import hashlib
 import uuid
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.db import transaction
 from django.db.models.functions import Now
@@ -12,9 +10,10 @@ from django.db.models.functions import Now
 from actions.models import Action
 from actions.running import refuse_inside_handler
 from audit.recording import record
-from dotdo_site.lib import canonical
 from workflows.models import Notification, NotificationMute, NotificationRule, Run, Workflow
-from workflows.notifications import matching
+from workflows.notifications import addresses, matching
+from workflows.notifications.kinds import TEST
+from workflows.notifications.remaining import remaining
 from workflows.operations.errors import NotAllowed, UnknownDefinition, UnknownMute, UnknownNotification, UnknownRun
 from workflows.operations.lookup import near
 from workflows.sql import Statement
@@ -46,8 +45,8 @@ def save_rule(rule: NotificationRule, *, actor: str) -> None:
             "queues": rule.queues,
             "after_seconds": rule.after_seconds,
             "group_seconds": rule.group_seconds,
-            "email": {"count": len(rule.email), "digest": _digest(*sorted(rule.email))},
-            "webhook": _traced(rule.webhook),
+            "email": {"count": len(rule.email), "digest": addresses.digest(*sorted(rule.email))},
+            "webhook": addresses.traced(rule.webhook),
             "connection": rule.connection.name if rule.connection else "",
         }
         record(chain=rule.pk, kind="notification.rule_changed", actor=actor, data=data)
@@ -112,6 +111,8 @@ def resend(notification_id: uuid.UUID, *, actor: str, reason: str) -> None:
             raise UnknownNotification(notification_id)
         if row.state not in RESENT:
             raise NotAllowed(f"Only messages that did not arrive are sent again; this one is {row.state}.")
+        if row.kind != TEST and not remaining(row)[0]:
+            raise NotAllowed("There is nothing left to tell: what it tells of was repaired, has ended or is muted.")
         if row.state == "gone":
             alike = Notification.objects.filter(channel=row.channel, address=row.address, state="gone")
             alike.exclude(pk=row.pk).update(state="dead")
@@ -119,19 +120,6 @@ def resend(notification_id: uuid.UUID, *, actor: str, reason: str) -> None:
         Notification.objects.filter(pk=row.pk).update(lease_expires_at=None, **values)
         data = {"was": row.state, "kind": row.kind, "channel": row.channel}
         record(chain=row.pk, kind="notification.resent", actor=actor, reason=reason, data=data)
-
-
-def _traced(webhook: str) -> dict[str, str]:
-    """Return what the trail says of a webhook: its path often is the secret, and the trail keeps it for ever."""
-    if not webhook:
-        return {}
-    parts = urlsplit(webhook)
-    host = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
-    return {"place": f"{parts.scheme}://{host}", "digest": _digest(webhook)}
-
-
-def _digest(*texts: str) -> str:
-    return hashlib.sha256(canonical.dumps(texts).encode()).hexdigest()[:16]
 
 
 def _rule(name: str) -> NotificationRule:

@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 
 from dotdo_site.lib.paging import decode, encode
 from workflows.models import Notification, NotificationMute, NotificationRule
+from workflows.notifications.addresses import shown
 from workflows.queries.rows import MuteRow, NotificationRow, Page
 
 COUNT_LIMIT = 100
@@ -71,7 +72,7 @@ def _row(found: Any) -> NotificationRow:
         kind=found.kind,
         definition=found.definition,
         channel=found.channel,
-        address=found.address,
+        address=shown(found.channel, found.address),
         because=found.because,
         state=found.state,
         count=found.count,

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from dotdo_site.lib.paging import BadCursor
 from workflows import operations, queries
 from workflows.models.notifications import NOTIFICATION_STATES
-from workflows.operations import NotAllowed, OperationError
+from workflows.operations import OperationError
 from workflows.operations.notifications import RESENT, SUBJECTS
 from workflows.queries import NotificationRow, Page
 from workflows.views.answers import see_other
@@ -80,7 +80,7 @@ def unmute(request: HttpRequest, mute_id: UUID) -> HttpResponse:
     form = {
         "heading": f"The {found.subject} {found.name} is muted",
         "title": "End this mute?",
-        "explanation": "What happens from now on is told again; what happened meanwhile is not.",
+        "explanation": "What happens from now on is told again. Failures that came meanwhile are not told any more.",
         "button": "End the mute",
         "done": "It is told again.",
     }
@@ -109,7 +109,7 @@ def _command(request: HttpRequest, form: dict[str, str], operation: Callable[...
     if request.method == "POST" and reason:
         try:
             operation(actor=actor(request), reason=reason)
-        except NotAllowed as refused:
+        except OperationError as refused:
             messages.error(request, f"Nothing was done: {refused.message}")
         else:
             messages.success(request, form["done"])

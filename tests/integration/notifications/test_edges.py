@@ -1,6 +1,7 @@
 """The page, the API and the admin: who sees what, and what they change."""
 
 import json
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,6 +17,7 @@ from tests.integration.actions.web import Web
 from tests.integration.notifications.steps import REFUSED, deliver, states
 from tests.support.engine import begin
 from tests.support.pages import person
+from workflows import operations
 from workflows.models import Notification, NotificationMute, NotificationRule
 from workflows.notifications import chores
 
@@ -205,11 +207,13 @@ def test_a_webhook_needs_a_secret_that_can_sign(admin: Client, server: Web) -> N
     )
 
 
-def test_an_operator_reads_rules_and_changes_none(handlers: None, rule: Make) -> None:
-    made = rule()
+def test_an_operator_reads_rules_but_for_the_paths_of_webhooks_and_changes_none(server: Web, rule: Make) -> None:
+    made = rule(webhook=server.url("/SECRET"))
     client = Client(headers={"host": "localhost"})
     client.force_login(person("Operator", staff=True))
-    assert client.get(f"/admin/workflows/notificationrule/{made.pk}/change/").status_code == 200
+    shown = client.get(f"/admin/workflows/notificationrule/{made.pk}/change/")
+    assert (shown.status_code, "127.0.0.1" in shown.content.decode()) == (200, True)
+    assert "SECRET" not in shown.content.decode()
     assert client.post(f"/admin/workflows/notificationrule/{made.pk}/change/", FORM).status_code == 403
     tried = {"action": "send_test", "_selected_action": [str(made.pk)]}
     client.post("/admin/workflows/notificationrule/", tried)
@@ -239,3 +243,66 @@ def test_a_document_that_tells_nobody_is_refused_at_that_place(admin: Client) ->
     place = "/document/metadata/dotdo/notify"
     assert {problem["pointer"] for problem in found} == {f"{place}/on/0", f"{place}/email/0", f"{place}/webhok"}
     assert any("dead_letter" in problem["suggestion"] for problem in found)
+
+
+def test_a_mute_that_is_over_when_it_is_shown_was_made_all_the_same(
+    operator: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = operations.mute
+
+    def slow(*args: Any, **values: Any) -> Any:
+        made = real(*args, **values)
+        time.sleep(0.5)
+        return made
+
+    monkeypatch.setattr(operations, "mute", slow)
+    until = datetime.now(UTC) + timedelta(seconds=0.4)
+    body = {"subject": "definition", "name": "test-echo", "until": until.isoformat(), "reason": "known"}
+    made = call(operator, "POST", "mutes", body)
+    assert (made.status_code, made.json()["name"], made.json()["by"]) == (201, "test-echo", "user:operator")
+
+
+def test_what_somebody_else_ended_at_this_moment_is_answered_with_words(
+    operator: Client, dead: Notification, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operations.mute("definition", "story", datetime.now(UTC) + timedelta(days=1), actor="user:ann", reason="known")
+    muted = NotificationMute.objects.get()
+    for name, row, path in (
+        ("unmute", muted, f"/notifications/mutes/{muted.pk}/end/"),
+        ("resend", dead, f"/notifications/{dead.pk}/resend/"),
+    ):
+        real = getattr(operations, name)
+
+        def late(pk: Any, *, real: Any = real, row: Any = row, **by: Any) -> Any:
+            type(row).objects.filter(pk=pk).delete()
+            return real(pk, **by)
+
+        monkeypatch.setattr(operations, name, late)
+        assert operator.post(path, {"reason": "x"}).status_code == 303
+        assert "Nothing was done: There is no " in operator.get("/notifications/").content.decode()
+
+
+def test_a_message_that_has_nothing_left_to_tell_is_not_sent_again(operator: Client, dead: Notification) -> None:
+    run = dead.items.get().notice.run
+    assert run is not None
+    operations.resolve(run, actor="user:ann", reason="settled")
+    answer = call(operator, "POST", f"notifications/{dead.pk}/retries", {"reason": "x"})
+    assert (answer.status_code, "nothing left to tell" in answer.json()["detail"]) == (409, True)
+    assert states() == ["dead"]
+
+
+def test_the_path_of_a_webhook_is_shown_to_nobody_who_reads_messages(
+    operator: Client, admin: Client, server: Web, rule: Make
+) -> None:
+    rule(webhook=server.url("/status/500/SECRET"))
+    begin(REFUSED)
+    deliver()
+    message = Notification.objects.get()
+    shown = call(operator, "GET", "notifications").json()["items"][0]["address"]
+    assert shown.startswith(f"http://127.0.0.1:{server.port} (")
+    pages = [operator.get(path) for path in ("/notifications/", f"/notifications/{message.pk}/resend/")]
+    pages += [admin.get(f"/admin/workflows/notification/{path}") for path in ("", f"{message.pk}/change/")]
+    for page in pages:
+        assert page.status_code == 200
+        assert "127.0.0.1" in page.content.decode()
+        assert "SECRET" not in page.content.decode()
