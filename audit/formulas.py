@@ -97,22 +97,6 @@ def path(tree: Sequence[Sequence[bytes]], index: int) -> list[bytes]:
     return steps
 
 
-def root_from(node: bytes, index: int, count: int, steps: Sequence[bytes]) -> bytes | None:
-    """Return the root to which a leaf and its path lead (RFC 9162 §2.1.3.2); None for a path of another length."""
-    last = count - 1
-    for step in steps:
-        if last == 0:
-            return None
-        if index % 2 or index == last:
-            node = _node(step, node)
-            while index % 2 == 0 and index:
-                index, last = index // 2, last // 2
-        else:
-            node = _node(node, step)
-        index, last = index // 2, last // 2
-    return node if last == 0 else None
-
-
 def seal_text(
     number: int, at: datetime, count: int, root: bytes, reach: int, horizon: int, previous: bytes, key: str
 ) -> str:

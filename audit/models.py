@@ -88,6 +88,10 @@ class Tombstone(models.Model):
     class Meta:
         db_table = "audit_tombstone"
         default_permissions = []
+        indexes = [
+            models.Index(fields=["batch", "chain"], name="audit_tombstone_pruning"),  # read to compute the root
+            models.Index(fields=["-at", "chain"], name="audit_tombstone_newest"),  # read by the admin
+        ]
 
     def __str__(self) -> str:
         return f"chain {self.chain}, pruned"

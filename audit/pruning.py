@@ -89,14 +89,17 @@ class Walk:
     ended: bool = False
     began: float = field(default_factory=time.monotonic)
 
+    def restart(self) -> None:
+        """Begin again with the oldest chain."""
+        self.place, self.ended, self.began = START, False, time.monotonic()
+
 
 def prune_due() -> None:
     """Prune what is older than the settings keep; a bounded part of it, behind what this process has looked at."""
-    global _walk  # noqa: PLW0603 - one per process is the point
     if not settings.AUDIT_DAYS:
         return
     if _walk.ended and time.monotonic() - _walk.began > AGAIN_SECONDS:
-        _walk = Walk()
+        _walk.restart()
     before = timezone.now() - timedelta(days=settings.AUDIT_DAYS)
     reason, until = f"older than {settings.AUDIT_DAYS} days", time.monotonic() + ROUND_SECONDS
     prune_old(before, actor=SYSTEM, reason=reason, rounds=ROUNDS, until=until, walk=_walk)
@@ -150,4 +153,4 @@ def _old(before: datetime, place: Place) -> tuple[Place, bool, list[uuid.UUID]]:
     return place, len(rows) < PAGE, found
 
 
-_walk = Walk()
+_walk = Walk()  # that of this process

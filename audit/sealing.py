@@ -5,6 +5,9 @@ larger id. A seal therefore knows two ids: up to its `reach` it has looked, up t
 more, and the next seal looks again behind the horizon. Every writer holds a lock on the table from before it takes an
 id until its commit can be seen, so the horizon is proved by asking who holds that lock, once the newest id is known,
 and waiting until those are gone. A snapshot would not do: a writer may have taken an id and not yet a transaction id.
+
+While a writer hangs the horizon stands still and a seal looks back one window only; once the writer is gone, the
+horizon follows a window at a time, beside what is new.
 """
 
 import hashlib
@@ -19,7 +22,7 @@ from audit.formulas import GENESIS, leaf, root_of, seal_text
 from audit.models import Seal
 from dotdo_site.lib import signs
 
-WINDOW = 200_000  # ids that one seal looks at: it bounds a transaction and its memory
+WINDOW = 200_000  # ids ahead, and as many back, that one seal looks at: it bounds a transaction and its memory
 ROUND = 5  # seals that one look of the chore makes at most
 PATIENCE_SECONDS = 2.0
 _LOCK = 0x5EA1
@@ -56,11 +59,12 @@ def seal(*, at_most: int = 1_000_000) -> list[Seal]:
     while len(made) < at_most:
         signs.give()
         allocated = _allocated()
-        found = _seal_up_to(allocated, settled=_settled())
+        settled = _settled()
+        found = _seal_up_to(allocated, settled=settled)
         if found is None:
             return made
         made.append(found)
-        if found.reach >= allocated:
+        if found.reach >= allocated and (found.horizon >= found.reach or not settled):
             return made
     return made
 
@@ -116,10 +120,24 @@ def _seal_up_to(allocated: int, *, settled: bool) -> Seal | None:
         last = newest()
         number, behind, seen = (last.number + 1, last.horizon, last.reach) if last else (0, 0, 0)
         reach = max(seen, min(allocated, seen + WINDOW))
-        cursor.execute(_HEADS, [number, behind, reach])
-        if not cursor.rowcount and reach >= allocated and (last is None or last.key == signing.public_key()):
+        ranges = _ranges(behind, seen, reach, settled=settled)
+        # What is new comes first: a chain that has a newer head under this seal gets no older one beside it.
+        found = 0
+        for low, high in ranges:
+            cursor.execute(_HEADS, [number, low, high])
+            found += cursor.rowcount
+        horizon = max(behind, min(ranges[-1][1], allocated)) if settled else behind
+        is_over = reach >= allocated and len(ranges) == 1
+        if not found and is_over and (last is None or last.key == signing.public_key()):
             return None
-        return _write(number, reach, max(behind, min(reach, allocated)) if settled else behind, last)
+        return _write(number, reach, horizon, last)
+
+
+def _ranges(behind: int, seen: int, reach: int, *, settled: bool) -> list[tuple[int, int]]:
+    """Return the ids to look at: behind the one, up to the other."""
+    if seen - behind <= WINDOW:
+        return [(behind, reach)]
+    return [(seen, reach), (behind, behind + WINDOW)] if settled else [(seen - WINDOW, reach)]
 
 
 def _write(number: int, reach: int, horizon: int, last: Seal | None) -> Seal:

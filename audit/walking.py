@@ -165,7 +165,8 @@ def _check(chain: _Chain, row: Row, horizon: int, found: Walked) -> None:
             why = f"it is not the link that seal {seal} knows: the chain was written again"
     elif seq > chain.covered and number <= horizon:
         why = "no seal knows it, although it claims to be older than the last seal: it was put in later"
-    why = why or _misplaced(chain, seq, kind, data, run)
+    if not why and (not seq or run != chain.run or _SAYS_RUN in data):
+        why = _misplaced(chain, seq, kind, data, run)
     chain.next, chain.head = seq + 1, digest
     if why:
         chain.bad = True

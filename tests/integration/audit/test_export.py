@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import os
+import stat
 import subprocess
 import sys
 import uuid
@@ -243,6 +245,25 @@ def test_a_pruning_by_hand_keeps_what_it_deletes(tmp_path: Path, capsys: pytest.
     assert check(tmp_path / "kept.ndjson", capsys) == "whole"
     assert str(name) in (tmp_path / "kept.ndjson").read_text()
     assert verify() == "whole"
+
+
+def test_what_is_pruned_by_hand_is_on_the_disk_before_it_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = chain(3)
+    sealing.seal()
+    synced, fsync = list[tuple[bool, int, bool]](), os.fsync
+
+    def seen(number: int) -> None:
+        fsync(number)
+        what = os.fstat(number)
+        synced.append((stat.S_ISDIR(what.st_mode), what.st_size, AuditEvent.objects.filter(chain=name).exists()))
+
+    monkeypatch.setattr(os, "fsync", seen)
+    path = tmp_path / "kept.ndjson"
+    call_command("prune_audit", days=30, export=path, reason="law", stdout=io.StringIO())
+    assert [there for _, _, there in synced] == [True, True]
+    assert synced[0][:2] == (False, path.stat().st_size)
+    assert synced[1][0]
+    assert not AuditEvent.objects.filter(chain=name).exists()
 
 
 def test_the_api_streams_what_the_command_writes(

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from audit import sealing, walking
-from audit.formulas import GENESIS, link_hash
+from audit.formulas import GENESIS, RUN, link_hash
 from audit.verify import verify
 from dotdo_site.lib import canonical
 from tests.integration.audit.trails import LONG_AGO, Superuser, behind
@@ -32,7 +32,9 @@ def fill(superuser: Superuser, events: int) -> None:
             name, run, head = uuid.UUID(int=chance.getrandbits(128)), uuid.UUID(int=chance.getrandbits(128)), GENESIS
             for seq in range(PER_CHAIN):
                 kind, actor = ("run.started", "user:a") if seq == 0 else ("step.succeeded", f"worker:{run}")
-                data = canonical.dumps({"step": f"/do/{seq}", "input": f"{chance.getrandbits(256):064x}", "claim": 1})
+                said = {} if seq else {RUN: str(run)}
+                digest = f"{chance.getrandbits(256):064x}"
+                data = canonical.dumps({"step": f"/do/{seq}", "input": digest, "claim": 1, **said})
                 at = LONG_AGO + timedelta(milliseconds=seq)
                 head = link_hash(head, name, seq, kind, actor, "", at, data)
                 copy.write_row((name, seq, run, kind, actor, "", at, data, head))
