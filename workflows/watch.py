@@ -15,6 +15,7 @@ import uuid
 from contextlib import suppress
 from datetime import timedelta
 
+from django.conf import settings
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
@@ -173,7 +174,7 @@ class Watch:
 
     def _all_renewed(self) -> bool:
         """Tell whether every worker that lives has had the time to say so since the database was last away."""
-        return time.monotonic() - self.judging_since > RENEWED_SECONDS
+        return time.monotonic() - self.judging_since > min(RENEWED_SECONDS, settings.LEASE_SECONDS)
 
     def _beat(self, living: list[uuid.UUID]) -> None:
         if time.monotonic() - self._beat_at < HEARTBEAT_SECONDS:
