@@ -38,7 +38,9 @@ class Broken(Exception):
 
 
 def call(job: Job, lessee: Lessee, heartbeat: Heartbeat) -> Job | None:
-    """Bring a call to its next checkpoint. Raises Broken, LeaseLost, Moved, Over, errors of the database."""
+    """Bring a call to its next checkpoint. Raises Broken, LeaseLost, Moved, Over, Stale, errors of the database."""
+    if not _awaited(job):  # its worker died, and meanwhile its scope was left
+        raise Stale
     if job.held.cut_off:
         return _keep(job, execution.cut_off(job), lessee)
     if _crashed_too_often(job):
@@ -151,6 +153,8 @@ def _again(job: Job) -> None:
 def _record(job: Job, happened: Happened, lessee: Lessee) -> Job | None:
     """Record a success, a rest, a back-off or the end of all attempts."""
     failure = happened.failure
+    if not _awaited(job) and (failure is not None or isinstance(happened.output, Rest)):
+        raise Stale
     if isinstance(happened.output, Rest):
         return recording.write(job, progress.resting(job, happened.output, lessee), None, lessee)
     if failure is not None:
@@ -167,6 +171,11 @@ def _record(job: Job, happened: Happened, lessee: Lessee) -> Job | None:
         return recording.succeeded(job, happened, result, lessee)
     error = language_error(failure, job.ref)
     return recording.failed(job, happened, job.advance(Failed(job.key, error)), lessee)
+
+
+def _awaited(job: Job) -> bool:
+    """Tell whether the branch still waits for this call: a timeout or a fault may have left it behind."""
+    return job.kind == "undo" or job.key in progress.open_keys(job.cursor)
 
 
 def _crashed_too_often(job: Job) -> bool:

@@ -1,4 +1,4 @@
-"""Take hold of runs before a person changes them: runs from the top down, then their open branches, then steps.
+"""Take hold of runs before a person changes them: from the top down each run, its open branches, then its steps.
 
 Raising the revision of the branches makes a checkpoint that still read the old state fail its guard and look again.
 Steps come last, and one that somebody works on is left alone: it meets the raised revision. Only steps that wait for
@@ -58,13 +58,8 @@ def lock(run_id: uuid.UUID) -> Locked:
 def lock_line(run_id: uuid.UUID, *, above: bool = False) -> Line:
     """Lock a run, its open children downwards and, if asked, the runs above it. Raises UnknownRun."""
     parents = [run for parent in _above(run_id) for run in _runs([parent])] if above else []
-    members = _runs([run_id]) or _unknown(run_id)
-    level = [run_id]
-    while children := _children(level):
-        members += [run for run in _runs(children) if run.state not in states.RUN_FINAL]
-        level = children
-    locked = _with_branches([*parents, *members])
-    return Line(locked[: len(parents)], locked[len(parents) :])
+    locked = _with_branches([*parents, *(_runs([run_id]) or _unknown(run_id))])
+    return Line(locked[:-1], [locked[-1], *lock_trees(_children([run_id]))])
 
 
 def open_children(steps: Sequence[uuid.UUID]) -> list[uuid.UUID]:
@@ -74,12 +69,16 @@ def open_children(steps: Sequence[uuid.UUID]) -> list[uuid.UUID]:
 
 
 def lock_trees(runs: Sequence[uuid.UUID]) -> list[Locked]:
-    """Lock runs that have not ended, and the open ones below them, each after its parent."""
-    level, members = list(runs), list[Run]()
+    """Lock runs that have not ended, and the open ones below them, each after its parent.
+
+    Who is below is asked when the branches are locked: what starts a run moves its branch on in the same commit.
+    """
+    level, found = list(runs), list[Locked]()
     while level:
-        members += [run for run in _runs(level) if run.state not in states.RUN_FINAL]
-        level = _children(level)
-    return _with_branches(members)
+        locked = _with_branches([run for run in _runs(level) if run.state not in states.RUN_FINAL])
+        found += locked
+        level = _children([one.run.id for one in locked])
+    return found
 
 
 def idle_steps(runs: Iterable[Run]) -> QuerySet[Step]:
