@@ -16,8 +16,6 @@ DEAD_LETTER, UNDO_FAILED, WAITING = "dead_letter", "undo_failed", "waiting_too_l
 QUEUE_AGE, NO_WORKER, OLD_TRANSACTION = "queue_age", "no_worker", "old_transaction"
 SCHEDULE_FAILED, CHORE_FAILED, TEST = "schedule_failed", "chore_failed", "test"
 OF_FAILED_RUNS = (DEAD_LETTER, UNDO_FAILED)
-OF_ACTIONS = (DEAD_LETTER, UNDO_FAILED, NO_WORKER)
-OF_WORKFLOWS = (DEAD_LETTER, UNDO_FAILED, WAITING, SCHEDULE_FAILED)
 KINDS = {
     DEAD_LETTER: Kind(
         "A run failed and waits for a person.",

@@ -40,7 +40,7 @@ TYPE = "dev.dotdo.notification"
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Item:
     """One thing that a message tells of: lines for people, facts for programs. `where` and `why` may be empty."""
 
     what: str
@@ -71,7 +71,7 @@ def clean(text: Any) -> str:
     return plain if len(plain) <= LONGEST else plain[: LONGEST - 1] + "…"
 
 
-def _headline(message: Notification, notices: Sequence[Notice], shown: Sequence[Told]) -> str:
+def _headline(message: Notification, notices: Sequence[Notice], shown: Sequence[Item]) -> str:
     name, count = message.definition, len(notices)
     first = shown[0]
     if message.kind in OF_FAILED_RUNS:
@@ -84,7 +84,7 @@ def _headline(message: Notification, notices: Sequence[Notice], shown: Sequence[
     return first.what
 
 
-def _text(message: Notification, shown: Sequence[Told], count: int, url: str) -> str:
+def _text(message: Notification, shown: Sequence[Item], count: int, url: str) -> str:
     kind = KINDS[message.kind]
     lines = [kind.meaning if count == 1 else f"{count} times within a short while: {kind.meaning}", ""]
     for told in shown:
@@ -99,7 +99,7 @@ def _text(message: Notification, shown: Sequence[Told], count: int, url: str) ->
     return "\n".join([*lines, f"All messages, and how to mute them: {mute}", ""])
 
 
-def _payload(message: Notification, notices: Sequence[Notice], shown: Sequence[Told], url: str) -> dict[str, Any]:
+def _payload(message: Notification, notices: Sequence[Notice], shown: Sequence[Item], url: str) -> dict[str, Any]:
     data = {
         "kind": message.kind,
         "definition": message.definition,
@@ -121,11 +121,11 @@ def _test(message: Notification) -> dict[str, Any]:
     return {"subject": "[dotdo] Test: messages arrive", "text": text, "payload": payload}
 
 
-def _told(notice: Notice) -> Told:
+def _told(notice: Notice) -> Item:
     return _of_run(notice, notice.run) if notice.run else _condition(notice)
 
 
-def _of_run(notice: Notice, run_id: uuid.UUID) -> Told:
+def _of_run(notice: Notice, run_id: uuid.UUID) -> Item:
     run = Run.objects.get(pk=run_id)  # what is gone is not told
     url = f"{settings.PUBLIC_URL}/runs/{run_id}/"
     facts: dict[str, Any] = {"run": str(run_id), "definition": notice.definition}
@@ -134,14 +134,14 @@ def _of_run(notice: Notice, run_id: uuid.UUID) -> Told:
         waits = notice.data.get("for", "")
         since = datetime.fromisoformat(notice.data["since"])
         facts |= {"for": waits}
-        return Told(what, clean(notice.data.get("step", "")), f"it waits for {WAITS[waits]}", since, url, facts)
+        return Item(what, clean(notice.data.get("step", "")), f"it waits for {WAITS[waits]}", since, url, facts)
     step, error = _step(run), _error(run)
     code = str(error.get("code") or error.get("title") or run.reason)
     words = error.get("message") or error.get("detail") or ""
     facts |= {"reason": run.reason, "step": step, "code": clean(code)}
     why = f"{clean(code)}: {clean(words)}" if words else clean(code)
     above = _above(run)
-    return Told(what + above, clean(step), why, run.stopped_at or notice.created_at, url, facts)
+    return Item(what + above, clean(step), why, run.stopped_at or notice.created_at, url, facts)
 
 
 def _step(run: Run) -> str:
@@ -165,7 +165,7 @@ def _above(run: Run) -> str:
     return f"; {parent[0]} (run {parent[1]}) started it" if parent else ""
 
 
-def _condition(notice: Notice) -> Told:
+def _condition(notice: Notice) -> Item:
     data, name = notice.data, notice.definition
     url = settings.PUBLIC_URL + _list_path(notice.kind)
     since = _moment(data.get("since")) or notice.created_at
@@ -173,7 +173,7 @@ def _condition(notice: Notice) -> Told:
     if notice.kind == SCHEDULE_FAILED:
         url = f"{settings.PUBLIC_URL}/workflows/{name}/"
     facts = {"definition": name, "queue": notice.queue}
-    return Told(what, "", clean(why), since, url, {key: value for key, value in facts.items() if value})
+    return Item(what, "", clean(why), since, url, {key: value for key, value in facts.items() if value})
 
 
 def _moment(text: Any) -> datetime | None:

@@ -37,8 +37,8 @@ class UnknownVersion(UnknownDefinition):
 class UnknownRun(OperationError):
     """There is no run with this id."""
 
-    def __init__(self, run_id: uuid.UUID | str) -> None:
-        super().__init__(f"There is no run {run_id}.")
+    def __init__(self, run_id: uuid.UUID | str, sentence: str = "") -> None:
+        super().__init__(sentence or f"There is no run {run_id}.")
 
 
 class GoneRun(UnknownRun):
@@ -47,7 +47,7 @@ class GoneRun(UnknownRun):
     def __init__(self, run_id: uuid.UUID | str, erased_at: datetime | None) -> None:
         when = f"{erased_at:%Y-%m-%d %H:%M} UTC" if erased_at else ""
         how = f"was erased on {when}" if when else "was deleted: it had been over for as long as its runs are kept"
-        OperationError.__init__(self, f"The run {run_id} {how}. Its audit trail is still there.")
+        super().__init__(run_id, f"The run {run_id} {how}. Its audit trail is still there.")
 
 
 class InputInvalid(OperationError):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import accumulate
 
-from workflows.retention.policy import ENDED, OVER, Due
+from workflows.retention.policy import ENDED, OVER, Due, end_of, is_over
 from workflows.sql import Statement
 
 PAGE = 1_000  # roots that one batch looks at: most of them may be kept
@@ -19,8 +19,8 @@ Place = tuple[datetime, uuid.UUID]
 START: Place = (datetime(1970, 1, 1, tzinfo=UTC), uuid.UUID(int=0))
 _KEPT_LONGER = f"""
     EXISTS (SELECT FROM run c LEFT JOIN workflow w ON w.name = c.name AND c.kind = 'workflow'
-        WHERE c.root = r.id AND (NOT coalesce({OVER.replace("r.", "c.")}, false)
-            OR {ENDED.replace("r.", "c.")} >= now() - make_interval(days => greatest(:days, w.keep_days))))
+        WHERE c.root = r.id AND (NOT coalesce({is_over("c")}, false)
+            OR {end_of("c")} >= now() - make_interval(days => greatest(:days, w.keep_days))))
 """
 _PAGE = Statement(
     f"""

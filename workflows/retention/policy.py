@@ -8,11 +8,22 @@ from django.conf import settings
 
 from workflows.sql import Statement
 
-# A run that is over: it asks nobody for anything any more. The columns are those of the index `run_over`.
-OVER = """(r.finished_at IS NOT NULL OR r.resolved_at IS NOT NULL OR (r.reason = 'undone' AND r.state = 'failed'))
-    AND (r.state IN ('succeeded', 'cancelled')
-        OR (r.state = 'failed' AND (r.resolved_at IS NOT NULL OR r.reason = 'undone')))"""
-ENDED = "coalesce(r.finished_at, r.resolved_at, r.stopped_at)"
+
+def is_over(run: str) -> str:
+    """Return when a run, by its alias, is over: it asks nobody for anything any more. By columns of `run_over`."""
+    return f"""(
+        {run}.finished_at IS NOT NULL OR {run}.resolved_at IS NOT NULL
+        OR ({run}.reason = 'undone' AND {run}.state = 'failed'))
+    AND ({run}.state IN ('succeeded', 'cancelled')
+        OR ({run}.state = 'failed' AND ({run}.resolved_at IS NOT NULL OR {run}.reason = 'undone')))"""
+
+
+def end_of(run: str) -> str:
+    """Return when it ended."""
+    return f"coalesce({run}.finished_at, {run}.resolved_at, {run}.stopped_at)"
+
+
+OVER, ENDED = is_over("r"), end_of("r")
 # A day is the least: who waits for a run, or repeats a request with its key, finds it.
 _DEFINITIONS = """
     SELECT kind, id, name, CASE WHEN keep_days IS NULL THEN :default::int ELSE greatest(keep_days, 1) END AS days

@@ -1,10 +1,12 @@
 """What docs/notifications.md says is what the code does."""
 
+from actions import notify as of_actions
 from tests.integration.docs.blocks import code, rows, table, text_of
+from workflows.language.checks import notify as of_workflows
 from workflows.models.notifications import NOTIFICATION_STATES
 from workflows.notifications import matching, recipients, watching
 from workflows.notifications.channels import WEBHOOK_SECONDS
-from workflows.notifications.kinds import KINDS, OF_ACTIONS, OF_WORKFLOWS
+from workflows.notifications.kinds import KINDS
 from workflows.notifications.retrying import WAITS
 
 PAGE = "docs/notifications.md"
@@ -15,8 +17,8 @@ def test_the_kinds_are_listed_with_who_may_ask_for_them() -> None:
     assert listed.keys() == KINDS.keys()
     for kind, where in listed.items():
         everywhere = where == "all three"
-        assert ("workflow" in where or everywhere) == (kind in OF_WORKFLOWS), kind
-        assert ("action" in where or everywhere) == (kind in OF_ACTIONS), kind
+        assert ("workflow" in where or everywhere) == (kind in of_workflows.ON), kind
+        assert ("action" in where or everywhere) == (kind in of_actions.ON), kind
 
 
 def test_the_states_of_a_message_are_listed() -> None:
