@@ -6,6 +6,7 @@ commits with the checkpoint, or not at all.
 
 import logging
 import random
+import threading
 from contextlib import suppress
 
 import psycopg
@@ -50,9 +51,10 @@ def call(job: Job, lessee: Lessee, heartbeat: Heartbeat) -> Job | None:
         return recording.write(job, progress.blocked(job, BLOCKED_SECONDS, lessee), None, lessee)
     if execution.transactional(job):
         return _call_in_transaction(job, lessee)
-    attempted = execution.attempt(job, heartbeat)
-    _distrust(attempted)
-    return _keep(job, attempted.happened, lessee)
+    with heartbeat.renewing(job.held.step, job.held.claim, threading.Event()):  # also while the result is kept
+        attempted = execution.attempt(job, heartbeat)
+        _distrust(attempted)
+        return _keep(job, attempted.happened, lessee)
 
 
 def conclude(job: Job, happened: Happened, lessee: Lessee) -> Job | None:

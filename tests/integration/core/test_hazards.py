@@ -3,21 +3,27 @@
 import time
 import uuid
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 from django.db import connection
+from pytest_django import Settings
 
 from audit.models import AuditEvent
 from audit.verify import verify
 from tests.support.documents import publish
 from tests.support.engine import finished, shown, start_action, start_workflow, work_until_idle
+from tests.support.interleaving import Doing
 from workflows import claim, execution, job, operations, queries, worker
 from workflows.claim import Claimed
 from workflows.engine.messages import Advance, Message
+from workflows.identity import Identity
 from workflows.job import Job
 from workflows.models import Entry, Step
 
 pytestmark = pytest.mark.usefixtures("handlers")
+Superuser = psycopg.Connection[tuple[Any, ...]]
 
 
 def hurry() -> None:
@@ -225,3 +231,31 @@ def test_verifying_reads_long_trails_in_parts(monkeypatch: pytest.MonkeyPatch) -
     work_until_idle()
     result = verify()
     assert (result.events, result.broken) == (AuditEvent.objects.count(), [])
+
+
+FULL = """
+CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS
+    $$BEGIN RAISE EXCEPTION 'no room for branches' USING ERRCODE = 'disk_full'; END$$;
+CREATE TRIGGER full_disk BEFORE UPDATE ON branch EXECUTE FUNCTION full_disk()
+"""
+
+
+def test_a_result_that_cannot_be_recorded_for_longer_than_a_lease_stays_with_its_worker(
+    superuser: Superuser, settings: Settings, tmp_path: Path
+) -> None:
+    settings.LEASE_SECONDS = 1.0
+    file, me = tmp_path / "calls", Identity()
+    run_id = start_action("test-outside", {"file": str(file)})
+    held = claim.take("default", 2, me.id, settings.LEASE_SECONDS)
+    assert held is not None
+    superuser.execute(FULL)
+    try:
+        working = Doing(lambda: worker.drive(held, me, time.monotonic() + 20))
+        for _ in range(30):
+            time.sleep(0.1)
+            assert claim.reap() == []
+    finally:
+        superuser.execute("DROP FUNCTION full_disk CASCADE")
+    working.done()
+    assert (shown(run_id).state, file.read_text().count("\n")) == ("succeeded", 1)
+    assert shown(run_id).steps[0].crashes == 0
