@@ -112,7 +112,7 @@ class Verifier:
         if line["format"] != 1:
             self.wrong.append(f"format {line['format']} is not known to this program: take the one of that release")
         self.everything, self._wanted = bool(line["everything"]), dict(line["wanted"])
-        self._upto = -1 if line["seal"] is None else int(line["seal"])
+        self._upto = -1 if line.get("seal") is None else int(line["seal"])
         at = moment(line["at"])
         for number, (_, made) in sorted((self.kept or {}).items()):
             if number > self._upto and moment(made) + UNDER_WAY < at:
