@@ -7,11 +7,11 @@ import uuid
 from collections.abc import Sequence
 
 from actions.running import refuse_inside_handler
-from audit.models import AuditEvent
 from audit.recording import seal
 from workflows import rules
 from workflows.models import Branch, Run, Step
 from workflows.operations.errors import NotAllowed, refuse
+from workflows.operations.locking import keep
 from workflows.operations.missing import missing
 from workflows.operations.together import in_one_transaction
 from workflows.retention.removal import remove
@@ -86,6 +86,4 @@ def _record(runs: Sequence[Run], head: uuid.UUID, actor: str, reason: str) -> No
         )
         for branch in roots.order_by("id")
     ]
-    AuditEvent.objects.bulk_create(
-        AuditEvent(**{name: getattr(link, name) for name in link.__dataclass_fields__}) for link in links
-    )
+    keep(links)

@@ -15,7 +15,7 @@ from typing import Any
 from django.db.models import Exists, F, OuterRef, QuerySet
 
 from audit.models import AuditEvent
-from audit.recording import seal
+from audit.recording import Link, seal
 from workflows import states
 from workflows.models import Branch, Run, Step
 from workflows.operations.missing import missing
@@ -110,9 +110,7 @@ def record(
                 data=data,
             )
         )
-    AuditEvent.objects.bulk_create(
-        AuditEvent(**{name: getattr(link, name) for name in link.__dataclass_fields__}) for link in links
-    )
+    keep(links)
     others = [branch.id for locked, _, _ in notes for branch in locked.branches if branch.parent_id is not None]
     _MOVE.rows(
         {
@@ -122,6 +120,13 @@ def record(
             "others": others,
             "close": close,
         }
+    )
+
+
+def keep(links: Iterable[Link]) -> None:
+    """Write links that were sealed."""
+    AuditEvent.objects.bulk_create(
+        AuditEvent(**{name: getattr(link, name) for name in link.__dataclass_fields__}) for link in links
     )
 
 
