@@ -26,6 +26,13 @@ DATABASE_TESTS = (
     "tests/integration/test_backup.py",
     "tests/conformance/test_worker.py",
 )
+FORMER_POSTGRES = "16"
+# Of those, what takes long and says little of SQL: processes that are killed. `make ci` leaves it to one version.
+OF_PROCESSES = (
+    "tests/fault/database/test_long_outage.py",
+    "tests/integration/core/test_cluster.py",
+    "tests/integration/schedules/test_cluster.py",
+)
 OWN_SETTINGS = ("DATABASE_URL", "DATABASE_OWNER_URL", "DJANGO_SETTINGS_MODULE", "PORT")
 
 
@@ -64,12 +71,13 @@ def test_e2e(options: argparse.Namespace) -> int:
 
 
 def ci(options: argparse.Namespace) -> int:
-    """Check, then run all tests; they run even when a check failed, so that one round shows everything."""
+    """Check, then run all tests, those of SQL on two versions; all of it, so that one round shows everything."""
     machine.check_browser()
     machine.check_pooler()
     checked = check(options)
+    former = 0 if os.environ.get("DOTDO_TEST_POSTGRES") else _on_former_postgres()
     say("== test, test-e2e")
-    return _pytest(["tests", *_at_once(), *shlex.split(options.args)]) or checked
+    return _pytest(["tests", *_at_once(), *shlex.split(options.args)]) or former or checked
 
 
 def upgrade(options: argparse.Namespace) -> int:
@@ -103,6 +111,14 @@ def lock(_: argparse.Namespace) -> int:
         except FileNotFoundError as error:
             raise LaunchError("`make lock` needs uv on the PATH: pip install uv") from error
     return 0
+
+
+def _on_former_postgres() -> int:
+    """Run the tests that depend on the version in a process of its own, which reads it when it starts."""
+    say(f"== test-database, PostgreSQL {FORMER_POSTGRES}")
+    less = " ".join(f"--ignore={test}" for test in OF_PROCESSES)
+    argv = [sys.executable, str(ROOT / "dotdo_site" / "bootstrap.py"), "test-database", f"--args=-q {less}"]
+    return subprocess.call(argv, cwd=ROOT, env=os.environ | {"DOTDO_TEST_POSTGRES": FORMER_POSTGRES})
 
 
 def _bench(module: str) -> int:

@@ -15,7 +15,7 @@ import pytest
 
 from dotdo_site import backup, embedded_postgres, keys
 from dotdo_site.backup import BackupError, Source
-from dotdo_site.postgres_programs import INSTALLATIONS
+from dotdo_site.postgres_programs import INSTALLATIONS, MAJOR
 
 CONTENT = """
 CREATE TABLE ledger (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, word text NOT NULL);
@@ -131,7 +131,7 @@ def test_a_backup_is_one_private_file_and_leaves_nothing_else(source: Source, tm
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     manifest = backup.read_manifest(path)
-    assert (manifest["version"], manifest["postgresql"]) == ("0.1.0", 18)
+    assert (manifest["version"], manifest["postgresql"]) == ("0.1.0", MAJOR)
 
 
 def test_a_restore_that_fails_half_way_changes_nothing(source: Source, tmp_path: Path) -> None:
