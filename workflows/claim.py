@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from workflows.rules import UNDONE
 from workflows.sql import Statement
+from workflows.states import RUN_FINAL
 
 LOST = "The worker died or lost its lease during this attempt."
 _FIELDS = """
@@ -169,7 +171,12 @@ class Claimed:
     @property
     def over(self) -> bool:
         """Tell whether nothing more can come of this step: its run has ended, or its branch was left."""
-        return self.run_state in ("succeeded", "cancelled") or self.branch_state == "closed"
+        return self.ended or self.branch_state == "closed"
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether its run has ended: also as failed, when all that it had done is undone."""
+        return self.run_state in RUN_FINAL or (self.run_state == "failed" and self.run_reason == UNDONE)
 
 
 def take(queue: str, priority: int, worker: uuid.UUID, lease_seconds: float) -> Claimed | None:

@@ -8,13 +8,23 @@ from typing import Any
 
 from django.db.models import Q
 
-from workflows import payloads
+from workflows import late, payloads
 from workflows.checkpoint import UndoWrite
 from workflows.engine.messages import Advance, Done, PushUndo, Undo
 from workflows.job import Job
 from workflows.models import Branch, Step
 from workflows.models import Undo as Recorded
 from workflows.programs import action_by_id, action_called, is_builtin
+from workflows.states import STEP_FINAL
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What is to be undone next in a scope; `pending` was about to be recorded when that was looked up."""
+
+    scope: str
+    pending: tuple[PushUndo, ...]
+    entry: "Entry | None"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +49,25 @@ class Entry:
 
 def settled(job: Job, result: Advance) -> Advance:
     """Go on behind an Undo that has nothing, or nothing more, to do."""
-    while isinstance(result.command, Undo) and next_entry(job, result.command.scope, result.undo) is None:
+    while isinstance(result.command, Undo) and choose(job, result.command.scope, result.undo) is None:
         done = Done(result.command.key, {"undone": undone(job, result.command.scope, result.cursor)})
         result = merged(result, job.advance(done, result))
     return result
+
+
+def choose(job: Job, scope: str, pending: Sequence[PushUndo] = ()) -> Entry | None:
+    """Return the compensation of a scope that comes next; the checkpoint finds out whether that still stands."""
+    entry = next_entry(job, scope, pending)
+    job.chosen.append(Chosen(scope, tuple(pending), entry))
+    return entry
+
+
+def stands(job: Job) -> bool:
+    """Tell whether what was chosen is still what comes next: other branches may have done, or undone, more meanwhile.
+
+    In the transaction that has locked the run and its open branches.
+    """
+    return all(next_entry(job, chosen.scope, chosen.pending) == chosen.entry for chosen in job.chosen)
 
 
 def next_entry(job: Job, scope: str, pending: Sequence[PushUndo] = ()) -> Entry | None:
@@ -57,14 +82,16 @@ def next_entry(job: Job, scope: str, pending: Sequence[PushUndo] = ()) -> Entry 
     if row is None:
         return None
     value = payloads.resolve(row.input, payloads.load(job.held.run, [row.input]))
-    claims: list[int] = []
-    if row.state == "running":
-        steps = Step.objects.filter(run=job.held.run, kind="undo", key__startswith=f"{row.key}#")
-        claims = list(steps.values_list("claim", flat=True))
-    last = max(claims, default=0)
+    begun, claim = _begun(row)
     return Entry(
-        row.id, row.place, row.key, row.ref, row.name, row.function, row.action_version_id, value, len(claims), last
+        row.id, row.place, row.key, row.ref, row.name, row.function, row.action_version_id, value, begun, claim
     )
+
+
+def beside(job: Job) -> list[str]:
+    """Return the keys of the other steps that undo in this branch and have not ended."""
+    steps = Step.objects.filter(branch=job.held.branch, kind="undo").exclude(pk=job.held.step)
+    return list(steps.exclude(state__in=STEP_FINAL).exclude(caught=True).values_list("key", flat=True))
 
 
 def undone(job: Job, scope: str, cursor: Mapping[str, Any]) -> int:
@@ -112,6 +139,14 @@ def merged(before: Advance, after: Advance) -> Advance:
 def _pending(push: PushUndo) -> Entry:
     row = record(push)
     return Entry(None, row.place, row.key, row.ref, row.name, row.function, row.action_version, row.input)
+
+
+def _begun(row: Recorded) -> tuple[int, int]:
+    """Return how many steps were to undo a call and were cut off, and the highest claim; a late one counts for that."""
+    late_one = Q(key=f"{row.key}{late.MARK}")
+    found = late_one | Q(key__startswith=f"{row.key}#undo") if row.state == "running" else late_one
+    claims = dict(Step.objects.filter(found, run=row.run_id, kind="undo").values_list("key", "claim"))
+    return sum(not late.is_late(key) for key in claims), max(claims.values(), default=0)
 
 
 def _below(job: Job) -> Q:

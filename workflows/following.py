@@ -23,7 +23,6 @@ from workflows.engine.messages import (
     Listening,
     OpenFork,
     Park,
-    PushUndo,
     SetTimer,
     StartRun,
     Undo,
@@ -40,7 +39,6 @@ AT_ONCE = (CallFunction, GoOn, EmitEvent, StartRun, Listen, Undo)
 class Following:
     """The rows that a command brings with it. `lead` is the step that the branch now stands in, if it is a new one."""
 
-    pending: list[PushUndo] = field(default_factory=list)
     lead: NextStep | None = None
     timers: list[NextStep] = field(default_factory=list)
     branches: list[BranchWrite] = field(default_factory=list)
@@ -60,7 +58,6 @@ def following(job: Job, result: Advance, lessee: Lessee, lead_id: uuid.UUID | No
     """
     command = result.command
     found = Following(
-        pending=result.undo,
         timers=[_timer(job, timer) for timer in result.armed],
         undos=[compensating.record(push) for push in result.undo],
         over=[key for key in [*result.dropped, *result.cut] if key != job.key],
@@ -190,14 +187,13 @@ def _fork(job: Job, command: OpenFork, step: NextStep, found: Following) -> None
         )
 
 
-def _undo(job: Job, command: Undo, step: NextStep, found: Following) -> None:
-    """Begin with the newest compensation of the scope; `compensating.settled` made sure that there is one."""
-    pending = [(push.place, index) for index, push in enumerate(found.undos)]
-    entry = compensating.next_entry(job, command.scope, found.pending)
+def _undo(job: Job, _: Undo, step: NextStep, found: Following) -> None:
+    """Begin with the newest compensation of the scope; `compensating.settled` chose it."""
+    entry = job.chosen[-1].entry
     assert entry is not None  # noqa: S101 - settled
     begin_undo(job, found, entry)
     if entry.id is None:
-        index = max(index for place, index in pending if place == entry.place)
+        index = max(index for index, undo in enumerate(found.undos) if undo.place == entry.place)
         found.undos[index] = replace(found.undos[index], step=step.id)
 
 

@@ -6,7 +6,7 @@ import uuid
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workflows import hooks, payloads
 from workflows.claim import Claimed
@@ -19,7 +19,10 @@ from workflows.lessee import Happened
 from workflows.programs import CALLS, ActionSpec, action_by_id, action_called, call_spec, is_builtin, program_of
 from workflows.services import SERVICES
 
-TAKEN_UP = re.compile(r"(?<=#undo)\[\d+\]$")  # a compensation that was cut off and begins again is the same effect
+if TYPE_CHECKING:
+    from workflows.compensating import Chosen
+
+UNDO = re.compile(r"#(undo(\[\d+\])?|late)$")  # whichever step undoes a call, also one that begins again
 
 
 @dataclass(slots=True)
@@ -27,7 +30,8 @@ class Job:
     """What `worker` carries from claim to checkpoint. `cursor`, `context` and `input` are resolved values.
 
     `came` is what the call came to and `pushed` how it can be undone, for when it turns out to have come too late;
-    `facts` is what else the audit trail says of the step.
+    `chosen` is what is to be undone next, as its checkpoint will find it; `facts` is what else the audit trail says of
+    the step.
     """
 
     held: Claimed
@@ -46,6 +50,7 @@ class Job:
     trace: list[str] = field(default_factory=list)
     came: Happened | None = None
     pushed: list[PushUndo] = field(default_factory=list)
+    chosen: list["Chosen"] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
     read_at: float = field(default_factory=time.monotonic)
 
@@ -71,7 +76,7 @@ class Job:
     def become(self, command: CallFunction, result: Advance) -> None:
         """Turn a start step into the first call of its run: it then runs under the claim that is already held."""
         self.cursor, self.context = result.cursor, result.context
-        self.trace = result.trace
+        self.trace, self.chosen = result.trace, []
         self.key, self.ref, self.name, self.kind = command.key, command.ref, command.name, "call"
         self.function, self.input = f"{command.function}:{command.version}", command.input
         self.action = action_of(command)
@@ -88,7 +93,7 @@ class Job:
         own = frame.get("effect") if frame.get("key") == self.key else None
         if own:
             return f"{own}:{self.held.generation}" if self.held.generation else str(own)
-        return f"{self.held.run}:{TAKEN_UP.sub('', place(self.key))}:{self.held.generation}"
+        return f"{self.held.run}:{UNDO.sub('#undo', place(self.key))}:{self.held.generation}"
 
 
 def load(held: Claimed) -> Job:

@@ -157,12 +157,13 @@ def undone(job: Job, happened: Happened, entry: compensating.Entry, lessee: Less
         lead.worker = lessee.id
     step = step_write(job, "succeeded", output=happened.output, attempt=job.held.attempt + 1)
     data = trail.step_data(job) | trail.begun_data(lead, [])
+    alone = job.held.branch_parent is None and not job.held.stopped
     return Progress(
         step=step,
         cursor=job.cursor,
         links=trail.links(job, lessee, [("step.succeeded", data)]),
         next=[lead],
-        run=_run_write(job, "running", UNDOING, UNCHANGED),
+        run=_run_write(job, "running", UNDOING, UNCHANGED) if alone else None,
         undoing=found.undoing,
         undone=True,
     )

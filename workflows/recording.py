@@ -1,13 +1,27 @@
 """Record the end of a step: what the engine said, what it means for other branches and runs, in one commit."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 
 from actions.errors import Failure
-from workflows import checkpoint, claim, closing, compensating, crossing, cutting, payloads, progress, settling, wake
+from workflows import (
+    checkpoint,
+    claim,
+    closing,
+    compensating,
+    crossing,
+    cutting,
+    payloads,
+    progress,
+    rules,
+    settling,
+    wake,
+)
 from workflows.checkpoint import UNCHANGED, Progress, RunWrite, Written
 from workflows.claim import Claimed
 from workflows.engine.messages import Advance, Continue, Park
@@ -72,6 +86,16 @@ def write(job: Job, wanted: Progress, result: Advance | None, lessee: Lessee) ->
     return follow(job, held, following.input, result, _context(job, wanted, result, written))
 
 
+@contextmanager
+def undisturbed(job: Job) -> Iterator[None]:
+    """Decide and write in one transaction that holds the run and its open branches."""
+    with transaction.atomic():
+        if job.held.parent_step is not None:
+            wake.lock(job.held.parent_step)
+        cutting.lock(job.held.run)
+        yield
+
+
 def park(held: Claimed, failure: Failure, reason: str, lessee: Lessee) -> bool:
     """Park the run on a held step whose data cannot be read or written: by its row alone. False if it moved."""
     with transaction.atomic():
@@ -96,7 +120,7 @@ def refresh(job: Job) -> None:
         first = fresh.advance(Continue())
         job.context = first.context if getattr(first.command, "key", "") == job.key else fresh.context
     job.stored_context = fresh.stored_context
-    job.held, job.read_at = again, time.monotonic()
+    job.held, job.read_at, job.chosen = again, time.monotonic(), []
 
 
 def reloaded(held: Claimed) -> Claimed:
@@ -129,7 +153,7 @@ def _context(job: Job, wanted: Progress, result: Advance | None, written: Writte
 def _alone(job: Job, wanted: Progress, result: Advance | None) -> bool:
     """Tell whether the checkpoint concerns nothing but its own branch: the usual case, one statement."""
     held, run = job.held, wanted.run
-    if _leaves(job, wanted, result):
+    if job.chosen or _leaves(job, wanted, result):
         return False
     if held.branch_parent is not None and (wanted.rest or held.rest or wanted.closed):
         return False
@@ -156,6 +180,8 @@ def _with_others(job: Job, wanted: Progress, result: Advance | None, lessee: Les
     """Write a checkpoint with all it means for other branches and runs, in the open transaction."""
     held, actor = job.held, f"worker:{lessee.id}"
     _lock(job, wanted, result)
+    if not compensating.stands(job):
+        raise Moved
     written = _checkpoint(job, wanted)
     if result is not None:
         given_up = wanted.over if wanted.closed is not None else ()
@@ -163,7 +189,9 @@ def _with_others(job: Job, wanted: Progress, result: Advance | None, lessee: Les
     if wanted.step.caught or (held.kind == "join" and wanted.step.state in ("succeeded", "skipped")):
         cutting.end_step(held.run, held.step, job.kind, job.function, actor=actor)
     run = wanted.run
-    if run is not None and run.state in ENDS and not _nothing_else(job, wanted, run):
+    if run is not None and run.reason == rules.UNDONE:
+        cutting.end_others(held.run, held.branch, actor=actor)
+    elif run is not None and run.state in ENDS and not _nothing_else(job, wanted, run):
         _end_or_hold_others(job, run, actor)
     elif held.branch_parent is not None:
         settling.settle(held.run)
@@ -188,7 +216,7 @@ def _lock(job: Job, wanted: Progress, result: Advance | None) -> None:
     ends = run is not None and run.state in ENDS
     if held.parent_step is not None and ends:
         wake.lock(held.parent_step)  # before our own run: who ends a step's children holds the step already
-    if _leaves(job, wanted, result) or (run is not None and ends and not _nothing_else(job, wanted, run)):
+    if job.chosen or _leaves(job, wanted, result) or (run is not None and ends and not _nothing_else(job, wanted, run)):
         cutting.lock(held.run)
     else:
         settling.lock(held.run)

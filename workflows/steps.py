@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from actions.errors import Failure
-from workflows import compensating, crossing, inbox, joining, progress, recording, superseding
+from workflows import compensating, crossing, inbox, joining, late, progress, recording, superseding
 from workflows.engine.advance import Busy
 from workflows.engine.messages import Advance, Continue, Done, GoOn, Listening, Park, Received, Skip, Start, TimedOut
 from workflows.failures import language_error
@@ -51,20 +51,33 @@ def skip(job: Job, lessee: Lessee) -> Job | None:
 
 def after_undo(job: Job, happened: Happened, lessee: Lessee) -> Job | None:
     """Record a compensation; the next one follows, or what the undoing was for goes on."""
-    ending = job.cursor.get("ending")
     if happened.failure is not None:
         park = Park(job.key, job.ref, job.name, language_error(happened.failure, job.ref))
         return recording.write(job, progress.parked(job, happened, park, progress.UNDO_FAILED, lessee), None, lessee)
-    if superseding.is_late(job):
+    if "ending" in job.cursor:
+        with recording.undisturbed(job):
+            return _after_undo_of_all(job, happened, lessee)
+    if late.is_late(job.key):
         return recording.write(job, superseding.undone(job, happened, lessee), None, lessee)
     scope, key = _scope(job)
-    entry = compensating.next_entry(job, scope)
+    entry = compensating.choose(job, scope)
     if entry is not None:
         return recording.write(job, progress.undone(job, happened, entry, lessee), None, lessee)
-    if ending is not None:
-        return recording.write(job, progress.ended(job, happened, ending, lessee), None, lessee)
     result = job.advance(Done(key, {"undone": compensating.undone(job, scope, job.cursor) + 1}))
     return recording.succeeded(job, happened, result, lessee)
+
+
+def _after_undo_of_all(job: Job, happened: Happened, lessee: Lessee) -> Job | None:
+    """Go on with the undo of the whole run unless another step does; the last one that undoes anything ends the run."""
+    beside = compensating.beside(job)
+    entry = compensating.choose(job, "") if all(map(late.is_late, beside)) else None
+    if entry is not None:
+        wanted = progress.undone(job, happened, entry, lessee)
+    elif beside:
+        wanted = superseding.undone(job, happened, lessee)
+    else:
+        wanted = progress.ended(job, happened, job.cursor["ending"], lessee)
+    return recording.write(job, wanted, None, lessee)
 
 
 def _scope(job: Job) -> tuple[str, str]:

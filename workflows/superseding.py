@@ -21,7 +21,6 @@ from workflows.lessee import Happened, Lessee
 from workflows.models import Attempt, Branch, Run, Step, Undo
 from workflows.payloads import Packer, store
 from workflows.progress import step_write
-from workflows.states import RUN_FINAL
 
 REPEATED = re.compile(r"@(\d+)/try/")
 
@@ -42,23 +41,20 @@ def keep(job: Job, held: Claimed, lessee: Lessee) -> None:
         started_at=job.came.started_at,
         finished_at=Now(),
     )
-    current = replace(held, run_state=Run.objects.values_list("state", flat=True).get(pk=held.run))  # under its lock
-    if is_late(job):
+    state, reason = Run.objects.values_list("state", "reason").get(pk=held.run)  # under its lock
+    current = replace(held, run_state=state, run_reason=reason)
+    if late.is_late(job.key):
         Undo.objects.filter(step=held.step).update(state="done")
-    elif current.run_state not in RUN_FINAL:
+    elif not current.ended:
         _begin_undo(job, current, packer)
     store(held.run, packer)
 
 
-def is_late(job: Job) -> bool:
-    """Tell whether this compensation is one that no scope waits for."""
-    return job.key.endswith(late.MARK)
-
-
 def undone(job: Job, happened: Happened, lessee: Lessee) -> Progress:
-    """The effect of a late call is undone; the branch stands where it stood."""
+    """A compensation is done behind which others go on, if any: the branch stands where it stood."""
     step = step_write(job, "succeeded", output=happened.output, attempt=job.held.attempt + 1)
-    links = trail.links(job, lessee, [("step.succeeded", trail.step_data(job) | {"late": True})])
+    data = trail.step_data(job) | ({"late": True} if late.is_late(job.key) else {})
+    links = trail.links(job, lessee, [("step.succeeded", data)])
     return Progress(step=step, cursor=job.cursor, links=links, rest=job.held.rest, undone=True)
 
 

@@ -49,8 +49,11 @@ def advance(
 
     A fault that nobody catches becomes Park; the cursor then stands before the faulted part, and Continue tries it
     again. A failed leaf leaves the cursor as it was: the leaf itself is what a person retries. The cursor counts the
-    steps that began, so that a loop without an end stops at 100,000 of them.
+    steps that began, so that a loop without an end stops at 100,000 of them. With an `ending` nothing is left to go on
+    with: all that the run did is being undone.
     """
+    if "ending" in cursor:
+        raise Stale("the run is being undone")
     machine = Machine(program, cursor, context, facts, services, now)
     steps = cursor.get("steps", 0)
     parked: Park | None = None
