@@ -16,8 +16,8 @@ def back_up(_: argparse.Namespace) -> int:
     """Write a backup and say where it is."""
     with backup.installation(var_dir()) as source:
         path = backup.create(source, var_dir() / BACKUPS, VERSION)
-        with_keys = "with" if source.keys_file.exists() else "WITHOUT keys, which come from the environment; not with"
-    say(f"{path} ({path.stat().st_size:,} bytes, {with_keys} the keys). Keep it as secret as the keys themselves.")
+        keys = "with the keys" if source.keys_file.exists() else "WITHOUT keys, which come from the environment"
+    say(f"{path} ({path.stat().st_size:,} bytes, {keys}). Keep it as secret as the keys themselves.")
     return 0
 
 
