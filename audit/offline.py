@@ -401,7 +401,7 @@ def _report(found: Verifier) -> int:
     if found.wrong:
         sys.stderr.write(f"{len(found.wrong)} findings: this is not what was written\n")
         return 1
-    sys.stdout.write(f"{found.links} links in {found.chains} chains, {found.seals} seals: everything fits\n")
+    sys.stdout.write(f"links: {found.links}, chains: {found.chains}, seals: {found.seals}; everything fits\n")
     key = "signed with the key that was given" if found.key else "no key was given: anybody could have signed this"
     copy = "the seals are those of the copy" if found.kept is not None else "no copy of the seals was given"
     sys.stdout.write("".join(f"{text}\n" for text in (key, copy, *_open(found))))

@@ -10,11 +10,14 @@ from dotdo_site.launch.checkout import BACKUPS, ROOT, VERSION, LaunchError, conf
 from dotdo_site.postgres_programs import EmbeddedPostgresError
 
 SHOWN = 10
+ELSEWHERE = "If dotdo runs with DOTDO_VAR or DATABASE_URL set, set the same for this command."
 
 
 def back_up(_: argparse.Namespace) -> int:
-    """Write a backup and say where it is."""
+    """Write a backup and say where it is. Raises LaunchError where there is nothing to back up, BackupError."""
     with backup.installation(var_dir()) as source:
+        if not backup.has_content(source):
+            raise LaunchError(f"There is nothing in {_short(var_dir())} to back up. {ELSEWHERE}")
         path = backup.create(source, var_dir() / BACKUPS, VERSION)
         keys = "with the keys" if source.keys_file.exists() else "WITHOUT keys, which come from the environment"
     say(f"{path} ({path.stat().st_size:,} bytes, {keys}). Keep it as secret as the keys themselves.")

@@ -1,4 +1,4 @@
-"""A restore that fails when the backup is in place already: nobody is told that nothing was replaced."""
+"""A backup of nothing, and a restore that fails when the backup is in place already: what people are told."""
 
 import argparse
 from collections.abc import Iterator
@@ -43,3 +43,9 @@ def test_a_migration_that_fails_after_the_restore_is_told_apart_from_a_restore_t
     assert "nothing was replaced" not in str(told.value)
     tables = content(var).split(",")
     assert ("kept" in tables, "newer" in tables) == (True, False)
+
+
+def test_nobody_believes_in_a_backup_of_a_folder_where_nothing_was_ever_started(var: Path) -> None:
+    with pytest.raises(LaunchError, match="DOTDO_VAR"):
+        backups.back_up(argparse.Namespace())
+    assert not list(var.glob("backups/*.tar"))

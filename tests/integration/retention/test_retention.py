@@ -273,7 +273,7 @@ def test_a_run_that_another_app_needs_keeps_no_other(archive: Path, superuser: A
 def test_the_command_shows_what_would_go_and_then_lets_it(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = old_action()
     call_command("delete_old_runs", "--dry-run")
-    assert "action test-echo: 1 runs are over for more than 30 days" in capsys.readouterr().out
+    assert "action test-echo: due 1 (kept for 30 d)" in capsys.readouterr().out
     assert there(run) == {run}
     call_command("delete_old_runs")
     assert there(run) == set()

@@ -22,8 +22,8 @@ class Command(BaseCommand):
         due = retention.due()
         for wanted in due:
             self.stdout.write(
-                f"{wanted.kind} {wanted.name}: {policy.count(wanted):,} runs are over for more than {wanted.days} "
-                f"days, the oldest since {wanted.oldest:%Y-%m-%d}"
+                f"{wanted.kind} {wanted.name}: due {policy.count(wanted):,} (kept for {wanted.days} d), "
+                f"the oldest since {wanted.oldest:%Y-%m-%d}"
             )
         if options["dry_run"] or not due:
             self.stdout.write("Nothing was deleted." if due else "Nothing is due.")
