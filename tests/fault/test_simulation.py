@@ -7,8 +7,7 @@ import pytest
 from tests.fault.simulation.__main__ import again
 from tests.fault.simulation.bugs import BUGS
 from tests.fault.simulation.cutting import LATE
-from tests.fault.simulation.ends import UNDONE
-from tests.fault.simulation.rows import Database, Run
+from tests.fault.simulation.rows import UNDONE, Database, Run
 from tests.fault.simulation.simulation import play, scenario_of
 
 SEEDS = 20_000

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.fault.simulation.rows import MAIN, STOPPED, Database, Step
-from workflows.states import RUN_FINAL
 
 LEASE, SILENT = 10.0, 35.0
 
@@ -31,6 +30,7 @@ class Held:
     program: str
     run_input: Any
     run_state: str
+    run_over: bool
     context: str
     parent_step: int | None
     mail_seq: int
@@ -39,7 +39,7 @@ class Held:
     @property
     def over(self) -> bool:
         """Tell whether nothing more can come of this step: its run has ended, or its branch was left."""
-        return self.run_state in RUN_FINAL or self.branch_state == "closed"
+        return self.run_over or self.branch_state == "closed"
 
     @property
     def rests(self) -> bool:
@@ -91,6 +91,7 @@ def read(db: Database, step: Step) -> Held:
         program=run.program,
         run_input=run.input,
         run_state=run.state,
+        run_over=run.over,
         context=run.context,
         parent_step=run.parent_step,
         mail_seq=run.mail_seq,

@@ -28,14 +28,14 @@ def end_begun(db: Database, step: Step) -> None:
 def cancel(db: Database, steps: Iterable[Step]) -> None:
     """Cancel the steps that nobody executes; what a running one has begun ends too."""
     steps = list(steps)
-    late_cancelled(db, steps)
     for step in steps:
         cut(db, step)
+    late_cancelled(db, steps)
 
 
 def late_cancelled(db: Database, steps: Iterable[Step]) -> None:
     """Record again what steps were to undo for which no scope waits: it is not undone, and people see that."""
-    late = {step.id for step in steps if step.key.endswith(LATE)}
+    late = {step.id for step in steps if step.key.endswith(LATE) and step.state == "cancelled"}
     for undo in db.undos.values():
         if undo.step in late and undo.state == "running":
             undo.state, undo.step = "recorded", None

@@ -109,6 +109,8 @@ class Decider:
         came.append(())
         effects = [held.key] if held.function == TRANSACTIONAL else ()
         wanted = Write("step.succeeded", effects=effects, undone=True, chosen=True)
+        if "ending" in cursor and "undo-beside-undo" not in self.db.bugs:
+            return self._after_undo_of_all(held, wanted, cursor["ending"])
         if held.key.endswith(LATE):
             return wanted
         frame = (cursor.get("frames") or [{}])[-1]
@@ -122,6 +124,15 @@ class Decider:
         message = Done(key, {})
         wanted = self._moved_on(held, message, self._advance(held, message))
         wanted.undone, wanted.chosen, wanted.effects, wanted.output = True, True, effects, None
+        return wanted
+
+    def _after_undo_of_all(self, held: Held, wanted: Write, ending: dict[str, Any]) -> Write:
+        """Go on with the undo of the whole run unless another step does; the last one ends the run."""
+        beside = undoing.beside(self.db, held)
+        if all(key.endswith(LATE) for key in beside):
+            wanted.entry = undoing.next_entry(self.db, held, "")
+        if wanted.entry is None and not beside:
+            wanted.ending = ending
         return wanted
 
     def _settled(self, held: Held, result: Advance) -> Advance:
@@ -174,8 +185,6 @@ class Decider:
         if held.kind == "timer":
             return TimedOut(held.key)
         if held.kind == "task":
-            if "ending" in json.loads(held.cursor) and "undo-restarts" not in self.db.bugs:
-                raise Stale("the run is being undone")
             return Continue()
         return (self._fork_message(held) if held.kind == "join" else None) or Done(held.key)
 
@@ -195,7 +204,10 @@ class Decider:
         return Write("step.resting", "waiting")
 
     def _advance(self, held: Held, message: Message) -> Advance:
-        return self._apply(held, json.loads(held.cursor), json.loads(held.context), message, held.stopped)
+        cursor = json.loads(held.cursor)
+        if "undo-restarts" in self.db.bugs:
+            cursor.pop("ending", None)
+        return self._apply(held, cursor, json.loads(held.context), message, held.stopped)
 
     def _apply(self, held: Held, cursor: Any, context: Any, message: Message, stopped: bool = False) -> Advance:
         facts = self.scenario.facts(held.run, held.run_input, stopped=stopped)

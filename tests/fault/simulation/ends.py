@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.fault.simulation import cutting, undoing
-from tests.fault.simulation.rows import Branch, Database, Run
+from tests.fault.simulation.rows import RESTING, UNDONE, Branch, Database, Run
 
-DEAD_LETTER, UNDO_FAILED, UNDONE = "dead_letter", "undo_failed", "undone"
+DEAD_LETTER, UNDO_FAILED = "dead_letter", "undo_failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,10 @@ def park(db: Database, run: Run, parked: Parked) -> None:
 
 
 def end_undone(db: Database, run: Run, ending: Mapping[str, Any]) -> None:
-    """End a run as it was decided when its undoing began. What undoes late calls meets its end when it is due."""
+    """End a run as it was decided when its undoing began, with all that is left in it."""
     db.run_becomes(run, ending["state"], ending["reason"])
-    if run.state == "failed":
-        cutting.hold(db, run)
-    else:
+    if run.state != "failed":
         for branch in db.open_branches(run.id):
             db.close(branch)
+    cutting.cancel(db, [step for step in db.open_steps(run.id) if step.state in (*RESTING, "running")])
     cutting.wake_parent(db, run)

@@ -2,8 +2,7 @@
 
 from collections import Counter
 
-from tests.fault.simulation.ends import UNDONE
-from tests.fault.simulation.rows import Database
+from tests.fault.simulation.rows import UNDONE, Database
 from workflows.states import RUN_FINAL
 
 

@@ -4,8 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from tests.fault.simulation.cutting import LATE
-from tests.fault.simulation.ends import UNDONE
-from tests.fault.simulation.rows import Database, Step, Undo
+from tests.fault.simulation.rows import UNDONE, Database, Step, Undo
 from tests.fault.simulation.scenarios import TRANSACTIONAL, UNDONE_CHILD, Scenario
 from tests.fault.simulation.undoing import KEY, effect_key
 
@@ -51,7 +50,7 @@ def _as_the_rows_say(db: Database) -> list[str]:
     ledger = {(run, _base(key)) for run, key in db.ledger if _base(key) != key}
     wrong = []
     for row in db.undos.values():
-        outside = any((row.run, effect_key(row.key) + mark, row.function) in db.sink for mark in (KEY, LATE))
+        outside = (row.run, effect_key(row.key) + KEY, row.function) in db.sink
         happened = (row.run, row.key) in ledger if row.function == TRANSACTIONAL else outside
         if row.state == "done" and not happened:
             wrong.append(f"{row.key} is said to be undone")
@@ -61,11 +60,12 @@ def _as_the_rows_say(db: Database) -> list[str]:
 
 
 def _all(db: Database, scenario: Scenario) -> list[str]:
-    """All is undone in a run that was undone; what came too late for that is left to people, who see it."""
+    """All is undone in a run that was undone; what came too late for one that undid it itself is left to people."""
     ended_so = db.run.reason == UNDONE or (scenario.undone and db.run.state == "succeeded")
     runs = {db.run.id} if ended_so else set()
     runs |= {run.id for run in db.runs.values() if run.program == UNDONE_CHILD and db.run.state == "succeeded"}
-    left = [row for row in db.undos.values() if row.run in runs and row.state != "done" and not _was_late(db, row)]
+    left = [row for row in db.undos.values() if row.run in runs and row.state != "done"]
+    left = [row for row in left if db.runs[row.run].reason == UNDONE or not _was_late(db, row)]
     return [f"{row.key} is not undone but {row.state}" for row in left]
 
 

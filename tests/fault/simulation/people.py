@@ -4,8 +4,8 @@ from collections.abc import Generator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from tests.fault.simulation import cutting, ends, undoing
-from tests.fault.simulation.rows import Database, Message, Run, Step, Unsure
+from tests.fault.simulation import cutting, undoing
+from tests.fault.simulation.rows import UNDONE, Database, Message, Run, Step, Unsure
 from workflows.states import RUN_FINAL
 
 Turns = Generator[None, None, None]
@@ -64,7 +64,7 @@ def cancel(db: Database) -> Turns:
     """Cancel the run at some moment, whatever it does."""
     for _ in range(db.random.randrange(PATIENCE)):
         yield
-    while db.run.state not in RUN_FINAL and db.run.reason != ends.UNDONE:
+    while db.run.state not in RUN_FINAL and db.run.reason != UNDONE:
         try:
             db.transaction(_cancel)
         except Unsure:
@@ -120,17 +120,14 @@ def _cancel(db: Database) -> None:
 
 
 def _undo(db: Database) -> None:
-    under_way = any(step.kind == "undo" and step.state == "running" for step in db.open_steps(db.run.id))
-    if under_way and "undo-beside-undo" not in db.bugs:
-        return
     if db.run.state not in (*RUN_FINAL, "pending") and undoing.left(db, db.run):
-        undoing.begin_all(db, db.run, {"state": "cancelled", "reason": ends.UNDONE})
+        undoing.begin_all(db, db.run, {"state": "cancelled", "reason": UNDONE})
 
 
 def _needs_a_person(db: Database, run: Run) -> bool:
     """Tell whether nothing but a retry lets a failed run go on; its parent may be about to take its fault."""
     looks = db.calm and run.parent_step is not None and db.steps[run.parent_step].state in ("ready", "running")
-    return run.reason != ends.UNDONE and not looks
+    return run.reason != UNDONE and not looks
 
 
 def _uncaught(db: Database, run: Run) -> list[Step]:

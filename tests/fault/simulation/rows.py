@@ -16,6 +16,7 @@ from workflows.states import RUN_FINAL, RUN_MOVES, STEP_FINAL, STEP_MOVES
 Value = TypeVar("Value")
 RESTING = ("ready", "waiting", "held")
 STOPPED = ("failed", "suspended")
+UNDONE = "undone"
 MAIN = 1
 
 
@@ -43,6 +44,11 @@ class Run:
     output: Any = None
     error: Any = None
     ended: int = 0
+
+    @property
+    def over(self) -> bool:
+        """Tell whether it has ended: also as failed, when all that it had done is undone."""
+        return self.state in RUN_FINAL or (self.state == "failed" and self.reason == UNDONE)
 
 
 @dataclass(slots=True)

@@ -7,9 +7,9 @@ end then never will.
 from dataclasses import dataclass
 from random import Random
 
-from tests.fault.simulation import claims, ends, invariants, people
+from tests.fault.simulation import claims, invariants, people
 from tests.fault.simulation.people import Turns
-from tests.fault.simulation.rows import STOPPED, Database, Violation
+from tests.fault.simulation.rows import STOPPED, UNDONE, Database, Violation
 from tests.fault.simulation.scenarios import SCENARIOS, Scenario
 from tests.fault.simulation.worker import Worker
 
@@ -118,5 +118,5 @@ class Simulation:
         if moments:
             db.now = max(db.now, min(moments))
             return True
-        stopped = any(r.state in STOPPED and r.reason != ends.UNDONE for r in db.runs.values())
+        stopped = any(r.state in STOPPED and r.reason != UNDONE for r in db.runs.values())
         return stopped or len(self.lives) > len(self.workers) + 1

@@ -17,7 +17,7 @@ from workflows.states import RUN_FINAL
 KEY = "#undo"
 LEFT = ("recorded", "running")
 REPEATED = re.compile(r"@(\d+)/try/")
-TAKEN_UP = re.compile(r"(?<=#undo)\[\d+\]$")
+UNDO = re.compile(r"#(undo(\[\d+\])?|late)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,8 @@ class Entry:
 
 
 def effect_key(key: str) -> str:
-    """Return the idempotency key: what begins again is the same effect."""
-    return TAKEN_UP.sub("", place(key))
+    """Return the idempotency key: whatever undoes a call is the same effect."""
+    return UNDO.sub(KEY, place(key))
 
 
 def next_entry(db: Database, held: Held, scope: str, pending: Sequence[PushUndo] = ()) -> Entry | None:
@@ -55,12 +55,16 @@ def next_entry(db: Database, held: Held, scope: str, pending: Sequence[PushUndo]
         return None
     first = "undo-in-order" in db.bugs
     row = min(rows, key=lambda u: u.number) if first else max(rows, key=lambda u: u.number)
-    before: list[Step] = []
-    if row.state == "running":
-        before = [s for s in db.steps.values() if s.run == held.run and s.key.startswith(f"{row.key}#")]
-        before = [s for s in before if s.kind == "undo"]
-    last = max((s.claim for s in before), default=0)
-    return Entry(True, row.place, row.key, row.function, row.input, len(before), last)
+    before = [s for s in db.steps.values() if s.run == held.run and s.key.startswith(f"{row.key}#")]
+    before = [s for s in before if s.kind == "undo"]
+    begun, last = sum(not s.key.endswith(LATE) for s in before), max((s.claim for s in before), default=0)
+    return Entry(True, row.place, row.key, row.function, row.input, begun, last)
+
+
+def beside(db: Database, held: Held) -> list[str]:
+    """Return the keys of the other steps that undo in a branch and have not ended."""
+    steps = [s for s in db.open_steps(held.run) if s.branch == held.branch and s.kind == "undo"]
+    return [s.key for s in steps if s.id != held.step]
 
 
 def record(db: Database, held: Held, pushed: Sequence[PushUndo]) -> None:
@@ -112,7 +116,7 @@ def keep(db: Database, held: Held, pushed: Sequence[PushUndo]) -> None:
         done(db, held.step)
         return
     root = next((b for b in db.open_branches(held.run) if b.parent is None), None)
-    if db.runs[held.run].state in RUN_FINAL or root is None:
+    if db.runs[held.run].over or root is None:
         return
     has_an_owner = _is_owned(db, held) or _is_repeated(db, held)
     for push in pushed:
