@@ -14,7 +14,18 @@ from typing import Any
 import psycopg
 from django.db import connection, connections
 
-from workflows import broker, calling, checkpoint, claim, execution, heartbeat, housekeeping, recording, scheduling, wake
+from workflows import (
+    broker,
+    calling,
+    checkpoint,
+    claim,
+    execution,
+    heartbeat,
+    housekeeping,
+    recording,
+    scheduling,
+    wake,
+)
 from workflows.claim import Claimed
 from workflows.operations import events, start
 
