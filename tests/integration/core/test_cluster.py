@@ -162,6 +162,6 @@ def test_a_backlog_older_than_the_watchdogs_patience_is_not_taken_for_deafness(t
         start_action("test-echo", {"value": number})
     Step.objects.update(due_at="2020-01-01T00:00:00Z")
     with cluster(tmp_path / "log", DOTDO_WORKERS="1"):
-        until(lambda: not Step.objects.filter(state="ready").exists(), 150)  # it is the watchdog that is tested, not the speed
+        until(lambda: not Step.objects.filter(state="ready").exists(), 150)
     assert "left lying" not in (tmp_path / "log").read_text()
     assert not Step.objects.filter(crashes__gt=0).exists()
