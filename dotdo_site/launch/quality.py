@@ -29,8 +29,9 @@ DATABASE_TESTS = (
 FORMER_POSTGRES = "16"
 # Of those, what takes long and says little of SQL: processes that are killed. `make ci` leaves it to one version.
 OF_PROCESSES = (
-    "tests/fault/database/test_long_outage.py",
+    *(f"tests/fault/database/test_{name}.py" for name in ("commit_outcome", "long_outage", "pgbouncer", "restart")),
     "tests/integration/core/test_cluster.py",
+    "tests/integration/core/test_watch.py",
     "tests/integration/schedules/test_cluster.py",
 )
 OWN_SETTINGS = ("DATABASE_URL", "DATABASE_OWNER_URL", "DJANGO_SETTINGS_MODULE", "PORT")
