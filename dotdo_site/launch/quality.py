@@ -29,7 +29,10 @@ DATABASE_TESTS = (
 FORMER_POSTGRES = "16"
 # Of those, what takes long and says little of SQL: processes that are killed. `make ci` leaves it to one version.
 OF_PROCESSES = (
-    *(f"tests/fault/database/test_{name}.py" for name in ("commit_outcome", "long_outage", "pgbouncer", "restart")),
+    *(
+        f"tests/fault/database/test_{name}.py"
+        for name in ("commit_outcome", "listening", "long_outage", "no_writes", "pgbouncer", "restart")
+    ),
     "tests/integration/core/test_cluster.py",
     "tests/integration/core/test_watch.py",
     "tests/integration/schedules/test_cluster.py",
