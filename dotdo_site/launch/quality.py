@@ -27,14 +27,17 @@ DATABASE_TESTS = (
     "tests/conformance/test_worker.py",
 )
 FORMER_POSTGRES = "16"
-# Of those, what takes long and says little of SQL: processes that are killed. `make ci` leaves it to one version.
+# Of those, what takes long: killed processes, crowds. `make ci` leaves it to one version.
 OF_PROCESSES = (
     *(
         f"tests/fault/database/test_{name}.py"
         for name in ("commit_outcome", "listening", "long_outage", "no_writes", "pgbouncer", "restart")
     ),
-    "tests/integration/core/test_cluster.py",
-    "tests/integration/core/test_watch.py",
+    *(
+        f"tests/integration/core/test_{name}.py"
+        for name in ("cluster", "concurrent_commands", "lost_leases", "supervision", "watch")
+    ),
+    "tests/integration/events/test_under_load.py",
     "tests/integration/schedules/test_cluster.py",
 )
 OWN_SETTINGS = ("DATABASE_URL", "DATABASE_OWNER_URL", "DJANGO_SETTINGS_MODULE", "PORT")
