@@ -27,18 +27,20 @@ DATABASE_TESTS = (
     "tests/conformance/test_worker.py",
 )
 FORMER_POSTGRES = "16"
-# Of those, what takes long: killed processes, crowds. `make ci` leaves it to one version.
-OF_PROCESSES = (
+# Of those, what takes long or says little of SQL: processes, crowds, requests. `make ci` leaves it to one version.
+ON_ONE_VERSION = (
     *(
         f"tests/fault/database/test_{name}.py"
-        for name in ("commit_outcome", "listening", "long_outage", "no_writes", "pgbouncer", "restart")
+        for name in ("commit_outcome", "listening", "long_outage", "no_writes", "others", "pgbouncer", "restart")
     ),
     *(
         f"tests/integration/core/test_{name}.py"
-        for name in ("cluster", "concurrent_commands", "lost_leases", "supervision", "watch")
+        for name in ("cluster", "concurrent_commands", "lost_leases", "supervision", "validate_workflow", "watch")
     ),
-    "tests/integration/events/test_under_load.py",
+    *(f"tests/integration/events/test_{name}.py" for name in ("endpoints", "hostile_requests", "under_load")),
     "tests/integration/schedules/test_cluster.py",
+    "tests/integration/test_backup.py",
+    "tests/conformance/test_worker.py",
 )
 OWN_SETTINGS = ("DATABASE_URL", "DATABASE_OWNER_URL", "DJANGO_SETTINGS_MODULE", "PORT")
 
@@ -123,7 +125,7 @@ def lock(_: argparse.Namespace) -> int:
 def _on_former_postgres() -> int:
     """Run the tests that depend on the version in a process of its own, which reads it when it starts."""
     say(f"== test-database, PostgreSQL {FORMER_POSTGRES}")
-    less = " ".join(f"--ignore={test}" for test in OF_PROCESSES)
+    less = " ".join(f"--ignore={test}" for test in ON_ONE_VERSION)
     argv = [sys.executable, str(ROOT / "dotdo_site" / "bootstrap.py"), "test-database", f"--args=-q {less}"]
     return subprocess.call(argv, cwd=ROOT, env=os.environ | {"DOTDO_TEST_POSTGRES": FORMER_POSTGRES})
 
