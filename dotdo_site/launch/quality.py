@@ -35,9 +35,20 @@ ON_ONE_VERSION = (
     ),
     *(
         f"tests/integration/core/test_{name}.py"
-        for name in ("cluster", "concurrent_commands", "lost_leases", "supervision", "validate_workflow", "watch")
+        for name in (
+            "cluster",
+            "concurrent_commands",
+            "hazards",
+            "lost_leases",
+            "supervision",
+            "validate_workflow",
+            "watch",
+        )
     ),
-    *(f"tests/integration/events/test_{name}.py" for name in ("endpoints", "hostile_requests", "under_load")),
+    *(
+        f"tests/integration/events/test_{name}.py"
+        for name in ("endpoints", "hostile_requests", "http_modes", "run_hooks", "under_load")
+    ),
     "tests/integration/schedules/test_cluster.py",
     "tests/integration/test_backup.py",
     "tests/conformance/test_worker.py",
