@@ -7,6 +7,7 @@ import psycopg
 from django.conf import settings
 from django.core.checks import CheckMessage, Tags, Warning, register  # noqa: A004 - Django's name
 from django.db import DEFAULT_DB_ALIAS
+from psycopg.conninfo import conninfo_to_dict
 
 from dotdo_site.pooling import is_pooled
 
@@ -23,7 +24,8 @@ def check_where_to_listen(databases: Sequence[str] | None = None, **_: Any) -> l
 
 def _troubles() -> Iterator[str]:
     try:
-        with psycopg.connect(settings.LISTEN_URL, autocommit=True) as raw:
+        parameters: dict[str, Any] = {**settings.PATIENCE, **conninfo_to_dict(settings.LISTEN_URL)}
+        with psycopg.connect(**parameters, autocommit=True) as raw:
             if is_pooled(raw):
                 yield "leads through a pooler, where nobody can listen."
             if raw.execute("SELECT pg_is_in_recovery()").fetchone() == (True,):

@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
+from dotdo_site.lib.disk import sync_folder
 from dotdo_site.lib.ids import uuid7
 
 PART = ".part"
@@ -33,7 +34,7 @@ class Written:
         """Give it its name, for good. Raises OSError."""
         path = self.folder / self.name
         Path(f"{path}{PART}").rename(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
     def discard(self) -> None:
         """Take it away: what it holds is not going to be deleted."""
@@ -97,12 +98,4 @@ def _make(folder: Path) -> None:
         return
     _make(folder.parent)
     folder.mkdir(mode=0o700, exist_ok=True)
-    _sync_folder(folder.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
+    sync_folder(folder.parent)
