@@ -18,9 +18,9 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from itertools import groupby
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeVar
 
-from django.db.models import QuerySet, Sum
+from django.db.models import Model, QuerySet, Sum
 
 from audit import lines, sealing, signing
 from audit.formulas import export_text, leaf, levels, path, stamp
@@ -28,6 +28,7 @@ from audit.models import AuditEvent, Seal, SealedHead, Tombstone
 from audit.recording import TRAIL, record
 from audit.walking import OF_ONE_RUN
 
+Row = TypeVar("Row", bound=Model)
 FORMAT = 1
 PAGE = 2_000
 COLUMNS = ("at", "kind", "actor", "reason", "run", "chain", "seq", "data", "hash")
@@ -138,10 +139,23 @@ def _names(wanted: Wanted) -> list[uuid.UUID] | None:
 
 
 def _walk() -> Iterator[AuditEvent]:
-    """Yield the links by chain and number, a page at a time: a chain from its beginning."""
-    rows, last = AuditEvent.objects.exclude(chain=TRAIL).order_by("chain", "seq"), None
+    """Yield the links by chain and number: a chain from its beginning."""
+    return _paged(AuditEvent.objects.exclude(chain=TRAIL), "chain", "seq")
+
+
+def _tombstones() -> Iterator[Tombstone]:
+    """Yield every tombstone: those of a pruning that commits meanwhile are there as a whole or not at all."""
+    return _paged(Tombstone.objects.all(), "batch", "chain")
+
+
+def _paged(rows: "QuerySet[Row]", first: str, second: str) -> Iterator[Row]:
+    """Yield rows in the order of the two fields of their key, a page at a time."""
+    rows, last = rows.order_by(first, second), None
     while True:
-        rest = rows.filter(chain__gte=last.chain).exclude(chain=last.chain, seq__lte=last.seq) if last else rows
+        rest = rows
+        if last is not None:
+            a, b = getattr(last, first), getattr(last, second)
+            rest = rows.filter(**{f"{first}__gte": a}).exclude(**{first: a, f"{second}__lte": b})
         page = list(rest[:PAGE])
         yield from page
         if len(page) < PAGE:
@@ -161,18 +175,6 @@ def _all_seals(upto: int) -> Iterator[Line]:
         yield lines.of_seal(seal)
         for head in _heads(seal.number).iterator(PAGE):
             yield _head(seal.number, head)
-
-
-def _tombstones() -> Iterator[Tombstone]:
-    """Yield every tombstone, a page at a time: a pruning that commits meanwhile is there as a whole or not at all."""
-    rows, last = Tombstone.objects.order_by("batch", "chain"), None
-    while True:
-        rest = rows.filter(batch__gte=last.batch).exclude(batch=last.batch, chain__lte=last.chain) if last else rows
-        page = list(rest[:PAGE])
-        yield from page
-        if len(page) < PAGE:
-            return
-        last = page[-1]
 
 
 def _proofs(chains: Set[uuid.UUID], upto: int) -> Iterator[Line]:
