@@ -4,6 +4,7 @@ from workflows.queries.approvals import ApprovalRow, answered_by, approval, coun
 from workflows.queries.catalogue import action, actions, workflow, workflows
 from workflows.queries.chains import cut_chains
 from workflows.queries.detail import audit, live_token, run
+from workflows.queries.entries import entries, entry
 from workflows.queries.events import event, inbox
 from workflows.queries.invocations import InvocationRow, invocations, last_used_actions, last_used_workflows
 from workflows.queries.labels import LABELS
@@ -36,7 +37,7 @@ from workflows.queries.rows import (
 )
 from workflows.queries.runs import list_token, newer_than, runs, status_counts, unresolved
 from workflows.queries.schedules import FireRow, ScheduleDetail, ScheduleRow, schedule, schedules
-from workflows.queries.system import entries, entry, queues, workers
+from workflows.queries.system import queues, workers
 
 __all__ = [
     "LABELS",
