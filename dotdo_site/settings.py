@@ -283,9 +283,10 @@ SPECTACULAR_SETTINGS = {
 }
 
 # --- the rest -------------------------------------------------------------------------------------------------------
-LANGUAGE_CODE = "en-us"
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English")]
 TIME_ZONE = "UTC"
-USE_I18N = False
+USE_I18N = True
 USE_TZ = True
 FORMAT_MODULE_PATH = "dotdo_site.formats"
 STATIC_URL = "static/"

@@ -3,27 +3,28 @@
 from datetime import datetime
 
 from django.db.models import Q
+from django.utils.translation import gettext_noop as _
 
 LABELS: dict[str, tuple[str, str]] = {
-    "pending": ("Pending", "queued"),
-    "running": ("Running", "running"),
-    "undoing": ("Undoing", "running"),
-    "waiting": ("Waiting", "waiting"),
-    "waiting_person": ("Waiting for a person", "waiting"),
-    "waiting_event": ("Waiting for an event", "waiting"),
-    "waiting_child": ("Waiting for a run", "waiting"),
-    "retrying": ("Retrying", "retrying"),
-    "blocked": ("Blocked", "retrying"),
-    "suspended": ("Suspended", "waiting"),
-    "dead_letter": ("Dead letter", "failed"),
-    "timed_out": ("Timed out", "failed"),
-    "poisoned": ("Poisoned", "failed"),
-    "quarantined": ("Quarantined", "failed"),
-    "undo_failed": ("Undo failed", "failed"),
-    "resolved": ("Resolved", "cancelled"),
-    "succeeded": ("Succeeded", "succeeded"),
-    "cancelled": ("Cancelled", "cancelled"),
-    "undone": ("Undone", "compensated"),
+    "pending": (_("Pending"), "queued"),
+    "running": (_("Running"), "running"),
+    "undoing": (_("Undoing"), "running"),
+    "waiting": (_("Waiting"), "waiting"),
+    "waiting_person": (_("Waiting for a person"), "waiting"),
+    "waiting_event": (_("Waiting for an event"), "waiting"),
+    "waiting_child": (_("Waiting for a run"), "waiting"),
+    "retrying": (_("Retrying"), "retrying"),
+    "blocked": (_("Blocked"), "retrying"),
+    "suspended": (_("Suspended"), "waiting"),
+    "dead_letter": (_("Dead letter"), "failed"),
+    "timed_out": (_("Timed out"), "failed"),
+    "poisoned": (_("Poisoned"), "failed"),
+    "quarantined": (_("Quarantined"), "failed"),
+    "undo_failed": (_("Undo failed"), "failed"),
+    "resolved": (_("Resolved"), "cancelled"),
+    "succeeded": (_("Succeeded"), "succeeded"),
+    "cancelled": (_("Cancelled"), "cancelled"),
+    "undone": (_("Undone"), "compensated"),
 }
 _UNRESOLVED = Q(state="failed", resolved_at__isnull=True)
 UNRESOLVED = _UNRESOLVED & ~Q(reason="undone")

@@ -1,13 +1,16 @@
-"""How values look on a page: statuses as sign, word and colour; times in UTC; durations; names of actors."""
+"""How values look on a page: statuses, times in the viewer's zone, numbers, durations, names of actors."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django import template
 from django.conf import settings
-from django.utils import timezone
+from django.utils import formats, timezone
+from django.utils.dates import MONTHS_3
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from workflows.queries import LABELS
 from workflows.templatetags.icons import glyph
@@ -16,44 +19,55 @@ register = template.Library()
 
 NOTHING = "\u2013"
 MAX_CELLS, LEAST_CELLS = 12, 6
-# large unit, small unit, seconds of the small one, how many make a large one, how many are too many
-UNITS = (("m", "s", 1, 60, 3_600), ("h", "m", 60, 60, 1_440), ("d", "h", 3_600, 24, 10**9))
+# words, seconds of the small unit, how many make a large one, how many are too many
+UNITS = (
+    (gettext_noop("%(large)d m %(small)02d s"), 1, 60, 3_600),
+    (gettext_noop("%(large)d h %(small)02d m"), 60, 60, 1_440),
+    (gettext_noop("%(large)d d %(small)02d h"), 3_600, 24, 10**9),
+)
 STEP_LABELS = {
-    "ready": ("Due", "queued"),
-    "held": ("Held", "queued"),
-    "failed": ("Failed", "failed"),
-    "skipped": ("Skipped", "skipped"),
-    "caught": ("Failed, caught", "caught"),
-    "crashed": ("Crashed", "failed"),
-    "superseded": ("Superseded", "cancelled"),
+    "ready": (gettext_noop("Due"), "queued"),
+    "held": (gettext_noop("Held"), "queued"),
+    "failed": (gettext_noop("Failed"), "failed"),
+    "skipped": (gettext_noop("Skipped"), "skipped"),
+    "caught": (gettext_noop("Failed, caught"), "caught"),
+    "crashed": (gettext_noop("Crashed"), "failed"),
+    "superseded": (gettext_noop("Superseded"), "cancelled"),
 }
 ACTORS = {
-    "user": "",
-    "key": "API key ",
-    "cli": "command line, ",
-    "system": "system",
-    "schedule": "schedule of ",
-    "endpoint": "endpoint ",
+    "key": gettext_noop("API key %s"),
+    "cli": gettext_noop("command line, %s"),
+    "schedule": gettext_noop("schedule of %s"),
+    "endpoint": gettext_noop("endpoint %s"),
+    "worker": gettext_noop("worker %s"),
+    "run": gettext_noop("run %s"),
 }
 SHORT = ("worker", "run")
-TRIGGERS = {"api": "API", "page": "page", "cli": "command line", "schedule": "schedule", "event": "event"}
+TRIGGERS = {
+    "api": gettext_noop("API"),
+    "page": gettext_noop("page"),
+    "cli": gettext_noop("command line"),
+    "schedule": gettext_noop("schedule"),
+    "event": gettext_noop("event"),
+}
 
 
 def describe_label(label: str) -> tuple[str, str]:
     """Return (word, status key) of the label of a run, a step or an attempt."""
-    return LABELS.get(label) or STEP_LABELS.get(label) or (label.replace("_", " ").capitalize(), "queued")
+    word, key = LABELS.get(label) or STEP_LABELS.get(label) or (label.replace("_", " ").capitalize(), "queued")
+    return _(word), key
 
 
 def seconds_text(seconds: float) -> str:
     """Return a duration in the units that matter: `360 ms`, `8.4 s`, `16 m 01 s`, `3 h 12 m`, `2 d 04 h`."""
     milliseconds, tenths = round(max(seconds, 0) * 1_000), round(seconds * 10)
     if milliseconds < 1_000:
-        return f"{milliseconds} ms"
+        return _("%(count)d ms") % {"count": milliseconds}
     if tenths < 600:
-        return f"{tenths / 10:.1f} s"
-    large, small, size, factor, _ = next(unit for unit in UNITS if round(seconds / unit[2]) < unit[4])
+        return _("%(count)s s") % {"count": formats.number_format(tenths / 10, 1)}
+    words, size, factor, _too_many = next(unit for unit in UNITS if round(seconds / unit[1]) < unit[3])
     count = round(seconds / size)
-    return f"{count // factor} {large} {count % factor:02d} {small}"
+    return _(words) % {"large": count // factor, "small": count % factor}
 
 
 @register.filter
@@ -97,29 +111,58 @@ def took(start: datetime | None, end: datetime | None) -> str:
     return duration((end or timezone.now()) - start)
 
 
+@register.filter
+def number(value: float | None) -> str:
+    """Return a number with separators between the thousands; nothing known is a dash."""
+    return NOTHING if value is None else formats.number_format(value, force_grouping=True)
+
+
 @register.simple_tag
 def moment(at: datetime | None, style: str = "full") -> SafeString | str:
-    """Show a time in UTC: `full` with the date, `clock` without, `short` with the date only when it is not today."""
+    """Show a time in the zone of the viewer, in UTC on hover.
+
+    `full` with the date, `clock` without, `short` with the date only when it is not today, `day` the date only.
+    """
     if at is None:
         return NOTHING
-    local = at.astimezone(timezone.get_current_timezone())
-    clock = f"{local:%H:%M:%S}"
-    day = f"{local.day} {local:%b}" if local.year == timezone.now().year else f"{local.day} {local:%b %Y}"
-    dated = style == "full" or (style == "short" and local.date() != timezone.localdate())
-    text = f"{day}, {clock}" if dated else clock
     return format_html(
-        '<time datetime="{}" title="{}">{}</time>', at.isoformat(), f"{local:%Y-%m-%d %H:%M:%S} UTC", text
+        '<time datetime="{}" title="{}">{}</time>',
+        at.isoformat(),
+        f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC",
+        moment_text(at, style),
     )
+
+
+def moment_text(at: datetime, style: str = "full") -> str:
+    """Return a time in the zone of the viewer as plain text; `style` as for `moment`."""
+    local, now = timezone.localtime(at), timezone.localtime()
+    clock = f"{local:%H:%M:%S}"
+    if style == "clock" or (style == "short" and local.date() == now.date()):
+        return clock
+    day = f"{local.day} {MONTHS_3[local.month]}"
+    if local.year != now.year:
+        day = f"{day} {local.year}"
+    return day if style == "day" else f"{day}, {clock}"
+
+
+@register.simple_tag
+def zone() -> str:
+    """Return the name of the zone in which times are shown."""
+    return str(timezone.get_current_timezone())
 
 
 @register.simple_tag
 def steps_strip(run: Any) -> SafeString:
     """Draw how far a run is: a cell per step, many of one kind together, never more than twelve."""
     counts = (("succeeded", run.steps_done), ("failed", run.steps_failed), (tone(run.label), run.steps_open))
-    words = f"{run.steps_done} done, {run.steps_open} open, {run.steps_failed} failed"
+    words = _("%(done)d done, %(open)d open, %(failed)d failed") % {
+        "done": run.steps_done,
+        "open": run.steps_open,
+        "failed": run.steps_failed,
+    }
     total = sum(count for _, count in counts)
     if not total:
-        return format_html('<span class="muted">{}<span class="vh">no steps yet</span></span>', NOTHING)
+        return format_html('<span class="muted">{}<span class="vh">{}</span></span>', NOTHING, _("no steps yet"))
     cells = [key for key, count in counts for _ in range(-(-count * min(total, MAX_CELLS) // total))]
     width = 100 / max(len(cells), LEAST_CELLS)
     drawn = format_html_join(
@@ -133,16 +176,18 @@ def steps_strip(run: Any) -> SafeString:
 @register.filter
 def actor(name: str) -> str:
     """Return an actor in words: `user:ada` is `ada`, `key:1a2b` is `API key 1a2b`."""
-    kind, _, rest = name.partition(":")
-    if kind in SHORT:
-        return f"{kind} {short_id(rest)}"
-    return f"{ACTORS[kind]}{rest}" if kind in ACTORS else name
+    kind, colon, rest = name.partition(":")
+    if kind == "system":
+        return _("system")
+    if kind == "user" and colon:
+        return rest
+    return _(ACTORS[kind]) % (short_id(rest) if kind in SHORT else rest) if kind in ACTORS else name
 
 
 @register.filter
 def trigger(name: str) -> str:
     """Return what started a run, in words."""
-    return TRIGGERS.get(name, name)
+    return _(TRIGGERS[name]) if name in TRIGGERS else name
 
 
 @register.filter
@@ -154,4 +199,4 @@ def short_id(value: object) -> str:
 @register.simple_tag
 def environment() -> str:
     """Return which kind of installation this is."""
-    return "development" if settings.DEVELOPMENT else "production"
+    return _("development") if settings.DEVELOPMENT else _("production")

@@ -1,6 +1,9 @@
 """What values look like: durations, statuses, JSON; and that none of it lets markup through."""
 
+from datetime import UTC, datetime
+
 import pytest
+from django.utils import timezone
 
 from workflows.queries import LABELS
 from workflows.templatetags import display, icons, json_view
@@ -63,3 +66,28 @@ def test_long_json_is_cut_and_says_so() -> None:
 
 def test_direction_overrides_are_written_out() -> None:
     assert json_view.visible("a\u202eb\u2066c") == "a\\u202eb\\u2066c"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0, "0"), (999, "999"), (1_234_567, "1,234,567"), (1234.5, "1,234.5"), (None, "–")]
+)
+def test_a_number_has_separators_between_the_thousands(value: float | None, text: str) -> None:
+    assert display.number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("zone", "utc", "shown"),
+    [
+        ("Europe/Berlin", datetime(2024, 3, 31, 0, 59, 59, tzinfo=UTC), "31 Mar 2024, 01:59:59"),
+        ("Europe/Berlin", datetime(2024, 3, 31, 1, 0, tzinfo=UTC), "31 Mar 2024, 03:00:00"),
+        ("America/New_York", datetime(2024, 11, 3, 6, 30, tzinfo=UTC), "3 Nov 2024, 01:30:00"),
+        ("Pacific/Auckland", datetime(2023, 12, 31, 11, 30, tzinfo=UTC), "1 Jan 2024, 00:30:00"),
+        ("UTC", datetime(2024, 2, 29, 23, 0, tzinfo=UTC), "29 Feb 2024, 23:00:00"),
+    ],
+)
+def test_a_time_is_shown_in_the_viewers_zone_and_in_utc_on_hover(zone: str, utc: datetime, shown: str) -> None:
+    with timezone.override(zone):
+        page = str(display.moment(utc))
+    assert f">{shown}</time>" in page
+    assert f'datetime="{utc.isoformat()}"' in page
+    assert f'title="{utc:%Y-%m-%d %H:%M:%S} UTC"' in page
