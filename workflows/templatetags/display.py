@@ -139,7 +139,7 @@ def moment_text(at: datetime, style: str = "full") -> str:
     clock = f"{local:%H:%M:%S}"
     if style == "clock" or (style == "short" and local.date() == now.date()):
         return clock
-    day = f"{local.day} {MONTHS_3[local.month]}"
+    day = f"{local.day} {MONTHS_3[local.month].title()}"
     if local.year != now.year:
         day = f"{day} {local.year}"
     return day if style == "day" else f"{day}, {clock}"

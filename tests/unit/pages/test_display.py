@@ -69,7 +69,7 @@ def test_direction_overrides_are_written_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0, "0"), (999, "999"), (1_234_567, "1,234,567"), (1234.5, "1,234.5"), (None, "–")]
+    ("value", "text"), [(0, "0"), (999, "999"), (1_234_567, "1,234,567"), (1234.5, "1,234.5"), (None, display.NOTHING)]
 )
 def test_a_number_has_separators_between_the_thousands(value: float | None, text: str) -> None:
     assert display.number(value) == text
