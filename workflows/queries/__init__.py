@@ -3,7 +3,7 @@
 from workflows.queries.approvals import ApprovalRow, answered_by, approval, count_approvals, open_approvals
 from workflows.queries.catalogue import action, actions, workflow, workflows
 from workflows.queries.chains import cut_chains
-from workflows.queries.detail import audit, live_token, run
+from workflows.queries.detail import live_token, outline, run
 from workflows.queries.entries import entries, entry
 from workflows.queries.events import event, inbox
 from workflows.queries.invocations import InvocationRow, invocations, last_used_actions, last_used_workflows
@@ -27,8 +27,11 @@ from workflows.queries.rows import (
     QueueRow,
     Relative,
     RunDetail,
+    RunFacts,
     RunFilter,
+    RunOutline,
     RunRow,
+    StepLine,
     StepView,
     VersionRow,
     WorkerRow,
@@ -36,8 +39,17 @@ from workflows.queries.rows import (
     WorkflowRow,
 )
 from workflows.queries.runs import list_token, newer_than, runs, status_counts, unresolved
-from workflows.queries.schedules import FireRow, ScheduleDetail, ScheduleRow, schedule, schedules
+from workflows.queries.schedules import (
+    FireRow,
+    ScheduleBoardRow,
+    ScheduleDetail,
+    ScheduleRow,
+    schedule,
+    schedule_board,
+    schedules,
+)
 from workflows.queries.system import queues, workers
+from workflows.queries.trail import audit
 
 __all__ = [
     "LABELS",
@@ -61,10 +73,14 @@ __all__ = [
     "QueueRow",
     "Relative",
     "RunDetail",
+    "RunFacts",
     "RunFilter",
+    "RunOutline",
     "RunRow",
+    "ScheduleBoardRow",
     "ScheduleDetail",
     "ScheduleRow",
+    "StepLine",
     "StepView",
     "VersionRow",
     "Wanted",
@@ -96,11 +112,13 @@ __all__ = [
     "notification",
     "notifications",
     "open_approvals",
+    "outline",
     "path",
     "queues",
     "run",
     "runs",
     "schedule",
+    "schedule_board",
     "schedules",
     "status_counts",
     "step",

@@ -10,8 +10,9 @@ from django.db.models import Model, Q, QuerySet
 from audit.models import AuditEvent
 from dotdo_site.lib.paging import decode, encode
 from workflows.models import Run, Step
-from workflows.queries.detail import audit_view, step_views
 from workflows.queries.rows import AuditView, Page, StepView
+from workflows.queries.steps import step_views
+from workflows.queries.trail import audit_view
 
 M = TypeVar("M", bound=Model)
 Order = Mapping[str, Callable[[str], Any]]

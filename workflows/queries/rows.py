@@ -1,6 +1,7 @@
 """What queries return: frozen values with everything an edge shows, already resolved and masked."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -57,24 +58,30 @@ class RunRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptView:
-    """One attempt of a step."""
+class AttemptLine:
+    """One attempt of a step, without its data."""
 
     number: int
     outcome: str
-    input: Any
-    output: Any
-    error: Any
-    log: list[dict[str, Any]]
     worker: uuid.UUID | None
-    code_version: str
     started_at: datetime | None
     finished_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StepView:
-    """A step with its attempts."""
+class AttemptView(AttemptLine):
+    """One attempt of a step."""
+
+    input: Any
+    output: Any
+    error: Any
+    log: list[dict[str, Any]]
+    code_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepLine:
+    """A step with its attempts, without their data: what a timeline draws."""
 
     id: uuid.UUID
     key: str
@@ -89,22 +96,29 @@ class StepView:
     attempt: int
     failures: int
     crashes: int
-    generation: int
-    idempotency_key: str
-    input: Any
-    output: Any
-    error: Any
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
-    policy: dict[str, Any]
-    leased_by: uuid.UUID | None
     caught: bool
     inside: list[str]
     branches: list[str]
     can_skip: str | None
     can_fire: str | None
     can_answer: str | None
+    attempts: Sequence[AttemptLine] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepView(StepLine):
+    """A step with its attempts."""
+
+    generation: int
+    idempotency_key: str
+    input: Any
+    output: Any
+    error: Any
+    policy: dict[str, Any]
+    leased_by: uuid.UUID | None
     attempts: list[AttemptView] = field(default_factory=list)
 
 
@@ -121,16 +135,15 @@ class Relative:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunDetail(RunRow):
-    """A run with its data, its steps and what may be done with it: None, or why not."""
+class RunFacts(RunRow):
+    """What a run is and what may be done with it: None, or why not."""
 
-    input: Any
-    output: Any
-    error: Any
-    context: Any
     tags: list[str]
-    steps: list[StepView]
+    queue: str
+    priority: int
+    rerun_of: uuid.UUID | None
     steps_total: int
+    steps_undone: int
     audit_seq: int
     can_retry: str | None
     can_cancel: str | None
@@ -142,6 +155,24 @@ class RunDetail(RunRow):
     can_send: str | None
     parent: Relative | None
     definition_id: uuid.UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOutline(RunFacts):
+    """A run with the lines of its steps."""
+
+    steps: Sequence[StepLine]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunDetail(RunOutline):
+    """A run with its data and its steps."""
+
+    input: Any
+    output: Any
+    error: Any
+    context: Any
+    steps: list[StepView]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
