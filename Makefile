@@ -2,7 +2,7 @@
 PYTHON ?= python3
 RUN = @exec $(PYTHON) "$(dir $(abspath $(lastword $(MAKEFILE_LIST))))dotdo_site/bootstrap.py"
 
-.PHONY: help up down login demo backup migrate restore reset check test test-database conformance test-e2e upgrade chaos chaos-long chaos-report chaos-mutants ci bench-quick bench-growth lock
+.PHONY: help up down login demo backup migrate restore reset check test test-database conformance test-e2e upgrade chaos chaos-long chaos-report chaos-mutants ci bench-quick bench-growth bench-pages lock
 .DEFAULT_GOAL := help
 
 help up down login demo backup migrate check chaos chaos-long chaos-report chaos-mutants bench-quick bench-growth lock:
@@ -18,5 +18,5 @@ upgrade:
 	$(RUN) upgrade --args "$(FROM) $(if $(BACK),--back) $(if $(BOTH),--both)"
 
 test test-database conformance test-e2e ci: export DOTDO_TEST_POSTGRES = $(POSTGRES)
-test test-database conformance test-e2e ci:
+test test-database conformance test-e2e ci bench-pages:
 	$(RUN) $@ --args "$(ARGS)"

@@ -1,4 +1,4 @@
-"""The verbs for people who change dotdo: check, test, conformance, ci, bench-quick, lock."""
+"""The verbs for people who change dotdo: check, test, conformance, ci, the benchmarks, lock."""
 
 import argparse
 import os
@@ -14,8 +14,10 @@ from dotdo_site.launch import machine, prepare, processes
 from dotdo_site.launch.checkout import ROOT, LaunchError, say, var_dir
 
 TEST_CLUSTER, BENCH_CLUSTER, CHAOS_CLUSTER = "test", "bench", "chaos"
+PAGES_CLUSTER = f"{BENCH_CLUSTER}/pages"  # its million rows are kept
 AT_ONCE = 2  # pytest processes, each with a server of its own: many tests are processes that wait for each other
-CLUSTERS = (TEST_CLUSTER, *(f"{TEST_CLUSTER}/gw{number}" for number in range(AT_ONCE)), BENCH_CLUSTER, CHAOS_CLUSTER)
+TEST_CLUSTERS = (TEST_CLUSTER, *(f"{TEST_CLUSTER}/gw{number}" for number in range(AT_ONCE)))
+CLUSTERS = (*TEST_CLUSTERS, PAGES_CLUSTER, BENCH_CLUSTER, CHAOS_CLUSTER)
 # What says something in SQL: the tests that must pass on every version of PostgreSQL.
 DATABASE_TESTS = (
     "tests/fault/database",
@@ -118,6 +120,11 @@ def bench_growth(_: argparse.Namespace) -> int:
     return _bench("bench.growth")
 
 
+def bench_pages(options: argparse.Namespace) -> int:
+    """Measure every page with a million runs; the rows are made by the first call."""
+    return _bench("bench.pages", *shlex.split(options.args), cluster=PAGES_CLUSTER)
+
+
 def lock(_: argparse.Namespace) -> int:
     """Write requirements.txt and requirements-dev.txt anew, universal and with hashes."""
     for name, more in (("requirements.txt", ()), ("requirements-dev.txt", ("--group", "dev"))):
@@ -141,13 +148,13 @@ def _on_former_postgres() -> int:
     return subprocess.call(argv, cwd=ROOT, env=os.environ | {"DOTDO_TEST_POSTGRES": FORMER_POSTGRES})
 
 
-def _bench(module: str) -> int:
+def _bench(module: str, *arguments: str, cluster: str = BENCH_CLUSTER) -> int:
     """Measure on a database of its own, so that nothing of an installation is touched."""
-    with _cluster(BENCH_CLUSTER) as environment:
+    with _cluster(cluster) as environment:
         migrate = processes.manage("migrate", "--no-input", "--verbosity", "0")
         owner = prepare.owner_environment(environment)
         subprocess.run(migrate, cwd=ROOT, env={**environment, **owner}, check=True)
-        return subprocess.call([sys.executable, "-m", module], cwd=ROOT, env=environment)
+        return subprocess.call([sys.executable, "-m", module, *arguments], cwd=ROOT, env=environment)
 
 
 def _pytest(arguments: list[str]) -> int:
