@@ -1,16 +1,23 @@
+from workflows.models.batches import Batch, BatchItem
 from workflows.models.chores import Chore
 from workflows.models.datastore import Entry
 from workflows.models.definitions import Workflow, WorkflowVersion
 from workflows.models.epoch import Epoch
 from workflows.models.events import Delivery, Endpoint, Event, Message, Subscription
+from workflows.models.failures import Failure, FailureCount, FailureGroup
 from workflows.models.notifications import Notice, Notification, NotificationItem, NotificationMute, NotificationRule
+from workflows.models.queues import Queue
+from workflows.models.rollups import Gauge, Rollup, RollupPlace
 from workflows.models.runs import Attempt, Branch, IdempotencyKey, Payload, Run, Step
 from workflows.models.schedules import Schedule, ScheduleFire
 from workflows.models.undo import Undo
+from workflows.models.views import SavedView
 from workflows.models.workers import Worker
 
 __all__ = [
     "Attempt",
+    "Batch",
+    "BatchItem",
     "Branch",
     "Chore",
     "Delivery",
@@ -18,6 +25,10 @@ __all__ = [
     "Entry",
     "Epoch",
     "Event",
+    "Failure",
+    "FailureCount",
+    "FailureGroup",
+    "Gauge",
     "IdempotencyKey",
     "Message",
     "Notice",
@@ -26,7 +37,11 @@ __all__ = [
     "NotificationMute",
     "NotificationRule",
     "Payload",
+    "Queue",
+    "Rollup",
+    "RollupPlace",
     "Run",
+    "SavedView",
     "Schedule",
     "ScheduleFire",
     "Step",

@@ -6,13 +6,18 @@ from workflows.queries.chains import cut_chains
 from workflows.queries.detail import live_token, outline, run
 from workflows.queries.entries import entries, entry
 from workflows.queries.events import event, inbox
+from workflows.queries.failures import GroupLink, group_of
+from workflows.queries.filtering import FAILED, Count, count, neighbours, newer_than, status_counts, tally
+from workflows.queries.footprint import Drawable, Footprint, drawable, footprint
 from workflows.queries.invocations import InvocationRow, invocations, last_used_actions, last_used_workflows
 from workflows.queries.labels import LABELS
 from workflows.queries.messages import MessageRow, Wanted, mailbox, messages, undos, wanted
 from workflows.queries.notifications import mutes, notification, notifications, undelivered
 from workflows.queries.parts import events, step, steps
+from workflows.queries.patience import TooSlow, within
 from workflows.queries.path import Path, PathLine, path
 from workflows.queries.relatives import Children, children
+from workflows.queries.rollups import Performance, performance
 from workflows.queries.rows import (
     ActionDetail,
     ActionRow,
@@ -38,7 +43,7 @@ from workflows.queries.rows import (
     WorkflowDetail,
     WorkflowRow,
 )
-from workflows.queries.runs import list_token, newer_than, runs, status_counts, unresolved
+from workflows.queries.runs import list_token, runs, signs, some_runs, unresolved
 from workflows.queries.schedules import (
     FireRow,
     ScheduleBoardRow,
@@ -52,6 +57,7 @@ from workflows.queries.system import queues, workers
 from workflows.queries.trail import audit
 
 __all__ = [
+    "FAILED",
     "LABELS",
     "ActionDetail",
     "ActionRow",
@@ -59,10 +65,14 @@ __all__ = [
     "AttemptView",
     "AuditView",
     "Children",
+    "Count",
+    "Drawable",
     "EntryRow",
     "EventDetail",
     "EventRow",
     "FireRow",
+    "Footprint",
+    "GroupLink",
     "InvocationRow",
     "MessageRow",
     "MuteRow",
@@ -70,6 +80,7 @@ __all__ = [
     "Page",
     "Path",
     "PathLine",
+    "Performance",
     "QueueRow",
     "Relative",
     "RunDetail",
@@ -82,6 +93,7 @@ __all__ = [
     "ScheduleRow",
     "StepLine",
     "StepView",
+    "TooSlow",
     "VersionRow",
     "Wanted",
     "WorkerRow",
@@ -93,12 +105,16 @@ __all__ = [
     "approval",
     "audit",
     "children",
+    "count",
     "count_approvals",
     "cut_chains",
+    "drawable",
     "entries",
     "entry",
     "event",
     "events",
+    "group_of",
+    "footprint",
     "inbox",
     "invocations",
     "last_used_actions",
@@ -108,25 +124,31 @@ __all__ = [
     "mailbox",
     "messages",
     "mutes",
+    "neighbours",
     "newer_than",
     "notification",
     "notifications",
     "open_approvals",
     "outline",
     "path",
+    "performance",
     "queues",
     "run",
     "runs",
     "schedule",
     "schedule_board",
     "schedules",
+    "signs",
+    "some_runs",
     "status_counts",
     "step",
     "steps",
+    "tally",
     "undelivered",
     "undos",
     "unresolved",
     "wanted",
+    "within",
     "workers",
     "workflow",
     "workflows",
