@@ -44,6 +44,12 @@ def cron_problem(rule: str) -> str | None:
     return None if found else "the cron text names no moment that ever comes"
 
 
+def cron_words(rule: str) -> str:
+    """Return a cron text in words, such as `at 06:00 on Monday through Friday`."""
+    words: str = CronSim(rule, datetime(2000, 1, 1)).explain()  # noqa: DTZ001 - a local time
+    return words[:1].lower() + words[1:]
+
+
 def first(schedule: Schedule, now: datetime) -> datetime | None:
     """Return the first moment of a schedule that begins now; None when it starts by events, or when none comes."""
     if schedule.kind == "after":

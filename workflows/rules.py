@@ -110,6 +110,35 @@ def resume_schedule_refusal(state: str) -> str | None:
     return None if state == "paused" else "The schedule is not paused."
 
 
+def run_now_refusal(kind: str) -> str | None:
+    """Return why a schedule of this kind cannot be run now."""
+    return "It starts by events: send one that it waits for." if kind == "on" else None
+
+
+def pause_queue_refusal(*, paused: bool) -> str | None:
+    """Return why a queue cannot be paused."""
+    return "This queue is paused already." if paused else None
+
+
+def resume_queue_refusal(*, paused: bool) -> str | None:
+    """Return why a queue cannot be resumed."""
+    return None if paused else "This queue is not paused."
+
+
+def drain_refusal(*, stopped: bool, draining: bool) -> str | None:
+    """Return why a worker cannot be drained."""
+    if stopped:
+        return "This worker has ended."
+    return "This worker takes no further step already." if draining else None
+
+
+def undrain_refusal(*, stopped: bool, draining: bool) -> str | None:
+    """Return why a worker cannot go on."""
+    if stopped:
+        return "This worker has ended."
+    return None if draining else "This worker is not drained."
+
+
 def answer_refusal(run_state: str, kind: str, state: str, function: str) -> str | None:
     """Return why a step cannot be answered."""
     if kind != "call" or not function.startswith("approval:"):

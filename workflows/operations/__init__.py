@@ -20,9 +20,11 @@ from workflows.operations.errors import (
     UnknownDefinition,
     UnknownMute,
     UnknownNotification,
+    UnknownQueue,
     UnknownRun,
     UnknownSchedule,
     UnknownStep,
+    UnknownWorker,
     VersionConflict,
 )
 from workflows.operations.events import Delivered, deliver_event, deliver_events
@@ -31,12 +33,14 @@ from workflows.operations.missing import missing
 from workflows.operations.notifications import mute, resend, save_rule, send_test, unmute
 from workflows.operations.pausing import resume, suspend
 from workflows.operations.publishing import check_workflow, draft_workflow, examine_workflow, publish_workflow
+from workflows.operations.queues import pause_queue, resume_queue
 from workflows.operations.repair import fire_timer, skip
-from workflows.operations.schedules import pause_schedule, resume_schedule
+from workflows.operations.schedules import pause_schedule, resume_schedule, run_schedule_now
 from workflows.operations.start import Started, check_input, start_action, start_workflow
 from workflows.operations.undoing import undo
 from workflows.operations.waiting import wait_for
 from workflows.operations.webhooks import Accepted, SignatureRefused, receive_signed, receive_webhook
+from workflows.operations.workers import drain_worker, undrain_worker
 
 __all__ = [
     "Accepted",
@@ -57,9 +61,11 @@ __all__ = [
     "UnknownDefinition",
     "UnknownMute",
     "UnknownNotification",
+    "UnknownQueue",
     "UnknownRun",
     "UnknownSchedule",
     "UnknownStep",
+    "UnknownWorker",
     "VersionConflict",
     "answer_approval",
     "cancel",
@@ -68,6 +74,7 @@ __all__ = [
     "deliver_event",
     "deliver_events",
     "draft_workflow",
+    "drain_worker",
     "endpoint_url",
     "erase",
     "examine_workflow",
@@ -75,6 +82,7 @@ __all__ = [
     "keep_runs",
     "missing",
     "mute",
+    "pause_queue",
     "pause_schedule",
     "publish_workflow",
     "put_entry",
@@ -83,8 +91,10 @@ __all__ = [
     "resend",
     "resolve",
     "resume",
+    "resume_queue",
     "resume_schedule",
     "retry",
+    "run_schedule_now",
     "save_endpoint",
     "save_rule",
     "secret_problem",
@@ -94,6 +104,7 @@ __all__ = [
     "start_workflow",
     "suspend",
     "undo",
+    "undrain_worker",
     "unmute",
     "wait_for",
 ]

@@ -12,8 +12,9 @@ from workflows import occurrences, programs, rules, wake
 from workflows.engine import events
 from workflows.language import program
 from workflows.language.program import Strategy
-from workflows.models import Schedule, Subscription, WorkflowVersion
+from workflows.models import Schedule, Subscription, Workflow, WorkflowVersion
 from workflows.operations.errors import UnknownSchedule, refuse
+from workflows.operations.start import Started, start_workflow, title_of
 from workflows.sql import Statement
 
 _NOW = Statement("SELECT clock_timestamp()")
@@ -80,6 +81,31 @@ def resume_schedule(name: str, *, actor: str, reason: str) -> None:
         Schedule.objects.filter(pk=row.pk).update(state="active", next_at=next_at)
         _record("schedule.resumed", row.workflow_id, actor, {"next": _text(next_at)}, reason)
         wake.workers()
+
+
+def run_schedule_now(name: str, *, token: uuid.UUID, actor: str, reason: str) -> Started:
+    """Start a run as the schedule would, beside its moments: once for a token, which comes with the form.
+
+    Raises UnknownSchedule, NotAllowed and what `start_workflow` raises.
+    """
+    refuse_inside_handler("run a schedule")
+    with transaction.atomic():
+        row = _lock(name)
+        refuse(rules.run_now_refusal(row.kind))
+        workflow = Workflow.objects.get(pk=row.workflow_id)
+        started = start_workflow(
+            name,
+            {},
+            actor=actor,
+            trigger="schedule",
+            version=row.version.version,
+            key=f"schedule:{row.pk}:now:{token}",
+            title=title_of(workflow),
+        )
+        if started.created:
+            data = {"run": str(started.run_id), "version": row.version.version}
+            _record("schedule.run_now", row.workflow_id, actor, data, reason)
+    return started
 
 
 def _lock(name: str) -> Schedule:

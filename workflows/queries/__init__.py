@@ -14,8 +14,8 @@ from workflows.queries.labels import LABELS
 from workflows.queries.messages import MessageRow, Wanted, mailbox, messages, undos, wanted
 from workflows.queries.notifications import mutes, notification, notifications, undelivered
 from workflows.queries.parts import events, step, steps
-from workflows.queries.patience import TooSlow, within
 from workflows.queries.path import Path, PathLine, path
+from workflows.queries.patience import TooSlow, within
 from workflows.queries.relatives import Children, children
 from workflows.queries.rollups import Performance, performance
 from workflows.queries.rows import (
@@ -113,8 +113,8 @@ __all__ = [
     "entry",
     "event",
     "events",
-    "group_of",
     "footprint",
+    "group_of",
     "inbox",
     "invocations",
     "last_used_actions",

@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,16 +11,19 @@ from typing import Any
 
 from audit.models import AuditEvent
 from audit.recording import KINDS
-from workflows import occurrences, programs
+from dotdo_site.lib.paging import decode, encode
+from workflows import occurrences, programs, rules
 from workflows.language.program import EventFilter, Strategy
 from workflows.language.program import Schedule as Rule
 from workflows.language.templates import Constant
 from workflows.models import Schedule, ScheduleFire
 from workflows.queries.labels import label
+from workflows.queries.rows import Page
+from workflows.sql import Statement
 
 UPCOMING = 5
-LATEST = 8
-NOTED = ("schedule.failed", "schedule.skipped", "schedule.paused", "schedule.resumed")
+LATEST = 10
+NOTED = ("schedule.failed", "schedule.skipped", "schedule.paused", "schedule.resumed", "schedule.run_now")
 UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
 
@@ -57,20 +61,54 @@ class NoteRow:
     actor: str
     reason: str
     sentence: str
+    run: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleBoardRow(ScheduleRow):
+    """A schedule with its last moments, newest first, what was said last about it, and what may be done with it."""
+
+    title: str
+    fires: list[FireRow]
+    note: NoteRow | None
+    can_run: str | None
+
+    @property
+    def left_out(self) -> int:
+        """Return how many of the last moments were missed and left out."""
+        return sum(fire.skipped for fire in self.fires)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleDetail(ScheduleRow):
-    """A schedule with what it did last, newest first."""
+    """A schedule with what it did last, newest first; `can_run` is why it cannot be run now, None when it can."""
 
     fires: list[FireRow]
     notes: list[NoteRow]
+    can_run: str | None
 
 
 def schedules() -> list[ScheduleRow]:
     """Return all schedules by the name of their workflow."""
     rows = Schedule.objects.select_related("workflow", "version").order_by("workflow__name")
     return [ScheduleRow(**_facts(row)) for row in rows]
+
+
+def schedule_board(
+    *, name: str = "", state: str = "", after: str | None = None, before: str | None = None, limit: int = 50
+) -> Page[ScheduleBoardRow]:
+    """Return one page of the schedules by the name of their workflow, with what they did last. Raises BadCursor."""
+    rows = Schedule.objects.select_related("workflow", "version")
+    rows = rows.filter(workflow__name__startswith=name) if name else rows
+    rows = rows.filter(state=state) if state else rows
+    if before:
+        found = list(rows.filter(workflow__name__lt=decode(before, str)[0]).order_by("-workflow__name")[: limit + 1])
+        more, found = len(found) > limit, found[:limit][::-1]
+        return Page(_board(found), _cursor(found, -1), _cursor(found, 0) if more else None)
+    rows = rows.filter(workflow__name__gt=decode(after, str)[0]) if after else rows
+    found = list(rows.order_by("workflow__name")[: limit + 1])
+    more, found = len(found) > limit, found[:limit]
+    return Page(_board(found), _cursor(found, -1) if more else None, _cursor(found, 0) if after else None)
 
 
 def schedule(name: str) -> ScheduleDetail | None:
@@ -81,8 +119,58 @@ def schedule(name: str) -> ScheduleDetail | None:
     fires = ScheduleFire.objects.filter(schedule=row).select_related("run").order_by("-nominal_at")[:LATEST]
     notes = AuditEvent.objects.filter(chain=row.workflow_id, kind__in=NOTED).order_by("-seq")[:LATEST]
     return ScheduleDetail(
-        **_facts(row), fires=[_fire_row(fire) for fire in fires], notes=[_note_row(event) for event in notes]
+        **_facts(row),
+        fires=[_fire_row(fire) for fire in fires],
+        notes=[_note_row(event) for event in notes],
+        can_run=rules.run_now_refusal(row.kind),
     )
+
+
+# Each schedule's newest moments by their unique key, whatever the number of moments.
+_FIRES = Statement(
+    """
+    SELECT s.id, f.nominal_at, f.run_id, f.skipped, r.state, r.reason, r.resolved_at
+    FROM unnest(:schedules::uuid[]) AS s (id)
+    CROSS JOIN LATERAL (
+        SELECT nominal_at, run_id, skipped FROM schedule_fire WHERE schedule_id = s.id
+        ORDER BY nominal_at DESC LIMIT :limit::int) f
+    LEFT JOIN run r ON r.id = f.run_id
+    ORDER BY s.id, f.nominal_at DESC
+    """
+)
+_NOTES = Statement(
+    """
+    SELECT n.id FROM unnest(:chains::uuid[]) AS w (chain)
+    CROSS JOIN LATERAL (
+        SELECT e.id FROM audit_event e WHERE e.chain = w.chain AND e.kind = ANY(:kinds::text[])
+        ORDER BY e.seq DESC LIMIT 1) n
+    """
+)
+
+
+def _board(found: list[Schedule]) -> list[ScheduleBoardRow]:
+    fires: dict[uuid.UUID, list[FireRow]] = defaultdict(list)
+    for owner, nominal_at, run, skipped, *state in _FIRES.rows(
+        {"schedules": [row.pk for row in found], "limit": LATEST}
+    ):
+        shown = label(*state) if state[0] else ""
+        fires[owner].append(FireRow(nominal_at=nominal_at, run=run, label=shown, skipped=skipped))
+    noted = _NOTES.rows({"chains": [row.workflow_id for row in found], "kinds": list(NOTED)})
+    notes = {event.chain: _note_row(event) for event in AuditEvent.objects.filter(pk__in=[pk for (pk,) in noted])}
+    return [
+        ScheduleBoardRow(
+            **_facts(row),
+            title=row.workflow.title,
+            fires=fires[row.pk],
+            note=notes.get(row.workflow_id),
+            can_run=rules.run_now_refusal(row.kind),
+        )
+        for row in found
+    ]
+
+
+def _cursor(found: list[Schedule], index: int) -> str | None:
+    return encode(found[index].workflow.name) if found else None
 
 
 def _facts(row: Schedule) -> dict[str, Any]:
@@ -111,7 +199,7 @@ def _words(rule: Rule) -> str:
     if rule.strategy is not None:
         return _event_words(rule.strategy)
     if rule.cron is not None:
-        return f"at {rule.cron} ({rule.timezone})"
+        return f"{occurrences.cron_words(rule.cron)} ({rule.cron}, {rule.timezone})"
     length = _length(rule.interval or timedelta())
     return f"every {length}" if rule.kind == "every" else f"{length} after the last run has ended"
 
@@ -153,6 +241,7 @@ def _note_row(event: AuditEvent) -> NoteRow:
         actor=event.actor,
         reason=event.reason,
         sentence=_SENTENCES.get(event.kind, lambda _: KINDS[event.kind])(data),
+        run=str(data.get("run", "")),
     )
 
 

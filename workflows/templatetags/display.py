@@ -9,8 +9,8 @@ from django.utils import formats, timezone
 from django.utils.dates import MONTHS_3
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language_bidi, gettext_noop
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
 
 from workflows.queries import LABELS
 from workflows.templatetags.icons import glyph
@@ -50,6 +50,7 @@ TRIGGERS = {
     "schedule": gettext_noop("schedule"),
     "event": gettext_noop("event"),
 }
+TOASTS = {"error": "failed", "success": "succeeded", "warning": "retrying"}
 
 
 def describe_label(label: str) -> tuple[str, str]:
@@ -133,6 +134,7 @@ def moment(at: datetime | None, style: str = "full") -> SafeString | str:
     )
 
 
+@register.filter
 def moment_text(at: datetime, style: str = "full") -> str:
     """Return a time in the zone of the viewer as plain text; `style` as for `moment`."""
     local, now = timezone.localtime(at), timezone.localtime()
@@ -194,6 +196,18 @@ def trigger(name: str) -> str:
 def short_id(value: object) -> str:
     """Return the end of an id: the part in which ids of the same second differ."""
     return f"…{str(value)[-8:]}"
+
+
+@register.filter
+def toast(level: str) -> str:
+    """Return the status key of a message's level."""
+    return TOASTS.get(level, "running")
+
+
+@register.simple_tag
+def direction() -> str:
+    """Return which way the language is written."""
+    return "rtl" if get_language_bidi() else "ltr"
 
 
 @register.simple_tag

@@ -6,6 +6,7 @@ from typing import Any
 
 from django import template
 from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext_lazy as _
 
 from workflows import queries
 from workflows.approvals import Person, person_of
@@ -16,15 +17,27 @@ register = template.Library()
 @dataclass(frozen=True)
 class Entry:
     """A link of the navigation. `section` is the first part of the paths for which it is the current one; `count`
-    tells how much waits there.
+    tells how much waits there, in the colour of the status `tone`. `key` leads there after a `g`.
     """
 
     icon: str
-    title: str
+    title: Any
     url: str
     section: str
     permission: str = ""
     count: Callable[[Person], int] | None = None
+    tone: str = "waiting"
+    key: str = ""
+
+
+@dataclass(frozen=True)
+class Link:
+    """An entry that this reader may open, on this page."""
+
+    entry: Entry
+    url: str
+    current: bool
+    count: int = 0
 
 
 SEE_MESSAGES = "workflows.view_notification"
@@ -36,31 +49,54 @@ def _undelivered(_reader: Person) -> int:
 
 NAVIGATION = (
     (
-        "Operate",
+        _("Operate"),
         (
-            Entry("home", "Overview", "overview", "", "workflows.view_run"),
-            Entry("list", "Runs", "runs", "runs", "workflows.view_run"),
+            Entry("home", _("Overview"), "overview", "", "workflows.view_run", key="o"),
+            Entry("list", _("Runs"), "runs", "runs", "workflows.view_run", key="r"),
             Entry(
-                "person", "Approvals", "approvals", "approvals", "workflows.answer_approval", queries.count_approvals
+                "person",
+                _("Approvals"),
+                "approvals",
+                "approvals",
+                "workflows.answer_approval",
+                queries.count_approvals,
+                key="p",
             ),
-            Entry("alert", "Notifications", "notifications", "notifications", SEE_MESSAGES, _undelivered),
-            Entry("data", "Datastore", "datastore", "datastore", "workflows.view_entry"),
+            Entry(
+                "bell", _("Notifications"), "notifications", "notifications", SEE_MESSAGES, _undelivered, "failed", "n"
+            ),
+            Entry("data", _("Datastore"), "datastore", "datastore", "workflows.view_entry", key="d"),
         ),
     ),
     (
-        "Build",
+        _("Build"),
         (
-            Entry("flow", "Workflows", "workflows", "workflows", "workflows.view_workflow"),
-            Entry("atom", "Actions", "actions", "actions", "actions.view_action"),
+            Entry("flow", _("Workflows"), "workflows", "workflows", "workflows.view_workflow", key="w"),
+            Entry("atom", _("Actions"), "actions", "actions", "actions.view_action", key="a"),
         ),
     ),
     (
-        "System",
+        _("System"),
         (
-            Entry("layers", "Admin", "admin:index", "admin", "staff"),
-            Entry("book", "API docs", "api-docs", "api"),
+            Entry("layers", _("Admin"), "admin:index", "admin", "staff"),
+            Entry("book", _("API docs"), "api-docs", "api"),
         ),
     ),
+)
+# What single keys do on a page; static/keys.js presses them.
+KEYS = (
+    (("/",), _("search")),
+    (("j", "k"), _("next, previous row")),
+    (("J", "K"), _("next, previous run of the list it was opened from")),
+    (("Enter",), _("open the row")),
+    (("x",), _("select the row")),
+    (("Shift", "x"), _("select all rows up to this one")),
+    (("1", "6"), _("the views of a run, from the first to the sixth")),
+    (("[", "]"), _("earlier, later attempt")),
+    (("Esc",), _("close the step")),
+    (("r",), _("retry; asks for a reason first")),
+    (("p",), _("pause live updates, go on")),
+    (("?",), _("show these keys")),
 )
 
 
@@ -78,20 +114,31 @@ def navigation(context: template.Context) -> dict[str, Any]:
     }
 
 
-def _links(entries: tuple[Entry, ...], user: Any, section: str) -> list[tuple[Entry, str, bool, int]]:
+@register.inclusion_tag("_keys.html", takes_context=True)
+def keys(context: template.Context) -> dict[str, Any]:
+    """List what single keys do, and where `g` leads this reader."""
+    user = context["request"].user
+    return {"here": KEYS, "there": [(entry.key, entry.title) for entry in _open_to(user) if entry.key]}
+
+
+def _links(entries: tuple[Entry, ...], user: Any, section: str) -> list[Link]:
     return [
-        (entry, _url(entry), entry.section == section, entry.count(person_of(user)) if entry.count else 0)
+        Link(entry, _url(entry), entry.section == section, entry.count(person_of(user)) if entry.count else 0)
         for entry in entries
         if _url(entry) and _may(entry, user)
     ]
+
+
+def _open_to(user: Any) -> list[Entry]:
+    return [entry for _title, entries in NAVIGATION for entry in entries if _url(entry) and _may(entry, user)]
 
 
 def _roles(user: Any) -> str:
     if not user.is_authenticated:
         return ""
     if user.is_superuser:
-        return "Superuser"
-    return ", ".join(user.groups.order_by("name").values_list("name", flat=True))
+        return str(_("Superuser"))
+    return ", ".join(user.groups.order_by("name").values_list("name", flat=True)) or str(_("no role"))
 
 
 def _url(entry: Entry) -> str:

@@ -24,7 +24,7 @@ def test_schedules_are_listed_with_their_rules_in_words_and_the_next_moments(api
     publish("f-none", DO.strip())
     listed = api("GET", "schedules").json()
     assert [(each["workflow"], each["rule"]) for each in listed] == [
-        ("a-cron", "at 30 6 * * 1 (UTC)"),
+        ("a-cron", "at 06:30 on Monday (30 6 * * 1, UTC)"),
         ("b-every", "every 36 hours"),
         ("c-after", "90 seconds after the last run has ended"),
         ("d-on", "on paid or an event (with conditions)"),
