@@ -44,7 +44,8 @@ _RELOAD = Statement(
     WHERE s.id = :step AND s.claim = :claim AND s.state = 'running'
     """  # noqa: S608 - constants
 )
-# A loose index scan: one probe per (queue, priority) pair, however many steps are due or far in the future.
+# A loose index scan: one probe per (queue, priority) pair, however many steps are due or far in the future. Whoever
+# looks for work looks here first, so this is where a paused queue is passed over; the claim itself never asks.
 _PAIRS = Statement(
     """
     WITH RECURSIVE pair AS (
@@ -57,9 +58,11 @@ _PAIRS = Statement(
     FROM pair CROSS JOIN LATERAL (
         SELECT due_at FROM step s WHERE s.state = 'ready' AND s.queue = pair.queue AND s.priority = pair.priority
         ORDER BY due_at LIMIT 1) first
+    WHERE NOT EXISTS (SELECT FROM queue q WHERE q.name = pair.queue AND q.paused_at IS NOT NULL)
     ORDER BY pair.priority, first.due_at
     """
 )
+_PAUSED = Statement("SELECT name FROM queue WHERE paused_at IS NOT NULL")
 # The first crash is tried again at once (a deploy, an unlucky kill); a step that kills its workers waits longer.
 _FREE = """
     WITH dead AS MATERIALIZED (
@@ -193,8 +196,16 @@ def reload(step: uuid.UUID, claim: int) -> Claimed | None:
 
 
 def pairs() -> list[tuple[str, int, float]]:
-    """Return each (queue, priority) with ready steps, most urgent first, and the seconds until its first is due."""
+    """Return each (queue, priority) with ready steps, most urgent first, and the seconds until its first is due.
+
+    Queues that an operator paused are left out.
+    """
     return [(queue, priority, seconds) for queue, priority, seconds in _PAIRS.rows()]
+
+
+def paused() -> frozenset[str]:
+    """Return the queues of which no step may begin."""
+    return frozenset(row[0] for row in _PAUSED.rows())
 
 
 def reap(*, signed_off: bool = False) -> list[uuid.UUID]:

@@ -19,6 +19,7 @@ from workflows.lessee import Lessee
 from workflows.models import Worker
 
 PAIRS_SECONDS = 1.0
+PAUSED_SECONDS = 1.0  # for so long a worker may go on in a queue that was paused
 
 
 class Identity:
@@ -32,6 +33,8 @@ class Identity:
         self.heartbeat = Heartbeat(settings.LEASE_SECONDS)
         self._pairs: list[tuple[str, int]] = []
         self._pairs_at = -PAIRS_SECONDS
+        self._paused: frozenset[str] = frozenset()
+        self._paused_at = -PAUSED_SECONDS
         Worker.objects.create(
             id=self.id,
             host=socket.gethostname(),
@@ -46,7 +49,13 @@ class Identity:
 
     def lessee(self, keep: Callable[[], bool] = lambda: True) -> Lessee:
         """Return this worker as checkpoints see it; `keep` tells whether it goes on with the run it holds."""
-        return Lessee(self.id, self.code_version, self.queues, keep)
+        return Lessee(self.id, self.code_version, self.queues, keep, self.paused)
+
+    def paused(self, queue: str) -> bool:
+        """Tell whether an operator paused a queue: asked between two steps of a run, which no look around precedes."""
+        if time.monotonic() - self._paused_at >= PAUSED_SECONDS:
+            self._paused, self._paused_at = claim.paused(), time.monotonic()
+        return queue in self._paused
 
     def take(self) -> Claimed | None:
         """Claim the most urgent due step of the queues that this worker serves."""

@@ -11,16 +11,20 @@ from actions.errors import Failure
 
 @dataclass(frozen=True, slots=True)
 class Lessee:
-    """The worker that writes. `keep()` is false when it must hand the run back: its time slice ended or it drains."""
+    """The worker that writes. `keep()` is false when it must hand the run back: its time slice ended or it drains.
+
+    `paused(queue)` tells whether an operator paused a queue.
+    """
 
     id: uuid.UUID
     code_version: str
     queues: tuple[str, ...]
     keep: Callable[[], bool]
+    paused: Callable[[str], bool] = field(default=lambda _: False)
 
     def serves(self, queue: str) -> bool:
-        """Tell whether this worker takes steps of a queue; no list of queues means all of them."""
-        return not self.queues or queue in self.queues
+        """Tell whether this worker takes steps of a queue now; no list of queues means all of them."""
+        return (not self.queues or queue in self.queues) and not self.paused(queue)
 
 
 @dataclass(slots=True)

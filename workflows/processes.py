@@ -114,6 +114,8 @@ class SocketQueue:
         """Receive one message, waiting for it; STOP when there is none and none will come."""
         while True:
             pulse.sign()
+            if pulse.drained() and not self.stop.wait(SIGN_SECONDS):
+                continue  # a hint is for those who work
             try:
                 return pickle.loads(self.reader.recv(MESSAGE_BYTES))  # noqa: S301 - written by our own processes
             except BlockingIOError:

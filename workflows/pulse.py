@@ -1,7 +1,8 @@
 """Signs of life of a cluster's processes, in memory that all of them share.
 
 Mapped before they are forked. Each process has a slot: who it is, when it last gave a sign, and until when the handler
-that it runs may take. The monotonic clock is the machine's, so a moment means the same in every process.
+that it runs may take. The monotonic clock is the machine's, so a moment means the same in every process. The other way
+round, a worker's slot tells it that an operator wants it to take no further step.
 """
 
 import mmap
@@ -30,13 +31,17 @@ class Sign(IntEnum):
 
 
 class Life(NamedTuple):
-    """What a slot says. `born` tells a process from a later one with the same pid; `limit` 0: no handler runs."""
+    """What a slot says. `born` tells a process from a later one with the same pid; `limit` 0: no handler runs.
+
+    `drains`: it takes no further step.
+    """
 
     slot: int
     pid: int
     born: int
     moment: float
     limit: float
+    drains: bool
 
     @property
     def alive(self) -> bool:
@@ -44,10 +49,11 @@ class Life(NamedTuple):
         return self.pid != 0 and process_state.alive(self.pid, self.born)
 
 
-_LIFE = struct.Struct("qqdd")
+_LIFE = struct.Struct("qqdd?")
 _WHO = struct.Struct("qq")
 _MOMENT = struct.Struct("d")
-_MOMENT_AT, _LIMIT_AT = 16, 24
+_DRAINS = struct.Struct("?")
+_MOMENT_AT, _LIMIT_AT, _DRAINS_AT = 16, 24, 32
 _page = mmap.mmap(-1, (len(Sign) + WORKER_SLOTS) * _LIFE.size)
 _own: int | None = None
 _thread = threading.local()
@@ -99,7 +105,7 @@ def free_slot() -> int:
 
 def clear(slot: int) -> None:
     """Make a slot ready for another process, before that is forked: from then on the moments are its own to write."""
-    _LIFE.pack_into(_page, slot * _LIFE.size, 0, 0, time.monotonic(), 0.0)
+    _LIFE.pack_into(_page, slot * _LIFE.size, 0, 0, time.monotonic(), 0.0, False)
 
 
 def enter(slot: int, pid: int) -> None:
@@ -111,6 +117,22 @@ def own(slot: int) -> None:
     """Make a slot this process's own."""
     global _own  # noqa: PLW0603 - one per process is the point
     _own = slot
+
+
+def drain(slot: int, drains: bool) -> None:
+    """Tell the worker in a slot whether to take further steps."""
+    _DRAINS.pack_into(_page, slot * _LIFE.size + _DRAINS_AT, drains)
+
+
+def drained() -> bool:
+    """Tell whether this process is to take no further step."""
+    return _own is not None and read(_own).drains
+
+
+def all_drained() -> bool:
+    """Tell whether none of this cluster's workers is to take a step."""
+    workers = [life for life in lives() if life.slot >= len(Sign) and life.alive]
+    return bool(workers) and all(life.drains for life in workers)
 
 
 def lives() -> list[Life]:

@@ -124,7 +124,7 @@ class Supervisor:
         """Tell whether work has been lying for long, by our own clock: the database's goes on while we sleep."""
         now = time.monotonic()
         lying = now - max(self._none_lay_at, self.watch.judging_since, pulse.last())
-        if lying > LOOK_SECONDS / 2 and not _left_lying(living):
+        if lying > LOOK_SECONDS / 2 and (pulse.all_drained() or not _left_lying(living)):
             self._none_lay_at = now
             return False
         return lying > DEAF_SECONDS

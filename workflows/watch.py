@@ -100,12 +100,15 @@ class Watch:
         known = {(life.pid, life.born): life for life in pulse.lives()}
         now = time.monotonic()
         own = Q(stopped_at=None) | Q(pid__in=[life.pid for life in known.values() if life.alive])
-        rows = Worker.objects.filter(own, place=self.place).values_list("id", "pid", "born", "stopped_at")
-        for worker, pid, born, stopped_at in rows:
+        rows = Worker.objects.filter(own, place=self.place).values_list(
+            "id", "pid", "born", "stopped_at", "draining_at"
+        )
+        for worker, pid, born, stopped_at, draining_at in rows:
             if process_state.alive(pid, born):
                 living.append(worker)
                 if (pid, born) in known:
                     ours.append(worker)
+                    pulse.drain(known[pid, born].slot, draining_at is not None)
                 if stopped_at is not None:  # another host, cut off from the database no longer, took us for lost
                     Worker.objects.filter(id=worker).update(stopped_at=None)
             elif stopped_at is not None:

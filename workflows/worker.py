@@ -19,6 +19,7 @@ from workflows import (
     execution,
     late,
     progress,
+    pulse,
     recording,
     scheduling,
     steps,
@@ -60,7 +61,7 @@ def _work(until: float) -> None:
     me = identity()
     _recover(me)
     look_at = 0.0
-    while not draining.requested() and time.monotonic() < until:
+    while not _drains() and time.monotonic() < until:
         if time.monotonic() >= look_at:
             scheduling.fire_due()
             look_at = time.monotonic() + SCHEDULES_SECONDS
@@ -70,6 +71,11 @@ def _work(until: float) -> None:
         drive(held, me, until)
         troubles.over()
         _recover(me)
+
+
+def _drains() -> bool:
+    """Tell whether this worker is to take no further step, with its cluster or alone."""
+    return draining.requested() or pulse.drained()
 
 
 def _recover(me: Identity) -> None:
@@ -92,7 +98,7 @@ class _Drive:
 
 def drive(held: Claimed, me: Identity, until: float) -> None:
     """Execute a held step and those that follow it in its run, as long as the time slice lasts."""
-    lessee = me.lessee(keep=lambda: time.monotonic() < until and not draining.requested())
+    lessee = me.lessee(keep=lambda: time.monotonic() < until and not _drains())
     at = _Drive(held)
     try:
         try:

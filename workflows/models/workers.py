@@ -26,10 +26,13 @@ class Worker(models.Model):
     started_at = models.DateTimeField()
     heartbeat_at = models.DateTimeField()
     stopped_at = models.DateTimeField(null=True)
+    draining_at = models.DateTimeField(null=True, help_text="Since when it takes no further step.")
+    draining_by = models.CharField(max_length=200, blank=True, default="", db_default="")
 
     class Meta:
         db_table = "worker"
         default_permissions = ["view"]
+        permissions = [("drain_worker", "Can drain workers")]
 
     def __str__(self) -> str:
         return f"{self.host}:{self.pid}"

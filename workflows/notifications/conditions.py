@@ -142,6 +142,6 @@ def _blocked(one: Blocked) -> Found:
 
 def _unserved(late: dict[str, float]) -> set[str]:
     """Return the queues with due work that no living worker serves."""
-    living = Worker.objects.filter(stopped_at=None, heartbeat_at__gt=Now() - ALIVE).values_list("queues", flat=True)
-    served = list(living)
+    living = Worker.objects.filter(stopped_at=None, draining_at=None, heartbeat_at__gt=Now() - ALIVE)
+    served = list(living.values_list("queues", flat=True))
     return {queue for queue, seconds in late.items() if seconds > 0 and not any(not s or queue in s for s in served)}

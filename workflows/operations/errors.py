@@ -88,6 +88,20 @@ class UnknownSchedule(OperationError):
         super().__init__(f"There is no workflow {name} with a schedule.")
 
 
+class UnknownQueue(OperationError):
+    """Nothing names a queue like this."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        super().__init__(f"Nothing names a queue {name}. There are {', '.join(known)}.")
+
+
+class UnknownWorker(OperationError):
+    """There is no worker with this id."""
+
+    def __init__(self, worker: uuid.UUID) -> None:
+        super().__init__(f"There is no worker {worker}.")
+
+
 class UnknownNotification(OperationError):
     """There is no message with this id."""
 
