@@ -1,4 +1,8 @@
 from django.apps import AppConfig
+from django.contrib.postgres.indexes import OpClass
+from django.db.models.expressions import OrderBy
+from django.db.models.functions import Collate
+from django.db.models.indexes import IndexExpression
 
 from actions import schemas
 from workflows import build, expressions, occurrences
@@ -9,7 +13,8 @@ class WorkflowsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Let the builder check expressions and schemas as publishing does."""
+        """Let indexes name an operator class; let the builder check expressions and schemas as publishing does."""
+        IndexExpression.register_wrappers(OrderBy, OpClass, Collate)  # as django.contrib.postgres would
         build.install(
             build.Tools(
                 expressions.compiles,

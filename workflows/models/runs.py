@@ -5,10 +5,10 @@ People write them through `operations`. Workers write their own step and branch 
 """
 
 from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Upper
 
 from actions.models import ActionVersion
 from dotdo_site.lib.ids import uuid7
@@ -93,8 +93,13 @@ class Run(models.Model):
             # the run list, filtered by state or by name; ids grow with time
             models.Index(fields=["state", "-id"], name="run_by_state"),
             models.Index(fields=["name", "-id"], name="run_by_name"),
-            # search by business key
-            models.Index(fields=["key"], name="run_by_key", condition=~Q(key="")),
+            # the run list, filtered by name and state: also what counts them
+            models.Index(fields=["name", "state", "-id"], name="run_by_name_state"),
+            # search by how a business key or a title begins
+            models.Index(OpClass(F("key"), name="text_pattern_ops"), name="run_by_key_prefix", condition=~Q(key="")),
+            models.Index(OpClass(Upper("title"), name="text_pattern_ops"), name="run_by_title", condition=~Q(title="")),
+            # the run list, filtered by a queue of few
+            models.Index(fields=["queue", "-id"], name="run_by_queue", condition=~Q(queue="default")),
             GinIndex(fields=["tags"], name="run_by_tag"),
             # the children of a step that have not ended, those that failed apart
             models.Index(
@@ -119,6 +124,8 @@ class Run(models.Model):
             ),
             # all that a run has started, however deep
             models.Index(fields=["root"], name="run_by_root", condition=Q(root__isnull=False)),
+            # what a run was run again as
+            models.Index(fields=["rerun_of"], name="run_by_rerun", condition=Q(rerun_of__isnull=False)),
             # what failed and waits for a person
             models.Index(
                 fields=["-id"],

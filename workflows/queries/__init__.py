@@ -9,14 +9,16 @@ from workflows.queries.events import event, inbox
 from workflows.queries.failures import GroupLink, group_of
 from workflows.queries.filtering import FAILED, Count, count, neighbours, newer_than, status_counts, tally
 from workflows.queries.footprint import Drawable, Footprint, drawable, footprint
+from workflows.queries.gone import Gone, gone
 from workflows.queries.invocations import InvocationRow, invocations, last_used_actions, last_used_workflows
 from workflows.queries.labels import LABELS
+from workflows.queries.logs import LogLine, count_logs, logs
 from workflows.queries.messages import MessageRow, Wanted, mailbox, messages, undos, wanted
 from workflows.queries.notifications import mutes, notification, notifications, undelivered
 from workflows.queries.parts import events, step, steps
 from workflows.queries.path import Path, PathLine, path
 from workflows.queries.patience import TooSlow, within
-from workflows.queries.relatives import Children, children
+from workflows.queries.relatives import Children, Related, children, count_related, related
 from workflows.queries.rollups import Performance, performance
 from workflows.queries.rows import (
     ActionDetail,
@@ -72,8 +74,10 @@ __all__ = [
     "EventRow",
     "FireRow",
     "Footprint",
+    "Gone",
     "GroupLink",
     "InvocationRow",
+    "LogLine",
     "MessageRow",
     "MuteRow",
     "NotificationRow",
@@ -82,6 +86,7 @@ __all__ = [
     "PathLine",
     "Performance",
     "QueueRow",
+    "Related",
     "Relative",
     "RunDetail",
     "RunFacts",
@@ -107,6 +112,8 @@ __all__ = [
     "children",
     "count",
     "count_approvals",
+    "count_logs",
+    "count_related",
     "cut_chains",
     "drawable",
     "entries",
@@ -114,6 +121,7 @@ __all__ = [
     "event",
     "events",
     "footprint",
+    "gone",
     "group_of",
     "inbox",
     "invocations",
@@ -121,6 +129,7 @@ __all__ = [
     "last_used_workflows",
     "list_token",
     "live_token",
+    "logs",
     "mailbox",
     "messages",
     "mutes",
@@ -133,6 +142,7 @@ __all__ = [
     "path",
     "performance",
     "queues",
+    "related",
     "run",
     "runs",
     "schedule",

@@ -20,7 +20,11 @@ class Page(Generic[Item]):
 
 @dataclass(frozen=True, slots=True)
 class RunFilter:
-    """Which runs; an empty field filters nothing."""
+    """Which runs; an empty field filters nothing.
+
+    `q` is how a title or key begins, or a name or an id; `key` how a key begins. `code` and `group` are an error code
+    and the fingerprint of a group of failures: of runs that rest as failed.
+    """
 
     state: str = ""
     label: str = ""
@@ -28,6 +32,11 @@ class RunFilter:
     kind: str = ""
     q: str = ""
     tag: str = ""
+    key: str = ""
+    version: str = ""
+    queue: str = ""
+    code: str = ""
+    group: str = ""
     since: datetime | None = None
     until: datetime | None = None
     parent: uuid.UUID | None = None
@@ -35,7 +44,7 @@ class RunFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRow:
-    """A run in a list."""
+    """A run in a list. `refusals` says of a verb why it is not allowed; one that is not named is."""
 
     id: uuid.UUID
     name: str
@@ -55,6 +64,7 @@ class RunRow:
     steps_done: int
     steps_open: int
     steps_failed: int
+    refusals: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,8 +169,9 @@ class RunFacts(RunRow):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOutline(RunFacts):
-    """A run with the lines of its steps."""
+    """A run with the lines of its steps; `tasks` are the tasks of its workflow, of the outermost list."""
 
+    tasks: list[str]
     steps: Sequence[StepLine]
 
 
@@ -238,7 +249,9 @@ class ActionRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionDetail(ActionRow):
-    """An action with its contract and its versions, newest first."""
+    """An action with the contract of one version, and its versions, newest first; a start would use `current`."""
+
+    current: str
 
     input_schema: dict[str, Any]
     output_schema: dict[str, Any]
@@ -268,7 +281,9 @@ class WorkflowRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkflowDetail(WorkflowRow):
-    """A workflow with its document and its versions, newest first."""
+    """A workflow with the document of one version, and its versions, newest first; a start would use `current`."""
+
+    current: str
 
     source: str
     document: dict[str, Any]
@@ -318,7 +333,7 @@ class NotificationRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MuteRow:
-    """A rule, a definition or a run that nobody is told of until a moment."""
+    """A rule, a definition or a run that nobody is told of until a moment; a run has a title and a definition."""
 
     id: uuid.UUID
     subject: str
@@ -326,6 +341,8 @@ class MuteRow:
     until: datetime
     by: str
     reason: str
+    title: str = ""
+    definition: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

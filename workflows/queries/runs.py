@@ -1,25 +1,29 @@
-"""Lists of runs: one filter, keyset pages both ways, counts and change tokens; for pages, API and admin alike."""
+"""Lists of runs: keyset pages both ways, rows with a summary of their steps, change tokens; for every edge alike."""
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, QuerySet, Sum
 
 from dotdo_site.lib.paging import decode, encode
-from workflows import payloads
+from workflows import payloads, rules
 from workflows.models import Payload, Run, Step
-from workflows.queries.labels import CONDITIONS, UNRESOLVED, label, waits
+from workflows.queries.filtering import filtered
+from workflows.queries.labels import UNRESOLVED, label, waits
 from workflows.queries.rows import Page, RunFilter, RunRow
 from workflows.queries.sentences import now_sentence
 
-COUNT_LIMIT = 10_000
 OPEN = ("ready", "running", "waiting", "held")
 # Deadlines, and what goes on behind a fork, are not what people call steps.
 UNCOUNTED = ("timer", "join")
 _AWAITED = {"person": "waiting_person", "event": "waiting_event", "child": "waiting_child", "timer": "waiting"}
+LISTED = (
+    "name", "kind", "title", "key", "state", "reason", "error", "created_at", "started_at", "finished_at",
+    "resolved_at", "trigger", "actor", "workflow_version__version", "action_version__version",
+)  # fmt: skip
 UNDO_KEY = "#undo"  # the step with which the undo of a run begins: it does nothing itself
 
 
@@ -36,9 +40,11 @@ class StepSummary:
 
 def runs(chosen: RunFilter, *, after: str | None = None, before: str | None = None, limit: int = 50) -> Page[RunRow]:
     """Return one page, newest first. Raises BadCursor."""
-    rows = filtered(chosen).select_related("workflow_version", "action_version")
+    rows = listed(filtered(chosen))
     if before:
         found = list(rows.filter(id__gt=decode(before, uuid.UUID)[0]).order_by("id")[: limit + 1])
+        if not found:  # whatever was newer is gone: that is the first page
+            return runs(chosen, limit=limit)
         more, found = len(found) > limit, found[:limit][::-1]
         return Page(run_rows(found), _cursor(found, -1), _cursor(found, 0) if more else None)
     if after:
@@ -48,36 +54,19 @@ def runs(chosen: RunFilter, *, after: str | None = None, before: str | None = No
     return Page(run_rows(found), _cursor(found, -1) if more else None, _cursor(found, 0) if after else None)
 
 
+def some_runs(ids: Sequence[uuid.UUID]) -> list[RunRow]:
+    """Return these runs as a list shows them, newest first; those that are gone are left out."""
+    return run_rows(listed(Run.objects.filter(pk__in=ids)).order_by("-id"))
+
+
 def unresolved(limit: int) -> list[RunRow]:
     """Return the newest runs that failed and that nobody has settled, by one look at their index."""
-    rows = Run.objects.filter(UNRESOLVED).select_related("workflow_version", "action_version")
-    return run_rows(rows.order_by("-id")[:limit])
+    return run_rows(listed(Run.objects.filter(UNRESOLVED)).order_by("-id")[:limit])
 
 
-def filtered(chosen: RunFilter) -> QuerySet[Run]:
-    """Return the runs that the filter lets through."""
-    rows = Run.objects.all()
-    exact = {"state": chosen.state, "name": chosen.name, "kind": chosen.kind}
-    rows = rows.filter(**{name: value for name, value in exact.items() if value})
-    if chosen.label:
-        rows = rows.filter(CONDITIONS.get(chosen.label, Q(pk__in=[])))
-    if chosen.parent:
-        rows = rows.filter(parent_step=chosen.parent)
-    if chosen.tag:
-        rows = rows.filter(tags__contains=[chosen.tag])
-    if chosen.since:
-        rows = rows.filter(created_at__gte=chosen.since)
-    if chosen.until:
-        rows = rows.filter(created_at__lt=chosen.until)
-    return rows.filter(_search(chosen.q)) if chosen.q else rows
-
-
-def _search(text: str) -> Q:
-    found = Q(key=text) | Q(title__icontains=text) | Q(name=text)
-    try:
-        return found | Q(pk=uuid.UUID(text))
-    except ValueError:
-        return found
+def listed(rows: QuerySet[Run]) -> QuerySet[Run]:
+    """Read only what a list shows: a run and its definition may be large."""
+    return rows.select_related("workflow_version", "action_version").only(*LISTED)
 
 
 def run_rows(found: Iterable[Run]) -> list[RunRow]:
@@ -109,7 +98,20 @@ def row_fields(run: Run, summary: StepSummary) -> dict[str, Any]:
         "steps_done": summary.done,
         "steps_open": summary.open,
         "steps_failed": summary.failed,
+        "refusals": _refusals(run),
     }
+
+
+def _refusals(run: Run) -> dict[str, str]:
+    """Return why which verb is not allowed; a verb that is not named is."""
+    found = {
+        "retry": rules.retry_refusal(run.state, run.resolved_at, run.reason),
+        "resolve": rules.resolve_refusal(run.state, run.resolved_at),
+        "suspend": rules.suspend_refusal(run.state),
+        "resume": rules.resume_refusal(run.state),
+        "cancel": rules.cancel_refusal(run.state),
+    }
+    return {verb: refusal for verb, refusal in found.items() if refusal}
 
 
 def summarise(listed: list[Run]) -> dict[uuid.UUID, StepSummary]:
@@ -167,21 +169,18 @@ def _open_errors(ids: list[uuid.UUID], rows: list[Run | Step]) -> None:
             row.error = payloads.resolve(row.error, texts)
 
 
-def status_counts(chosen: RunFilter) -> dict[str, int]:
-    """Return how many runs have each label, counting at most 10,000 of each so that the page stays quick."""
-    rows = filtered(chosen)
-    return {name: rows.filter(condition).values("pk")[:COUNT_LIMIT].count() for name, condition in CONDITIONS.items()}
-
-
 def list_token(chosen: RunFilter) -> str:
     """Return a text that changes when the newest page of this list would look different."""
     newest = [str(pk) + state + reason for pk, state, reason in _signs(filtered(chosen))]
     return uuid.uuid5(uuid.NAMESPACE_OID, "".join(newest)).hex
 
 
-def newer_than(chosen: RunFilter, run_id: uuid.UUID) -> int:
-    """Return how many runs of the list are newer than this one, at most 1,000."""
-    return filtered(chosen).filter(id__gt=run_id).values("pk")[:1_000].count()
+def signs(ids: Sequence[uuid.UUID]) -> str:
+    """Return a text that changes when one of these runs would look different in a list."""
+    rows = Run.objects.filter(pk__in=ids).annotate(moved=Sum("branches__revision"))
+    found = [*rows.order_by("id").values_list("pk", "state", "reason", "resolved_at", "moved")]
+    leased = Step.objects.filter(run__in=ids, state="running").order_by("id").values_list("pk", "claim")
+    return uuid.uuid5(uuid.NAMESPACE_OID, f"{found}{list(leased)}").hex
 
 
 def _signs(rows: QuerySet[Run]) -> Iterable[tuple[uuid.UUID, str, str]]:

@@ -1,26 +1,55 @@
 """The filter of the run list, as it stands in the address."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 from uuid import UUID
 
-from dotdo_site.lib import durations
-from workflows.queries import LABELS, RunFilter
+from django.http import QueryDict
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-WINDOWS = {"": "any time", "1h": "last hour", "24h": "last 24 hours", "7d": "last 7 days", "30d": "last 30 days"}
-KINDS = {"": "actions and workflows", "workflow": "workflows", "action": "actions"}
-ALLOWED = {"status": (*LABELS, "failed"), "kind": tuple(KINDS), "since": tuple(WINDOWS)}
-PAGING = ("after", "before", "v", "top")
-KEYS = ("status", "name", "kind", "q", "tag", "since", "parent")
-LONGEST = 200
+from dotdo_site.lib import durations
+from workflows.queries import FAILED, LABELS, RunFilter
+from workflows.templatetags.display import moment_text, word
+
+WINDOWS = {
+    "1h": gettext_lazy("last hour"),
+    "24h": gettext_lazy("last 24 hours"),
+    "7d": gettext_lazy("last 7 days"),
+    "30d": gettext_lazy("last 30 days"),
+}
+KINDS = {"workflow": gettext_lazy("workflows"), "action": gettext_lazy("actions")}
+STATUSES = (*LABELS, FAILED)
+TITLES = {
+    "status": gettext_lazy("status"),
+    "q": gettext_lazy("text"),
+    "name": gettext_lazy("workflow or action"),
+    "kind": gettext_lazy("kind"),
+    "version": gettext_lazy("version"),
+    "tag": gettext_lazy("tag"),
+    "key": gettext_lazy("key begins with"),
+    "queue": gettext_lazy("queue"),
+    "code": gettext_lazy("error code"),
+    "group": gettext_lazy("group of failures"),
+    "since": gettext_lazy("started since"),
+    "until": gettext_lazy("started before"),
+    "parent": gettext_lazy("started by step"),
+}
+KEYS = tuple(TITLES)
+PAGING = ("after", "before")
+LIVE = ("v", "top", "rows", "h")
+LONGEST = 255
 
 
 @dataclass(frozen=True)
 class Chip:
     """One part of the filter in words, and the address without it."""
 
+    key: str
     title: str
     value: str
     without: str
@@ -34,28 +63,35 @@ class Asked:
     problems: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, query: Mapping[str, str]) -> "Asked":
-        """Read the filter from an address."""
-        values = {key: query.get(key, "").replace("\x00", "").strip()[:LONGEST] for key in KEYS}
-        kept = {key: value for key, value in values.items() if value and value in ALLOWED.get(key, {value})}
-        if kept.get("parent") and _uuid(kept["parent"]) is None:
-            del kept["parent"]
-        wrong = [_unknown_value(key, value) for key, value in values.items() if value and key not in kept]
-        return cls(kept, (*wrong, *(_unknown_key(key) for key in query if key not in (*KEYS, *PAGING))))
+    def read(cls, query: Mapping[str, str], *, also: tuple[str, ...] = (*PAGING, *LIVE)) -> "Asked":
+        """Read the filter from an address; `also` are keys that mean something else."""
+        values = {key: query.get(key, "").replace("\x00", "").strip() for key in KEYS}
+        given = {key: value for key, value in values.items() if value}
+        wrong = {key: sentence for key, value in given.items() if (sentence := _problem(key, value))}
+        unknown = [_unknown_key(key) for key in query if key not in (*KEYS, *also)]
+        kept = {key: value for key, value in given.items() if key not in wrong}
+        return cls(kept, (*wrong.values(), *unknown))
+
+    @classmethod
+    def of_text(cls, query: str) -> "Asked":
+        """Read the filter from the part of an address behind the question mark."""
+        return cls.read(QueryDict(query).dict())  # type: ignore[arg-type]  # every value is a text
 
     def at(self, now: datetime) -> RunFilter:
         """Return the filter that queries take; a relative window becomes a moment."""
         asked = self.values
-        since, status = asked.get("since", ""), asked.get("status", "")
+        since, until, parent = asked.get("since", ""), asked.get("until", ""), asked.get("parent", "")
+        plain = {
+            key: asked.get(key, "") for key in ("name", "kind", "q", "tag", "key", "version", "queue", "code", "group")
+        }
         return RunFilter(
-            label="" if status == "failed" else status,  # every run that failed, whatever the reason
-            state="failed" if status == "failed" else "",
-            name=asked.get("name", ""),
-            kind=asked.get("kind", ""),
-            q=asked.get("q", ""),
-            tag=asked.get("tag", ""),
-            parent=_uuid(asked.get("parent", "")),
-            since=now - timedelta(seconds=durations.seconds(since)) if since else None,
+            label=asked.get("status", ""),
+            parent=UUID(parent) if parent else None,
+            since=(now - timedelta(seconds=durations.seconds(since)) if since in WINDOWS else _moment(since))
+            if since
+            else None,
+            until=_moment(until) if until else None,
+            **plain,
         )
 
     def without(self, *keys: str, **changes: str) -> str:
@@ -63,31 +99,83 @@ class Asked:
         return urlencode({**{key: value for key, value in self.values.items() if key not in keys}, **changes})
 
     @property
+    def query(self) -> str:
+        """Return the query string of the filter itself."""
+        return self.without()
+
+    @property
     def chips(self) -> list[Chip]:
         """Return what a reader can take away, apart from the status, which has its own row."""
         return [
-            Chip(key, self._word(key, value), self.without(key))
+            Chip(key, str(TITLES[key]), in_words(key, value), self.without(key))
             for key, value in self.values.items()
             if key != "status"
         ]
 
-    @staticmethod
-    def _word(key: str, value: str) -> str:
-        return {"since": WINDOWS, "kind": KINDS}.get(key, {}).get(value, value)
+
+def in_words(key: str, value: str) -> str:
+    """Return the value of a filter as a person would say it."""
+    if key == "status":
+        return _("Failed") if value == FAILED else word(value)
+    if key in ("since", "until") and value not in WINDOWS:
+        found = _moment(value)
+        return moment_text(found) if found else value
+    return str({"since": WINDOWS, "kind": KINDS}.get(key, {}).get(value, value))
 
 
-def _uuid(text: str) -> UUID | None:
+def _problem(key: str, value: str) -> str:
+    """Return what is wrong with a value, empty when nothing is."""
+    if len(value) > LONGEST:
+        return _("%(key)s has more than %(most)d characters.") % {"key": key, "most": LONGEST}
+    check = _CHECKS.get(key)
+    return check(value) if check else ""
+
+
+def _one_of(key: str, allowed: Mapping[str, object] | tuple[str, ...]) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        if value in allowed:
+            return ""
+        words = {"asked": f"{key}={value}", "key": key, "allowed": ", ".join(allowed)}
+        return _("%(asked)s is none of the values of %(key)s: use %(allowed)s.") % words
+
+    return check
+
+
+def _is_id(value: str) -> str:
     try:
-        return UUID(text)
+        UUID(value)
     except ValueError:
+        return _("%(asked)s is not the id of a step.") % {"asked": f"parent={value}"}
+    return ""
+
+
+def _is_moment(key: str, windows: Mapping[str, object]) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        if value in windows or _moment(value):
+            return ""
+        words = {"asked": f"{key}={value}", "allowed": ", ".join((*windows, "2026-11-21T14:00"))}
+        return _("%(asked)s is not a time: use one like %(allowed)s.") % words
+
+    return check
+
+
+def _moment(text: str) -> datetime | None:
+    """Return the moment that a text names, in the zone of the viewer when it names none."""
+    try:
+        found = parse_datetime(text)
+        return found if found is None or timezone.is_aware(found) else timezone.make_aware(found)
+    except (ValueError, OverflowError):
         return None
 
 
-def _unknown_value(key: str, value: str) -> str:
-    if key == "parent":
-        return f"parent={value} is not the id of a step."
-    return f"{key}={value} is none of the values of {key}: use {', '.join(filter(None, ALLOWED[key]))}."
-
-
 def _unknown_key(key: str) -> str:
-    return f"{key[:LONGEST]} is not a filter: use {', '.join(KEYS)}."
+    return _("%(key)s is not a filter: use %(allowed)s.") % {"key": key[:LONGEST], "allowed": ", ".join(KEYS)}
+
+
+_CHECKS: dict[str, Callable[[str], str]] = {
+    "status": _one_of("status", STATUSES),
+    "kind": _one_of("kind", KINDS),
+    "since": _is_moment("since", WINDOWS),
+    "until": _is_moment("until", {}),
+    "parent": _is_id,
+}

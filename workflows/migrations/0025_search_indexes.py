@@ -1,0 +1,29 @@
+"""Indexes of the filters of the run list: how titles and keys begin, a name with a state, a queue of its own."""
+
+from django.contrib.postgres.indexes import OpClass
+from django.contrib.postgres.operations import RemoveIndexConcurrently
+from django.db import migrations, models
+from django.db.models import F, Q
+from django.db.models.functions import Upper
+
+from dotdo_site.lib.concurrent_indexes import BuildIndexConcurrently
+
+
+class Migration(migrations.Migration):
+    atomic = False
+    dependencies = [("workflows", "0024_page_indexes")]
+    operations = [
+        BuildIndexConcurrently(
+            "run",
+            models.Index(OpClass(Upper("title"), name="text_pattern_ops"), name="run_by_title", condition=~Q(title="")),
+        ),
+        BuildIndexConcurrently(
+            "run",
+            models.Index(OpClass(F("key"), name="text_pattern_ops"), name="run_by_key_prefix", condition=~Q(key="")),
+        ),
+        BuildIndexConcurrently("run", models.Index(fields=["name", "state", "-id"], name="run_by_name_state")),
+        BuildIndexConcurrently(
+            "run", models.Index(fields=["queue", "-id"], name="run_by_queue", condition=~Q(queue="default"))
+        ),
+        RemoveIndexConcurrently("run", "run_by_key"),
+    ]

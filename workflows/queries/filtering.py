@@ -1,0 +1,174 @@
+"""One filter of runs for pages, API, exports and batches: which rows it lets through, and how many, within limits."""
+
+import uuid
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from django.db import connection
+from django.db.models import BooleanField, Case, Exists, OuterRef, Q, QuerySet, Value, When
+
+from actions.models import ActionVersion
+from workflows import states
+from workflows.models import Failure, FailureGroup, Run, WorkflowVersion
+from workflows.queries.labels import CONDITIONS, UNRESOLVED, label
+from workflows.queries.patience import TooSlow, within
+from workflows.queries.rows import RunFilter
+
+COUNT_LIMIT = 10_000
+COUNT_SECONDS = 0.4
+FAILED = "failed"  # every run that failed and that nobody has settled, whatever the reason
+# Ids begin with the time on the clock of the host that made them; rows carry the time of the database.
+SKEW = timedelta(hours=1)
+_RESTING = Case(When(resolved_at__isnull=True, then=Value(False)), default=Value(True), output_field=BooleanField())
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many; `more`: at least so many, nobody counted further."""
+
+    number: int = 0
+    more: bool = False
+
+
+def filtered(chosen: RunFilter) -> QuerySet[Run]:
+    """Return the runs that the filter lets through."""
+    rows = Run.objects.all()
+    exact = {"state": chosen.state, "name": chosen.name, "kind": chosen.kind, "queue": chosen.queue}
+    rows = rows.filter(**{name: value for name, value in exact.items() if value})
+    if chosen.label:
+        rows = rows.filter(UNRESOLVED if chosen.label == FAILED else CONDITIONS.get(chosen.label, Q(pk__in=[])))
+    if chosen.parent:
+        rows = rows.filter(parent_step=chosen.parent)
+    if chosen.tag:
+        rows = rows.filter(tags__contains=[chosen.tag])
+    if chosen.key:
+        rows = rows.filter(_begins("key", chosen.key))
+    if chosen.version:
+        rows = rows.filter(_of_version(chosen))
+    return _searched(_failed_alike(_in_time(rows, chosen), chosen), chosen.q)
+
+
+def tally(chosen: RunFilter) -> dict[str, Count] | None:
+    """Return how many runs have each label, `failed` and "" (all); None when that takes too long to count.
+
+    Of each state at most 10,000 are counted.
+    """
+    rows = filtered(replace(chosen, label="", state=""))
+    parts = [_part(rows, state) for state in states.RUN_STATES]
+    union = " UNION ALL ".join(f"({sql})" for sql, _ in parts)
+    query = f"SELECT state, reason, resolved, count(*) FROM ({union}) AS t GROUP BY 1, 2, 3"  # noqa: S608 - Django's
+    try:
+        with within(COUNT_SECONDS), connection.cursor() as cursor:
+            cursor.execute(query, [value for _, values in parts for value in values])
+            return _summed(cursor.fetchall())
+    except TooSlow:
+        return None
+
+
+def status_counts(chosen: RunFilter) -> dict[str, int]:
+    """Return how many runs have each label, at most 10,000 of each; nothing when that takes too long to count."""
+    return {name: count.number for name, count in (tally(chosen) or {}).items() if name in CONDITIONS}
+
+
+def count(chosen: RunFilter, limit: int = COUNT_LIMIT) -> Count | None:
+    """Return how many runs the filter lets through, up to a limit; None when that takes too long to count."""
+    try:
+        with within(COUNT_SECONDS):
+            found = filtered(chosen).order_by().values("pk")[: limit + 1].count()
+    except TooSlow:
+        return None
+    return Count(min(found, limit), found > limit)
+
+
+def newer_than(chosen: RunFilter, run_id: uuid.UUID | None) -> int:
+    """Return how many runs of the list are newer than this one, at most 1,000."""
+    rows = filtered(chosen)
+    return (rows.filter(id__gt=run_id) if run_id else rows).order_by().values("pk")[:1_000].count()
+
+
+def neighbours(chosen: RunFilter, run_id: uuid.UUID) -> tuple[uuid.UUID | None, uuid.UUID | None]:
+    """Return the runs of a list beside this one, the newer and the older; None at the ends, or if it takes too long."""
+    rows = filtered(chosen).values_list("pk", flat=True)
+    try:
+        with within(COUNT_SECONDS):
+            newer = rows.filter(id__gt=run_id).order_by("id").first()
+            return newer, rows.filter(id__lt=run_id).order_by("-id").first()
+    except TooSlow:
+        return None, None
+
+
+def _in_time(rows: QuerySet[Run], chosen: RunFilter) -> QuerySet[Run]:
+    """Bound the ids as well, which are in the order of time: an index reads no others."""
+    if chosen.since:
+        rows = rows.filter(created_at__gte=chosen.since, id__gte=_id_at(chosen.since - SKEW))
+    if chosen.until:
+        rows = rows.filter(created_at__lt=chosen.until, id__lt=_id_at(chosen.until + SKEW))
+    return rows
+
+
+def _failed_alike(rows: QuerySet[Run], chosen: RunFilter) -> QuerySet[Run]:
+    """Keep the runs that rest as failed in a group of failures, or with an error code."""
+    if not (chosen.group or chosen.code):
+        return rows
+    wanted = {"fingerprint": chosen.group, "code": chosen.code}
+    groups = FailureGroup.objects.filter(**{name: value for name, value in wanted.items() if value})
+    ids = list(groups.values_list("pk", flat=True))
+    same = Failure.objects.filter(run=OuterRef("pk"), group__in=ids, open=True, failed_at=OuterRef("stopped_at"))
+    return rows.filter(UNRESOLVED, Exists(same))
+
+
+def _of_version(chosen: RunFilter) -> Q:
+    workflows = WorkflowVersion.objects.filter(version=chosen.version)
+    actions = ActionVersion.objects.filter(version=chosen.version)
+    if chosen.name:
+        workflows, actions = workflows.filter(workflow__name=chosen.name), actions.filter(action__name=chosen.name)
+    of_workflow, of_action = (list(found.values_list("pk", flat=True)) for found in (workflows, actions))
+    return Q(workflow_version__in=of_workflow) | Q(action_version__in=of_action)
+
+
+def _searched(rows: QuerySet[Run], text: str) -> QuerySet[Run]:
+    """Look where an index leads: titles and keys by how they begin, a name or an id as a whole."""
+    if not text:
+        return rows
+    found = _begins("key", text) | (Q(title__istartswith=text) & ~Q(title="")) | Q(name=text)
+    try:
+        return rows.filter(found | Q(pk=uuid.UUID(text)))
+    except ValueError:
+        return rows.filter(found)
+
+
+def _begins(field: str, text: str) -> Q:
+    return Q(**{f"{field}__startswith": text}) & ~Q(**{field: ""})  # the index leaves out rows without one
+
+
+def _part(rows: QuerySet[Run], state: str) -> tuple[str, tuple[object, ...]]:
+    part = rows.filter(state=state).order_by().annotate(resolved=_RESTING).values_list("state", "reason", "resolved")
+    return part[: COUNT_LIMIT + 1].query.sql_with_params()
+
+
+def _summed(groups: list[tuple[str, str, bool, int]]) -> dict[str, Count]:
+    """Add groups of (state, reason, resolved) up to labels; what belongs to a state with too many is a least number."""
+    sums = dict.fromkeys((*CONDITIONS, FAILED, ""), 0)
+    many: set[str] = set()
+    for state, reason, resolved, number in groups:
+        of_state = sum(row[3] for row in groups if row[0] == state)
+        for name in _names(state, reason, resolved=resolved):
+            sums[name] += number
+            if of_state > COUNT_LIMIT:
+                many.add(name)
+    return {name: Count(min(number, COUNT_LIMIT), name in many) for name, number in sums.items()}
+
+
+def _names(state: str, reason: str, *, resolved: bool) -> set[str]:
+    """Return every label under which a run is counted: a wait for a person is also a wait."""
+    own = "resolved" if state == "failed" and resolved else label(state, reason)
+    names = {"", own}
+    if state == "waiting" and own not in ("retrying", "blocked"):
+        names.add("waiting")
+    if state == "failed" and own not in ("resolved", "undone"):
+        names.add(FAILED)
+    return names
+
+
+def _id_at(moment: datetime) -> uuid.UUID:
+    return uuid.UUID(int=max(0, int(moment.timestamp() * 1000)) << 80)
