@@ -33,7 +33,7 @@ def test_the_page_says_when_it_starts_next_and_what_became_of_the_last_moments(r
 def test_each_kind_of_schedule_has_its_words(reader: Reader) -> None:
     for number, (text, words) in enumerate(
         [
-            ("{cron: '0 6 * * 1-5'}", "at 0 6 * * 1-5 (UTC)"),
+            ("{cron: '0 6 * * 1-5'}", "at 06:00 on Monday through Friday (0 6 * * 1-5, UTC)"),
             ("{after: PT5M}", "5 minutes after the last run has ended"),
             ("{on: {one: {with: {type: order.paid}}}}", "when an event comes"),
         ]
