@@ -81,6 +81,12 @@ def leaves(number: int) -> list[bytes]:
         return [leaf(bytes(chain), seq, bytes(head)) for chain, seq, head in cursor.fetchall()]
 
 
+def settled_up_to() -> int | None:
+    """Return an id up to which every event that there will ever be can be seen; None while a writer hangs."""
+    allocated = _allocated()
+    return allocated if _settled() else None
+
+
 def _allocated() -> int:
     """Return the newest id that a writer has taken."""
     with connection.cursor() as cursor:

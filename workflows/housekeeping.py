@@ -15,6 +15,7 @@ from audit import pruning, sealing
 from workflows import draining, retention
 from workflows.notifications import chores as notifying
 from workflows.outage import is_away
+from workflows.rollups import chores as rolling
 from workflows.sql import Statement
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,9 @@ CHORES: tuple[Chore, ...] = (
     Chore("audit.prune", lambda: 3600.0, pruning.prune_due),
     Chore("retention.delete", lambda: 15.0, retention.delete_round),
     Chore("retention.tidy", lambda: 3600.0, retention.tidy),
+    Chore("rollups.count", rolling.count_every, rolling.count),
+    Chore("rollups.sample", rolling.sample_every, rolling.sample),
+    Chore("rollups.tidy", lambda: rolling.TIDY_SECONDS, rolling.tidy),
 )
 _NEXT = Statement("SELECT name, extract(epoch FROM next_at - clock_timestamp())::float8 FROM chore")
 # Bookkeeping waits for no disk: after a crash of the server a chore is done once more. What it did itself is safe.
