@@ -19,7 +19,7 @@ from workflows.lessee import Lessee
 from workflows.models import Worker
 
 PAIRS_SECONDS = 1.0
-PAUSED_SECONDS = 1.0  # for so long a worker may go on in a queue that was paused
+PAUSED_SECONDS = 1.0  # a queue may have been paused for so long before a worker knows
 
 
 class Identity:
@@ -52,7 +52,7 @@ class Identity:
         return Lessee(self.id, self.code_version, self.queues, keep, self.paused)
 
     def paused(self, queue: str) -> bool:
-        """Tell whether an operator paused a queue: asked between two steps of a run, which no look around precedes."""
+        """Tell whether an operator paused a queue, as far as this worker knows."""
         if time.monotonic() - self._paused_at >= PAUSED_SECONDS:
             self._paused, self._paused_at = claim.paused(), time.monotonic()
         return queue in self._paused
@@ -63,7 +63,7 @@ class Identity:
         epoch.look()
         if time.monotonic() - self._pairs_at < PAIRS_SECONDS:
             for queue, priority in self._pairs:
-                held = claim.take(queue, priority, self.id, settings.LEASE_SECONDS)
+                held = None if self.paused(queue) else claim.take(queue, priority, self.id, settings.LEASE_SECONDS)
                 if held is not None:
                     return held
         return self._look_around()

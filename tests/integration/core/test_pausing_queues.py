@@ -76,13 +76,14 @@ def test_a_worker_that_claims_while_the_queue_is_paused_finishes_that_step_and_b
     """The pause commits between the worker's look and its claim; what is claimed runs once, to its end."""
     first, second = queued("bank", 1), queued("bank", 2)
     me = identity.identity()
+    assert not me.paused("bank")
     assert me._look_around() is not None  # it knows the pair now, and may take from it without another look
     worker.claim.release(me.id)
     operations.pause_queue("bank", **BY)
     held = me.take()
     assert held is not None, "within a second of its last look"
     worker.drive(held, me, time.monotonic() + 10)
-    me._pairs_at -= identity.PAIRS_SECONDS
+    me._paused_at -= identity.PAUSED_SECONDS
     assert me.take() is None
     assert sorted([state(first), state(second)]) == ["pending", "succeeded"]
 
