@@ -113,6 +113,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "axes.middleware.AxesMiddleware",
+    "dotdo_site.lib.viewer.KnowTheViewer",
     "dotdo_site.lib.nul.RefuseNul",
 ]
 ROOT_URLCONF = "dotdo_site.urls"

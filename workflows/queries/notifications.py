@@ -8,7 +8,7 @@ from django.db.models import Count
 from django.db.models.functions import Now
 
 from dotdo_site.lib.paging import decode, encode
-from workflows.models import Notification, NotificationMute, NotificationRule
+from workflows.models import Notification, NotificationMute, NotificationRule, Run
 from workflows.notifications.addresses import shown
 from workflows.queries.rows import MuteRow, NotificationRow, Page
 
@@ -48,18 +48,23 @@ def mutes() -> list[MuteRow]:
     """Return what is muted now, that which ends first at the top."""
     rules = NotificationRule.objects.filter(muted_until__gt=Now())
     found = [_rule_row(rule.pk, rule.name, rule.muted_until) for rule in rules if rule.muted_until]
-    found += [
-        MuteRow(
-            id=row.pk,
-            subject="run" if row.run else "definition",
-            name=str(row.run or row.definition),
-            until=row.until,
-            by=row.by,
-            reason=row.reason,
-        )
-        for row in NotificationMute.objects.filter(until__gt=Now())
-    ]
+    made = list(NotificationMute.objects.filter(until__gt=Now()))
+    runs = Run.objects.only("title", "key", "name").in_bulk([row.run for row in made if row.run])
+    found += [_mute_row(row, runs.get(row.run)) for row in made]
     return sorted(found, key=lambda row: row.until)
+
+
+def _mute_row(row: NotificationMute, run: Run | None) -> MuteRow:
+    return MuteRow(
+        id=row.pk,
+        subject="run" if row.run else "definition",
+        name=str(row.run or row.definition),
+        until=row.until,
+        by=row.by,
+        reason=row.reason,
+        title=run.title or run.key or "" if run else "",
+        definition=run.name if run else "",
+    )
 
 
 def _rule_row(pk: uuid.UUID, name: str, until: datetime) -> MuteRow:

@@ -50,6 +50,14 @@ TRIGGERS = {
     "schedule": gettext_noop("schedule"),
     "event": gettext_noop("event"),
 }
+MESSAGE_STATES = {
+    "waiting": gettext_noop("Waiting"),
+    "sent": gettext_noop("Sent"),
+    "dropped": gettext_noop("Dropped"),
+    "dead": gettext_noop("Dead"),
+    "gone": gettext_noop("Gone"),
+}
+SUBJECTS = {"rule": gettext_noop("Rule"), "definition": gettext_noop("Definition"), "run": gettext_noop("Run")}
 TOASTS = {"error": "failed", "success": "succeeded", "warning": "retrying"}
 
 
@@ -196,6 +204,18 @@ def trigger(name: str) -> str:
 def short_id(value: object) -> str:
     """Return the end of an id: the part in which ids of the same second differ."""
     return f"…{str(value)[-8:]}"
+
+
+@register.filter
+def message_state(state: str) -> str:
+    """Return the state of a message in words."""
+    return _(MESSAGE_STATES[state]) if state in MESSAGE_STATES else state
+
+
+@register.filter
+def subject(name: str) -> str:
+    """Return what a mute is about, in words."""
+    return _(SUBJECTS[name]) if name in SUBJECTS else name
 
 
 @register.filter

@@ -35,9 +35,24 @@ def needs(permission: str) -> Callable[[View], View]:
     return decorate
 
 
+def signed_in(view: View) -> View:
+    """Let everybody through who is signed in; strangers are asked to sign in."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+        if not request.user.is_authenticated:
+            return redirect_to_login(request.get_full_path())
+        return view(request, *args, **kwargs)
+
+    guarded.permission = ""  # type: ignore[attr-defined]  # read by the matrix test
+    return never_cache(guarded)
+
+
 def refuse(request: HttpRequest, permission: str) -> HttpResponse:
     """Answer 403 and say which permission is missing and which roles have it."""
     app, _, codename = permission.partition(".")
     groups = Group.objects.filter(permissions__codename=codename, permissions__content_type__app_label=app)
     roles = list(groups.order_by("id").values_list("name", flat=True))
-    return render(request, "403.html", {"permission": permission, "roles": roles}, status=403)
+    own = list(request.user.groups.order_by("id").values_list("name", flat=True))
+    context = {"permission": permission, "roles": roles, "own_roles": own}
+    return render(request, "403.html", context, status=403)

@@ -11,6 +11,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods
 
 from dotdo_site.lib.paging import BadCursor
@@ -25,7 +27,13 @@ from workflows.views.permissions import actor
 from workflows.views.run_commands import NO_REASON, posted_reason
 
 PAGE_SIZE = 50
-HOURS = {1: "1 hour", 4: "4 hours", 24: "1 day", 168: "1 week", 720: "30 days"}
+HOURS = {
+    1: gettext_lazy("1 hour"),
+    4: gettext_lazy("4 hours"),
+    24: gettext_lazy("1 day"),
+    168: gettext_lazy("1 week"),
+    720: gettext_lazy("30 days"),
+}
 
 
 @require_GET
@@ -64,7 +72,8 @@ def mute(request: HttpRequest) -> HttpResponse:
         except OperationError as refused:
             problems = {"name": refused.message}
         else:
-            messages.success(request, f"Nobody is told of {values['name']} for {HOURS[int(values['hours'])]}.")
+            told = {"name": values["name"], "time": HOURS[int(values["hours"])]}
+            messages.success(request, _("Nobody is told of %(name)s for %(time)s.") % told)
             return see_other(reverse("notifications"))
     context = {**values, "subjects": SUBJECTS, "choices": HOURS.items(), "problems": problems}
     return render(request, "notifications/mute.html", context, status=422 if problems else 200)
@@ -76,13 +85,13 @@ def unmute(request: HttpRequest, mute_id: UUID) -> HttpResponse:
     """Ask for the reason, then end a mute."""
     found = next((row for row in queries.mutes() if row.id == mute_id), None)
     if found is None:
-        raise Http404(f"There is no mute {mute_id}.")
+        raise Http404(_("There is no mute %s.") % mute_id)
     form = {
-        "heading": f"The {found.subject} {found.name} is muted",
-        "title": "End this mute?",
-        "explanation": "What happens from now on is told again. Failures that came meanwhile are not told any more.",
-        "button": "End the mute",
-        "done": "It is told again.",
+        "heading": _("Muted: %s") % (found.title or found.name),
+        "title": _("End this mute?"),
+        "explanation": _("What happens from now on is told again. Failures that came meanwhile are not told any more."),
+        "button": _("End the mute"),
+        "done": _("It is told again."),
     }
     return _command(request, form, lambda **by: operations.unmute(mute_id, **by))
 
@@ -93,13 +102,14 @@ def resend(request: HttpRequest, notification_id: UUID) -> HttpResponse:
     """Ask for the reason, then send a message again."""
     found = queries.notification(notification_id)
     if found is None:
-        raise Http404(f"There is no notification {notification_id}.")
+        raise Http404(_("There is no notification %s.") % notification_id)
     form = {
-        "heading": f"To {found.address}",
-        "title": "Send this message again?",
-        "explanation": f"It did not arrive: {found.error or 'nothing is known about why'}. All attempts begin anew.",
-        "button": "Send it again",
-        "done": "It goes out within seconds.",
+        "heading": _("To %s") % found.address,
+        "title": _("Send this message again?"),
+        "explanation": _("It did not arrive: %s. All attempts begin anew.")
+        % (found.error or _("nothing is known about why")),
+        "button": _("Send it again"),
+        "done": _("It goes out within seconds."),
     }
     return _command(request, form, lambda **by: operations.resend(notification_id, **by))
 
@@ -110,7 +120,7 @@ def _command(request: HttpRequest, form: dict[str, str], operation: Callable[...
         try:
             operation(actor=actor(request), reason=reason)
         except OperationError as refused:
-            messages.error(request, f"Nothing was done: {refused.message}")
+            messages.error(request, _("Nothing was done: %s") % refused.message)
         else:
             messages.success(request, form["done"])
         return see_other(reverse("notifications"))
@@ -129,11 +139,11 @@ def _command(request: HttpRequest, form: dict[str, str], operation: Callable[...
 def _mute_problems(request: HttpRequest, values: dict[str, str]) -> dict[str, str]:
     found = {}
     if values["subject"] not in SUBJECTS:
-        found["subject"] = "Choose a rule, a definition or a run."
+        found["subject"] = _("Choose a rule, a definition or a run.")
     if not 0 < len(values["name"]) <= 120:
-        found["name"] = "Give the name of the rule or definition, or the id of the run."
+        found["name"] = _("Give the name of the rule or definition, or the id of the run.")
     if values["hours"] not in map(str, HOURS):
-        found["hours"] = "Choose for how long."
+        found["hours"] = _("Choose for how long.")
     if not posted_reason(request):
         found["reason"] = NO_REASON
     return found
