@@ -151,7 +151,7 @@ class _Builder:
                 required=key in needed,
                 depth=depth + 1,
             )
-            for key, part in _in_order(node)
+            for key, part in in_order(node)
         ]
         return Field(**base, widget="object", kind="object", children=children)
 
@@ -312,7 +312,7 @@ def _number(text: str, kind: str) -> Any:
     return int(value) if kind == "integer" and float(value).is_integer() else value
 
 
-def _in_order(node: Schema) -> list[tuple[str, Any]]:
+def in_order(node: Schema) -> list[tuple[str, Any]]:
     """Return the properties, required ones first in the order in which `required` names them.
 
     The database does not keep the order of an object's keys, but that of a list.

@@ -1,16 +1,39 @@
 """Every read: the same filters, pages and counts for dashboard, API, admin and commands."""
 
 from workflows.queries.approvals import ApprovalRow, answered_by, approval, count_approvals, open_approvals
-from workflows.queries.catalogue import action, actions, workflow, workflows
+from workflows.queries.catalogue import (
+    action,
+    action_page,
+    actions,
+    used_by,
+    workflow,
+    workflow_page,
+    workflows,
+)
 from workflows.queries.chains import cut_chains
 from workflows.queries.detail import live_token, outline, run
 from workflows.queries.entries import entries, entry
-from workflows.queries.events import event, inbox
+from workflows.queries.events import (
+    DeliveryDetail,
+    DeliveryRow,
+    EventCourse,
+    EventFilter,
+    TakenRow,
+    course,
+    deliveries,
+    delivery,
+    endpoints,
+    event,
+    events_by,
+    events_newer,
+    inbox,
+)
 from workflows.queries.failures import GroupLink, group_of
 from workflows.queries.filtering import FAILED, Count, count, neighbours, newer_than, status_counts, tally
 from workflows.queries.footprint import Drawable, Footprint, drawable, footprint
 from workflows.queries.gone import Gone, gone
 from workflows.queries.invocations import InvocationRow, invocations, last_used_actions, last_used_workflows
+from workflows.queries.keyset import Looked
 from workflows.queries.labels import LABELS
 from workflows.queries.logs import LogLine, count_logs, logs
 from workflows.queries.messages import MessageRow, Wanted, mailbox, messages, undos, wanted
@@ -56,7 +79,8 @@ from workflows.queries.schedules import (
     schedules,
 )
 from workflows.queries.system import queues, workers
-from workflows.queries.trail import audit
+from workflows.queries.trail import audit, count_events, key_events
+from workflows.queries.values import RunValues, values_of
 
 __all__ = [
     "FAILED",
@@ -68,9 +92,13 @@ __all__ = [
     "AuditView",
     "Children",
     "Count",
+    "DeliveryDetail",
+    "DeliveryRow",
     "Drawable",
     "EntryRow",
+    "EventCourse",
     "EventDetail",
+    "EventFilter",
     "EventRow",
     "FireRow",
     "Footprint",
@@ -78,6 +106,7 @@ __all__ = [
     "GroupLink",
     "InvocationRow",
     "LogLine",
+    "Looked",
     "MessageRow",
     "MuteRow",
     "NotificationRow",
@@ -93,11 +122,13 @@ __all__ = [
     "RunFilter",
     "RunOutline",
     "RunRow",
+    "RunValues",
     "ScheduleBoardRow",
     "ScheduleDetail",
     "ScheduleRow",
     "StepLine",
     "StepView",
+    "TakenRow",
     "TooSlow",
     "VersionRow",
     "Wanted",
@@ -105,6 +136,7 @@ __all__ = [
     "WorkflowDetail",
     "WorkflowRow",
     "action",
+    "action_page",
     "actions",
     "answered_by",
     "approval",
@@ -112,19 +144,27 @@ __all__ = [
     "children",
     "count",
     "count_approvals",
+    "count_events",
     "count_logs",
     "count_related",
+    "course",
     "cut_chains",
+    "deliveries",
+    "delivery",
     "drawable",
+    "endpoints",
     "entries",
     "entry",
     "event",
     "events",
+    "events_by",
+    "events_newer",
     "footprint",
     "gone",
     "group_of",
     "inbox",
     "invocations",
+    "key_events",
     "last_used_actions",
     "last_used_workflows",
     "list_token",
@@ -157,9 +197,12 @@ __all__ = [
     "undelivered",
     "undos",
     "unresolved",
+    "used_by",
+    "values_of",
     "wanted",
     "within",
     "workers",
     "workflow",
+    "workflow_page",
     "workflows",
 ]

@@ -121,6 +121,13 @@ def took(start: datetime | None, end: datetime | None) -> str:
 
 
 @register.filter
+def percent(share: float) -> str:
+    """Return a share as per cent: `99.5 %`, and `100 %` only for all of it."""
+    tenths = int(share * 1000)
+    return f"{number(tenths // 10 if not tenths % 10 else tenths / 10)} %"
+
+
+@register.filter
 def number(value: float | None) -> str:
     """Return a number with separators between the thousands; nothing known is a dash."""
     return NOTHING if value is None else formats.number_format(value, force_grouping=True)

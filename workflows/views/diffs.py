@@ -22,7 +22,11 @@ class Line:
 
 def lines(old: Any, new: Any) -> list[Line] | None:
     """Return the difference of two values with a little of what is around it; None when they are too large for that."""
-    before, after = _text(old), _text(new)
+    return of_texts(_text(old), _text(new))
+
+
+def of_texts(before: list[str], after: list[str]) -> list[Line] | None:
+    """Return the difference of two texts, given as lines; None when they are too long for that."""
     if len(before) > MOST_LINES or len(after) > MOST_LINES:
         return None
     found: list[Line] = []

@@ -18,7 +18,7 @@ def page(client: Client, path: str) -> str:
 
 
 def test_an_action_that_only_workflows_call_lists_where_it_was_called(reader: Reader, runs: Seeded) -> None:
-    rows = queries.invocations("test-refuses")
+    rows = queries.invocations("test-refuses").items
     assert [(row.run_id, row.step_name, row.label, row.attempts) for row in rows] == [
         (runs.failed, "charge", "failed", 1)
     ]
@@ -31,15 +31,15 @@ def test_an_action_that_only_workflows_call_lists_where_it_was_called(reader: Re
 def test_invocations_are_the_newest_first_whatever_started_them(runs: Seeded) -> None:
     started = start_action("test-echo", {"value": 7})
     work_until_idle(5)
-    rows = queries.invocations("test-echo", limit=3)
+    rows = queries.invocations("test-echo", limit=3).items
     assert len(rows) == 3
     assert rows[0].run_id == started
     assert [row.created_at for row in rows] == sorted((row.created_at for row in rows), reverse=True)
-    assert queries.invocations("nothing-like-it") == []
+    assert queries.invocations("nothing-like-it").items == []
 
 
 def test_lists_say_when_each_was_used_last(reader: Reader, runs: Seeded) -> None:
-    assert queries.last_used_actions()["test-refuses"] == queries.invocations("test-refuses")[0].created_at
+    assert queries.last_used_actions()["test-refuses"] == queries.invocations("test-refuses").items[0].created_at
     assert "datastore.get" not in queries.last_used_actions()
     assert set(queries.last_used_workflows()) == {"order", "onboard", "pause", "broken"}
     assert "Last run" in page(reader(), "/workflows/")

@@ -14,8 +14,8 @@ from workflows.views.urls import urlpatterns
 
 Reader = Callable[..., Client]
 ARGUMENTS: dict[str, Any] = {
-    "run_id": uuid4(), "step_id": uuid4(), "name": "broken", "part": "input", "mute_id": uuid4(),
-    "notification_id": uuid4(),
+    "run_id": uuid4(), "step_id": uuid4(), "name": "broken", "version": "1.0.0", "old": "1.0.0", "new": "1.0.1", "part": "input", "mute_id": uuid4(),
+    "notification_id": uuid4(), "event_id": uuid4(), "delivery_id": uuid4(),
 }  # fmt: skip
 NEEDED = {
     "overview": "workflows.view_run",
@@ -39,13 +39,26 @@ NEEDED = {
     "approval": "workflows.answer_approval",
     "workflows": "workflows.view_workflow",
     "workflow": "workflows.view_workflow",
+    "workflow-version": "workflows.view_workflow",
+    "workflow-diffs": "workflows.view_workflow",
+    "workflow-diff": "workflows.view_workflow",
     "workflow-start": "workflows.start_run",
     "schedule-pause": "workflows.change_schedule",
     "schedule-resume": "workflows.change_schedule",
     "schedule-run": "workflows.start_run",
     "schedules": "workflows.view_schedule",
+    "events": "workflows.view_event",
+    "events-live": "workflows.view_event",
+    "event": "workflows.view_event",
+    "event-send": "workflows.send_event",
+    "event-replay": "workflows.send_event",
+    "deliveries": "workflows.view_delivery",
+    "delivery": "workflows.view_delivery",
     "actions": "actions.view_action",
     "action": "actions.view_action",
+    "action-version": "actions.view_action",
+    "action-diffs": "actions.view_action",
+    "action-diff": "actions.view_action",
     "action-start": "workflows.start_run",
     "notifications": "workflows.view_notification",
     "notification-mute": "workflows.mute_notification",
