@@ -1,6 +1,7 @@
 """Every way in: validate, persist, audit, wake the workers. Edges make one call here and render the result."""
 
 from workflows.operations.answering import answer_approval
+from workflows.operations.batches import Choice, start_batch, stop_batch
 from workflows.operations.commands import cancel, resolve, retry
 from workflows.operations.deliveries import Incoming
 from workflows.operations.endpoints import endpoint_url, save_endpoint, secret_problem
@@ -17,17 +18,22 @@ from workflows.operations.errors import (
     NotAllowed,
     OperationError,
     TooDeep,
+    UnknownBatch,
     UnknownDefinition,
+    UnknownEvent,
+    UnknownFailure,
     UnknownMute,
     UnknownNotification,
     UnknownQueue,
     UnknownRun,
     UnknownSchedule,
     UnknownStep,
+    UnknownView,
     UnknownWorker,
     VersionConflict,
 )
-from workflows.operations.events import Delivered, deliver_event, deliver_events
+from workflows.operations.events import Delivered, deliver_event, deliver_events, replay_event
+from workflows.operations.failures import ignore_failure, reopen_failure, resolve_failure
 from workflows.operations.keeping import keep_runs
 from workflows.operations.missing import missing
 from workflows.operations.notifications import mute, resend, save_rule, send_test, unmute
@@ -35,6 +41,7 @@ from workflows.operations.pausing import resume, suspend
 from workflows.operations.publishing import check_workflow, draft_workflow, examine_workflow, publish_workflow
 from workflows.operations.queues import pause_queue, resume_queue
 from workflows.operations.repair import fire_timer, skip
+from workflows.operations.saved_views import delete_view, save_view
 from workflows.operations.schedules import pause_schedule, resume_schedule, run_schedule_now
 from workflows.operations.start import Started, check_input, start_action, start_workflow
 from workflows.operations.undoing import undo
@@ -45,6 +52,7 @@ from workflows.operations.workers import drain_worker, undrain_worker
 __all__ = [
     "Accepted",
     "AnswerInvalid",
+    "Choice",
     "DefinitionInvalid",
     "Delivered",
     "EventInvalid",
@@ -58,19 +66,24 @@ __all__ = [
     "SignatureRefused",
     "Started",
     "TooDeep",
+    "UnknownBatch",
     "UnknownDefinition",
+    "UnknownEvent",
+    "UnknownFailure",
     "UnknownMute",
     "UnknownNotification",
     "UnknownQueue",
     "UnknownRun",
     "UnknownSchedule",
     "UnknownStep",
+    "UnknownView",
     "UnknownWorker",
     "VersionConflict",
     "answer_approval",
     "cancel",
     "check_input",
     "check_workflow",
+    "delete_view",
     "deliver_event",
     "deliver_events",
     "draft_workflow",
@@ -79,6 +92,7 @@ __all__ = [
     "erase",
     "examine_workflow",
     "fire_timer",
+    "ignore_failure",
     "keep_runs",
     "missing",
     "mute",
@@ -88,8 +102,11 @@ __all__ = [
     "put_entry",
     "receive_signed",
     "receive_webhook",
+    "reopen_failure",
+    "replay_event",
     "resend",
     "resolve",
+    "resolve_failure",
     "resume",
     "resume_queue",
     "resume_schedule",
@@ -97,11 +114,14 @@ __all__ = [
     "run_schedule_now",
     "save_endpoint",
     "save_rule",
+    "save_view",
     "secret_problem",
     "send_test",
     "skip",
     "start_action",
+    "start_batch",
     "start_workflow",
+    "stop_batch",
     "suspend",
     "undo",
     "undrain_worker",

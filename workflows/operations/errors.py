@@ -116,6 +116,34 @@ class UnknownMute(OperationError):
         super().__init__(f"There is no rule or mute {name}.")
 
 
+class UnknownView(OperationError):
+    """There is no such view, or it is somebody else's."""
+
+    def __init__(self, view: uuid.UUID) -> None:
+        super().__init__(f"You have no view {view}.")
+
+
+class UnknownBatch(OperationError):
+    """There is no batch with this id."""
+
+    def __init__(self, batch: uuid.UUID) -> None:
+        super().__init__(f"There is no batch {batch}.")
+
+
+class UnknownEvent(OperationError):
+    """There is no event with this id."""
+
+    def __init__(self, event_id: uuid.UUID) -> None:
+        super().__init__(f"There is no event {event_id}.")
+
+
+class UnknownFailure(OperationError):
+    """There is no group of failures with this fingerprint."""
+
+    def __init__(self, fingerprint: str) -> None:
+        super().__init__(f"There is no group of failures {fingerprint}.")
+
+
 class EventInvalid(OperationError):
     """The event is not a CloudEvent that can be taken; nothing was recorded."""
 

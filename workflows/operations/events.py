@@ -17,11 +17,13 @@ from audit.recording import record
 from dotdo_site.lib import canonical
 from dotdo_site.lib.ids import uuid7
 from workflows import candidates, cloudevents, reacting, states, wake
-from workflows.operations.errors import EventInvalid
+from workflows.models import Event
+from workflows.operations.errors import EventInvalid, UnknownEvent
 from workflows.operations.missing import stays, was_there
 from workflows.sql import Statement
 
 RUN_ID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}")
+REPLAYED = "replayof"  # the attribute of an event that was delivered again: which one it was
 _INSERT = Statement(
     """
     INSERT INTO event (id, source, event_id, type, subject, envelope, run_id, via, received_at)
@@ -91,6 +93,7 @@ def deliver_event(
     via: str,
     run_id: uuid.UUID | None = None,
     sender: uuid.UUID | None = None,
+    reason: str = "",
 ) -> Delivered:
     """Record a CloudEvent and hand it out; a source and id that came before answers as it did then.
 
@@ -102,7 +105,19 @@ def deliver_event(
     if problems:
         raise EventInvalid(problems)
     with transaction.atomic():
-        return _deliver(cloudevents.tidy(envelope), actor, via, run_id or _subject(envelope), sender)
+        return _deliver(cloudevents.tidy(envelope), actor, via, run_id or _subject(envelope), sender, reason)
+
+
+def replay_event(event_id: uuid.UUID, *, number: str, actor: str, reason: str) -> Delivered:
+    """Deliver an event once more, as another one with the id `number`: to its run, or to everybody who listens now.
+
+    Raises UnknownEvent, EventInvalid.
+    """
+    row = Event.objects.filter(pk=event_id).first()
+    if row is None:
+        raise UnknownEvent(event_id)
+    envelope = {**row.envelope, "id": number, REPLAYED: str(event_id)}
+    return deliver_event(envelope, actor=actor, via="person", run_id=row.run_id, reason=reason)
 
 
 def deliver_events(events: Sequence[Any], *, actor: str, via: str, batch: bool = False) -> list[Delivered]:
@@ -120,7 +135,9 @@ def deliver_events(events: Sequence[Any], *, actor: str, via: str, batch: bool =
     return [deliver_event(event, actor=actor, via=via) for event in events]
 
 
-def _deliver(event: dict[str, Any], actor: str, via: str, run: uuid.UUID | None, sender: uuid.UUID | None) -> Delivered:
+def _deliver(
+    event: dict[str, Any], actor: str, via: str, run: uuid.UUID | None, sender: uuid.UUID | None, reason: str
+) -> Delivered:
     if sender:
         # The checkpoint that follows may write the sender's run, whose steps this may wake, and two runs may send to
         # each other: locked now and in order, nobody waits in a circle.
@@ -141,7 +158,7 @@ def _deliver(event: dict[str, Any], actor: str, via: str, run: uuid.UUID | None,
     data = {name: event[name] for name in ("source", "id", "type")}
     data |= {"subject": canonical.digest(event["subject"])} if "subject" in event else {}
     facts = {"via": via, "digest": canonical.digest(event), "runs": len(runs)} | ({"run": str(run)} if run else {})
-    record(chain=number, kind="event.received", actor=actor, data=data | facts, run=run)
+    record(chain=number, kind="event.received", actor=actor, reason=reason, data=data | facts, run=run)
     return Delivered(number, created=True, runs=runs)
 
 

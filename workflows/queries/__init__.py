@@ -1,6 +1,7 @@
 """Every read: the same filters, pages and counts for dashboard, API, admin and commands."""
 
 from workflows.queries.approvals import ApprovalRow, answered_by, approval, count_approvals, open_approvals
+from workflows.queries.batches import BatchRow, ItemRow, Outcome, batch, batch_items, batch_outcome, batches
 from workflows.queries.catalogue import (
     action,
     action_page,
@@ -69,6 +70,7 @@ from workflows.queries.rows import (
     WorkflowRow,
 )
 from workflows.queries.runs import list_token, runs, signs, some_runs, unresolved
+from workflows.queries.saved_views import View, saved_views
 from workflows.queries.schedules import (
     FireRow,
     ScheduleBoardRow,
@@ -90,6 +92,7 @@ __all__ = [
     "ApprovalRow",
     "AttemptView",
     "AuditView",
+    "BatchRow",
     "Children",
     "Count",
     "DeliveryDetail",
@@ -105,11 +108,13 @@ __all__ = [
     "Gone",
     "GroupLink",
     "InvocationRow",
+    "ItemRow",
     "LogLine",
     "Looked",
     "MessageRow",
     "MuteRow",
     "NotificationRow",
+    "Outcome",
     "Page",
     "Path",
     "PathLine",
@@ -131,6 +136,7 @@ __all__ = [
     "TakenRow",
     "TooSlow",
     "VersionRow",
+    "View",
     "Wanted",
     "WorkerRow",
     "WorkflowDetail",
@@ -141,6 +147,10 @@ __all__ = [
     "answered_by",
     "approval",
     "audit",
+    "batch",
+    "batch_items",
+    "batch_outcome",
+    "batches",
     "children",
     "count",
     "count_approvals",
@@ -185,6 +195,7 @@ __all__ = [
     "related",
     "run",
     "runs",
+    "saved_views",
     "schedule",
     "schedule_board",
     "schedules",

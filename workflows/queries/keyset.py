@@ -12,9 +12,17 @@ from typing import Any, Generic, TypeVar
 from django.db.models import Model, Q, QuerySet
 
 from dotdo_site.lib.paging import decode, encode
+from workflows.queries.rows import Item, Page
 
 Row = TypeVar("Row", bound=Model)
 LOOKED_THROUGH = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Looked(Page[Item]):
+    """A page; `partly` tells that only so many rows were looked through for it, and `next` leads on behind them."""
+
+    partly: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +33,10 @@ class Found(Generic[Row]):
     next: str | None
     previous: str | None
     partly: bool = False
+
+    def page(self, items: list[Item]) -> Looked[Item]:
+        """Return the page with what is made of its rows."""
+        return Looked(items, self.next, self.previous, self.partly)
 
 
 def newest_first(

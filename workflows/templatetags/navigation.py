@@ -65,6 +65,8 @@ NAVIGATION = (
             Entry(
                 "bell", _("Notifications"), "notifications", "notifications", SEE_MESSAGES, _undelivered, "failed", "n"
             ),
+            Entry("bolt", _("Events"), "events", "events", "workflows.view_event", key="e"),
+            Entry("calendar", _("Schedules"), "schedules", "schedules", "workflows.view_schedule", key="s"),
             Entry("data", _("Datastore"), "datastore", "datastore", "workflows.view_entry", key="d"),
         ),
     ),
@@ -78,6 +80,7 @@ NAVIGATION = (
     (
         _("System"),
         (
+            Entry("shield", _("Audit log"), "audit", "audit", "audit.view_auditevent", key="l"),
             Entry("layers", _("Admin"), "admin:index", "admin", "staff"),
             Entry("book", _("API docs"), "api-docs", "api"),
         ),

@@ -7,7 +7,9 @@ from typing import Any, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.functional import Promise
@@ -17,6 +19,7 @@ from django.utils.translation import gettext_lazy
 from dotdo_site.lib import durations
 from dotdo_site.lib.paging import BadCursor
 from workflows.queries import Page
+from workflows.views import live
 
 PAGE_SIZE = 50
 LONGEST = 200
@@ -133,6 +136,35 @@ def page(request: HttpRequest, asked: Asked, read: Callable[..., Paged], empty: 
         "older": asked.query(after=found.next) if found.next else "",
         "windows": WINDOWS,
     }
+
+
+def poll(context: Mapping[str, Any], url_name: str) -> dict[str, Any]:
+    """Return what `_poll.html` needs: the first page of a list asks how much is newer than its first row."""
+    items = context["page"].items
+    if not context["first"] or not items:
+        return {"poll_url": ""}
+    query = context["asked"].query(top=str(items[0].id), v="0")
+    return {"poll_url": f"{reverse(url_name)}?{query}", "poll_every": live.LIST_SECONDS}
+
+
+def news(
+    request: HttpRequest, asked: Asked, list_name: str, count: Callable[[str], int], words: Callable[[int], str]
+) -> HttpResponse:
+    """Answer the poller of a list: nothing is put above the reader, a button offers what is new."""
+    top = request.GET.get("top", "")
+    try:
+        found = 0 if asked.problems else count(top)
+    except ValueError:
+        found = 0
+    if live.unchanged(request, str(found)):
+        return live.varied(HttpResponse(status=204))
+    context = {
+        "news": words(found) if found else "",
+        "here": f"{reverse(list_name)}?{asked.query()}",
+        "poll_url": f"{request.path}?{asked.query(top=top, v=str(found))}",
+        "poll_every": live.LIST_SECONDS,
+    }
+    return live.varied(HttpResponse(render_to_string("listing/_news.html", context, request)))
 
 
 def _read(criterion: Criterion, value: str) -> Any:

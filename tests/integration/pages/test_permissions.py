@@ -14,7 +14,8 @@ from workflows.views.urls import urlpatterns
 
 Reader = Callable[..., Client]
 ARGUMENTS: dict[str, Any] = {
-    "run_id": uuid4(), "step_id": uuid4(), "name": "broken", "version": "1.0.0", "old": "1.0.0", "new": "1.0.1", "part": "input", "mute_id": uuid4(),
+    "run_id": uuid4(), "step_id": uuid4(), "name": "broken", "part": "input", "mute_id": uuid4(),
+    "version": "1.0.0", "old": "1.0.0", "new": "1.0.1",
     "notification_id": uuid4(), "event_id": uuid4(), "delivery_id": uuid4(),
 }  # fmt: skip
 NEEDED = {
@@ -33,6 +34,8 @@ NEEDED = {
     "run-resolve": "workflows.retry_run",
     "run-undo": "workflows.undo_run",
     "run-event": "workflows.send_event",
+    "step": "workflows.view_run",
+    "step-raw": "workflows.view_run",
     "step-skip": "workflows.skip_step",
     "step-fire": "workflows.fire_timer",
     "approvals": "workflows.answer_approval",

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from audit.models import AuditEvent
 from tests.support.documents import publish
 from workflows import operations, scheduling
-from workflows.models import Run, Schedule, WorkflowVersion
+from workflows.models import Run, Schedule
 
 Reader = Callable[..., Client]
 DO = "\ndo: [{a: {set: {b: 1}}}]"
@@ -86,15 +86,6 @@ def test_what_starts_by_events_is_not_run_now_and_says_why(reader: Reader) -> No
     assert "This cannot be done now" in page(client, FORM)
     assert client.post(FORM, {"reason": "x", "token": str(uuid4())}).status_code == 303
     assert not Run.objects.exists()
-
-
-def test_a_run_that_is_refused_is_said_and_not_audited(reader: Reader) -> None:
-    publish("job", "schedule: {every: PT2H}" + DO)
-    WorkflowVersion.objects.update(state="deprecated")
-    client = reader()
-    client.post(f"{FORM}?back=schedules", {"reason": "x", "token": str(uuid4())})
-    assert "Nothing was started" in page(client)
-    assert not AuditEvent.objects.filter(kind="schedule.run_now").exists()
 
 
 UNCLEAR = [("nonsense=1", "is not a filter"), ("state=x", "use active, paused"), ("after=!", "names no page")]
