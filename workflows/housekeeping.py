@@ -12,7 +12,8 @@ from django.conf import settings
 from django.db import connection
 
 from audit import pruning, sealing
-from workflows import draining, retention
+from workflows import batches, draining, retention
+from workflows.grouping import chores as grouping
 from workflows.notifications import chores as notifying
 from workflows.outage import is_away
 from workflows.rollups import chores as rolling
@@ -34,6 +35,9 @@ class Chore:
 CHORES: tuple[Chore, ...] = (
     Chore("notices.watch", lambda: notifying.WATCH_SECONDS, notifying.watch),
     Chore("notices.send", lambda: notifying.SEND_SECONDS, notifying.send),
+    Chore("failures.group", grouping.group_every, grouping.group),
+    Chore("failures.tidy", lambda: grouping.TIDY_SECONDS, grouping.tidy),
+    Chore("batches.work", lambda: 1.0, batches.work),
     Chore("audit.seal", lambda: min(60.0, settings.AUDIT_SEAL_SECONDS), sealing.seal_due),
     Chore("audit.prune", lambda: 3600.0, pruning.prune_due),
     Chore("retention.delete", lambda: 15.0, retention.delete_round),

@@ -48,7 +48,8 @@ class Migration(migrations.Migration):
                         models.OrderBy(models.F("last_seen_at"), descending=True),
                         models.OrderBy(models.F("id"), descending=True),
                         name="failure_group_by_state",
-                    )
+                    ),
+                    models.Index(fields=["kind", "name", "step", "code"], name="failure_group_by_place"),
                 ],
                 "constraints": [
                     models.CheckConstraint(
@@ -93,7 +94,8 @@ class Migration(migrations.Migration):
                 "db_table": "failure",
                 "default_permissions": (),
                 "indexes": [
-                    models.Index(condition=models.Q(("open", True)), fields=["group", "run"], name="failure_open")
+                    models.Index(fields=["group"], name="failure_by_group"),
+                    models.Index(condition=models.Q(("open", True)), fields=["group", "run"], name="failure_open"),
                 ],
                 "constraints": [models.UniqueConstraint(fields=("run", "failed_at"), name="failure_once")],
             },

@@ -55,6 +55,8 @@ class FailureGroup(models.Model):
         indexes = [
             # the list of groups, the one that happened last at the top
             models.Index(F("state"), F("last_seen_at").desc(), F("id").desc(), name="failure_group_by_state"),
+            # how many groups one place has already
+            models.Index(fields=["kind", "name", "step", "code"], name="failure_group_by_place"),
         ]
 
     def __str__(self) -> str:
@@ -83,6 +85,8 @@ class Failure(models.Model):
             models.UniqueConstraint(fields=["run", "failed_at"], name="failure_once"),
         ]
         indexes = [
+            # whether a group has any runs left
+            models.Index(fields=["group"], name="failure_by_group"),
             # the open runs of a group
             models.Index(fields=["group", "run"], name="failure_open", condition=Q(open=True)),
         ]

@@ -1,9 +1,11 @@
 """Every way in: validate, persist, audit, wake the workers. Edges make one call here and render the result."""
 
+from workflows.operations.again import UNCHANGED, run_again
 from workflows.operations.answering import answer_approval
-from workflows.operations.batches import Choice, start_batch, stop_batch
+from workflows.operations.batches import MOST_RUNS, Choice, start_batch, stop_batch
 from workflows.operations.commands import cancel, resolve, retry
 from workflows.operations.deliveries import Incoming
+from workflows.operations.editing import Checked, check_edit
 from workflows.operations.endpoints import endpoint_url, save_endpoint, secret_problem
 from workflows.operations.entries import put_entry
 from workflows.operations.erasing import erase
@@ -33,6 +35,7 @@ from workflows.operations.errors import (
     VersionConflict,
 )
 from workflows.operations.events import Delivered, deliver_event, deliver_events, replay_event
+from workflows.operations.exports import note_export
 from workflows.operations.failures import ignore_failure, reopen_failure, resolve_failure
 from workflows.operations.keeping import keep_runs
 from workflows.operations.missing import missing
@@ -41,6 +44,7 @@ from workflows.operations.pausing import resume, suspend
 from workflows.operations.publishing import check_workflow, draft_workflow, examine_workflow, publish_workflow
 from workflows.operations.queues import pause_queue, resume_queue
 from workflows.operations.repair import fire_timer, skip
+from workflows.operations.revealing import reveal
 from workflows.operations.saved_views import delete_view, save_view
 from workflows.operations.schedules import pause_schedule, resume_schedule, run_schedule_now
 from workflows.operations.start import Started, check_input, start_action, start_workflow
@@ -50,8 +54,11 @@ from workflows.operations.webhooks import Accepted, SignatureRefused, receive_si
 from workflows.operations.workers import drain_worker, undrain_worker
 
 __all__ = [
+    "MOST_RUNS",
+    "UNCHANGED",
     "Accepted",
     "AnswerInvalid",
+    "Checked",
     "Choice",
     "DefinitionInvalid",
     "Delivered",
@@ -81,6 +88,7 @@ __all__ = [
     "VersionConflict",
     "answer_approval",
     "cancel",
+    "check_edit",
     "check_input",
     "check_workflow",
     "delete_view",
@@ -96,6 +104,7 @@ __all__ = [
     "keep_runs",
     "missing",
     "mute",
+    "note_export",
     "pause_queue",
     "pause_schedule",
     "publish_workflow",
@@ -111,6 +120,8 @@ __all__ = [
     "resume_queue",
     "resume_schedule",
     "retry",
+    "reveal",
+    "run_again",
     "run_schedule_now",
     "save_endpoint",
     "save_rule",

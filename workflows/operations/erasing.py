@@ -27,6 +27,14 @@ _FORGET = Statement(
         AND NOT EXISTS (SELECT FROM message o WHERE o.event_id = e.id AND o.run_id <> ALL(:runs::uuid[]))
     """
 )
+# Nor is a group of failures described any more in which there was nobody else.
+_FORGET_FAILURES = Statement(
+    """
+    UPDATE failure_group g SET message = ''
+    WHERE g.id IN (SELECT f.group_id FROM failure f WHERE f.run_id = ANY(:runs::uuid[]))
+        AND NOT EXISTS (SELECT FROM failure o WHERE o.group_id = g.id AND o.run_id <> ALL(:runs::uuid[]))
+    """
+)
 _PATIENCE = Statement("SELECT set_config('statement_timeout', '300s', true)")  # a run may have 100,000 steps
 _NOW = Statement("SELECT clock_timestamp()")
 
@@ -47,6 +55,7 @@ def erase(run_id: uuid.UUID, *, actor: str, reason: str) -> int:
     _PATIENCE.rows()
     _record(runs, run_id, actor, reason)
     _FORGET.rows({"runs": numbers})
+    _FORGET_FAILURES.rows({"runs": numbers})
     remove(numbers)
     return len(runs)
 

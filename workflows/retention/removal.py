@@ -25,6 +25,7 @@ _PARTS = (
         WHERE n.run {RUNS} AND m.id = i.notification_id AND m.content <> '{{}}'""",  # noqa: S608
     f"DELETE FROM notification_item i USING notice n WHERE n.run {RUNS} AND i.notice_id = n.id",  # noqa: S608
     f"DELETE FROM notice WHERE run {RUNS}",  # noqa: S608
+    f"DELETE FROM failure WHERE run_id {RUNS}",  # noqa: S608
     f"DELETE FROM message WHERE run_id {RUNS}",  # noqa: S608
     f"DELETE FROM event WHERE run_id {RUNS}",  # noqa: S608
     f"DELETE FROM undo WHERE run_id {RUNS}",  # noqa: S608
