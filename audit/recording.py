@@ -64,6 +64,7 @@ KINDS = {
     "webhook.accepted": "A signed webhook was accepted.",
     "endpoint.changed": "A signed endpoint for webhooks was set up or changed.",
     "entry.written": "A datastore entry was written by a person or an integration.",
+    "entry.deleted": "A datastore entry was deleted by a person or an integration.",
     "action.drafted": "A draft of an action version was saved.",
     "action.published": "An action version was published.",
     "action.deprecated": "An action version was deprecated.",
@@ -90,6 +91,8 @@ KINDS = {
     "secrets.rotated": "Connection secrets were encrypted with the current key.",
     "epoch.raised": "The fences of all steps moved up: the database was restored, or another server took over.",
     "audit.exported": "The audit trail, or a part of it, was exported.",
+    "audit.verification_asked": "Somebody asked to verify the whole audit trail.",
+    "audit.verified": "The whole audit trail was verified.",
     "audit.pruned": "Chains of runs that are gone were deleted; a tombstone is left of each.",
 }
 

@@ -7,6 +7,10 @@ SKIPPABLE = ("call", "wait", "listen", "run", "emit", "task", "undo", "join")
 TIMED = ("wait", "timer")
 OPEN = ("ready", "running", "waiting", "held")
 UNDOING, UNDONE = "undoing", "undone"
+UNSURE = (
+    "Nobody knows whether the last attempt of {name} had its effect. Look at the receiver, then confirm that it may be "
+    "called with another idempotency key."
+)
 
 
 def retry_refusal(state: str, resolved_at: datetime | None, reason: str = "") -> str | None:
@@ -113,6 +117,27 @@ def resume_schedule_refusal(state: str) -> str | None:
 def run_now_refusal(kind: str) -> str | None:
     """Return why a schedule of this kind cannot be run now."""
     return "It starts by events: send one that it waits for." if kind == "on" else None
+
+
+def edit_refusal(
+    run_state: str, resolved_at: datetime | None, reason: str, *, kind: str, state: str, caught: bool, known: bool
+) -> str | None:
+    """Return why a step cannot be retried with another input. `known`: it calls an action."""
+    if refusal := retry_refusal(run_state, resolved_at, reason):
+        return refusal
+    if kind == "undo":
+        return "What undoes a step takes what that step was given: retry it as it is, or skip it."
+    if kind != "call" or not known:
+        return "Only a call of an action has an input that can be edited."
+    if state == "failed" and caught:
+        return "The workflow caught this fault and went on."
+    return None if state == "failed" else f"Only a failed step can be retried; this one is {state}."
+
+
+def again_refusal(state: str) -> str | None:
+    """Return why a run in this state cannot be run again."""
+    over = state in ("succeeded", "cancelled", "failed")
+    return None if over else f"This run is not over, it is {state}: cancel it first, or start another run."
 
 
 def pause_queue_refusal(*, paused: bool) -> str | None:

@@ -55,6 +55,14 @@ def refuses(ctx: Context, code: str = "declined", retryable: bool = False) -> di
     raise ActionError(code, "the other side said no", retryable=retryable)
 
 
+@action("test-secretive", transactional=False, retry=QUICK)
+def secretive(ctx: Context, token: str, fail: bool = False) -> dict[str, Any]:
+    """Tell how long what it was given really is."""
+    if fail:
+        raise ActionError("refused", "the other side said no")
+    return {"length": len(token)}
+
+
 @action("test-bad-output", output={"total": "integer"})
 def bad_output(ctx: Context, name: str) -> Any:
     with connection.cursor() as cursor:

@@ -1,13 +1,15 @@
 """What lets a failed run go on, and what ends a run. Running steps are never touched."""
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from django.db.models.functions import Now
 
 from actions.running import refuse_inside_handler
 from workflows import late, rules, wake
 from workflows.models import Run, Step, Subscription
+from workflows.operations import editing
 from workflows.operations.errors import refuse
 from workflows.operations.going_on import go_on, make_ready, uncaught, unpark
 from workflows.operations.locking import Line, Locked, idle_steps, lock, lock_line, record
@@ -15,15 +17,28 @@ from workflows.operations.together import in_one_transaction
 
 
 @in_one_transaction
-def retry(run_id: uuid.UUID, *, actor: str, reason: str) -> None:
+def retry(
+    run_id: uuid.UUID,
+    *,
+    actor: str,
+    reason: str,
+    edits: Mapping[str, Any] | None = None,
+    confirmed: bool = False,
+) -> None:
     """Retry a failed run from the failed step, with all its attempts anew. Children that failed are retried with it,
-    and the runs that are parked on it go on. Raises UnknownRun, NotAllowed.
+    and the runs that are parked on it go on.
+
+    `edits` gives calls that failed another input, by step key; `confirmed` says that somebody knows what became of an
+    attempt whose outcome is unknown. Raises UnknownRun, UnknownStep, NotAllowed, AnswerInvalid.
     """
     refuse_inside_handler("retry a run")
     line = lock_line(run_id, above=True)
     run = line.head.run
     refuse(rules.retry_refusal(run.state, run.resolved_at, run.reason))
-    notes = [(member, "run.retried", {"steps": _retry(member)}) for member in _to_retry(line)]
+    edited = editing.edit(run, edits or {}, confirmed=confirmed)
+    notes = [
+        (member, "run.retried", _retry(member, edited if member is line.head else {})) for member in _to_retry(line)
+    ]
     record(notes + unpark(line), actor, reason)
     wake.workers()
 
@@ -85,10 +100,10 @@ def _to_retry(line: Line) -> Iterator[Locked]:
             yield member
 
 
-def _retry(member: Locked) -> list[str]:
-    """Make the failed steps of a run ready; return their keys."""
+def _retry(member: Locked, edited: Mapping[str, Any]) -> dict[str, Any]:
+    """Make the failed steps of a run ready; return what to record."""
     failed = uncaught(member.run)
     for step in failed:
-        make_ready(step)
+        make_ready(step, edited=step.key in edited)
     go_on(member, rules.UNDOING if member.run.reason == "undo_failed" else "")
-    return [step.key for step in failed]
+    return {"steps": [step.key for step in failed]} | ({"edited": dict(edited)} if edited else {})

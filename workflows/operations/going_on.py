@@ -36,9 +36,9 @@ def uncaught(run: Run) -> list[Step]:
     return list(Step.objects.filter(run=run, state="failed", caught=False).order_by("id"))
 
 
-def make_ready(step: Step) -> None:
+def make_ready(step: Step, *, edited: bool = False) -> None:
     """Put a failed step back, all its attempts anew. A deadline begins again; a definite refusal means that nothing
-    happened, so the effect gets a new key.
+    happened, so the effect gets a new key, as it does with another input.
     """
     error = payloads.resolve(step.error, payloads.load(step.run_id, [step.error]))
     refused = bool(error and error.get("definite"))
@@ -49,7 +49,7 @@ def make_ready(step: Step) -> None:
         failures=0,
         crashes=0,
         finished_at=None,
-        generation=F("generation") + (1 if refused else 0),
+        generation=F("generation") + (1 if refused or edited else 0),
     )
     busy(step)
 

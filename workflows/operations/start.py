@@ -28,12 +28,15 @@ MAX_DEPTH = 32
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The place of a run among runs: the step that started it, as which of its children, and what is above."""
+    """The place of a run among runs: the step that started it, as which of its children, what is above, and the run
+    that it repeats.
+    """
 
     step: uuid.UUID | None = None
     index: int = 0
     root: uuid.UUID | None = None
     depth: int = 0
+    rerun_of: uuid.UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +202,7 @@ def _values(
         "parent_index": origin.index,
         "root": origin.root,
         "depth": origin.depth,
+        "rerun_of": origin.rerun_of,
         "scope": definition.scope,
         "key": key or "",
         "digest": digest,
@@ -220,10 +224,11 @@ p AS (
     WHERE :payload_digest::text IS NOT NULL),
 r AS (
     INSERT INTO run (id, kind, workflow_version_id, action_version_id, name, state, reason, input, context, mail_seq,
-        title, key, tags, trigger, actor, parent_step, parent_index, root, depth, queue, priority, created_at)
+        title, key, tags, trigger, actor, parent_step, parent_index, root, depth, rerun_of, queue, priority,
+        created_at)
     SELECT k.run_id, :kind, :workflow_version::uuid, :action_version::uuid, :name, 'pending', '', :input::jsonb, '{}',
         0, :title, :key, :tags::varchar[], :trigger, :actor, :parent_step::uuid, :parent_index, :root::uuid, :depth,
-        :queue, :priority, clock_timestamp() FROM k),
+        :rerun_of::uuid, :queue, :priority, clock_timestamp() FROM k),
 b AS (
     INSERT INTO branch (id, run_id, frame, index, rest, revision, state, cursor, open, audit_seq, audit_head)
     SELECT :branch, k.run_id, '', 0, '', 0, 'open', '{}', 0, 0, :hash FROM k),

@@ -74,7 +74,13 @@ def _facts(found: Run) -> dict[str, Any]:
         "steps_undone": summary.undone,
         "audit_seq": _audit_seq(found.id),
         "definition_id": _definition(found).id,
+        "tasks": _tasks(found),
     }
+
+
+def _tasks(found: Run) -> list[str]:
+    version = found.workflow_version
+    return [name for task in version.document.get("do", []) for name in task] if version else []
 
 
 def _allowed(found: Run) -> dict[str, Any]:
@@ -90,6 +96,7 @@ def _allowed(found: Run) -> dict[str, Any]:
         "can_resolve": rules.resolve_refusal(found.state, found.resolved_at),
         "can_undo": rules.undo_refusal(found.state, recorded=recorded, begun=begun),
         "can_erase": rules.erase_refusal(found.state, found.resolved_at, found.reason, started_by=found.root),
+        "can_again": rules.again_refusal(found.state),
         "can_send": rules.cancel_refusal(found.state),
     }
 

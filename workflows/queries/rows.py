@@ -37,6 +37,7 @@ class RunFilter:
     queue: str = ""
     code: str = ""
     group: str = ""
+    unfinished: bool = False
     since: datetime | None = None
     until: datetime | None = None
     parent: uuid.UUID | None = None
@@ -112,6 +113,7 @@ class StepLine:
     caught: bool
     inside: list[str]
     branches: list[str]
+    can_edit: str | None
     can_skip: str | None
     can_fire: str | None
     can_answer: str | None
@@ -163,6 +165,7 @@ class RunFacts(RunRow):
     can_undo: str | None
     can_erase: str | None
     can_send: str | None
+    can_again: str | None
     parent: Relative | None
     definition_id: uuid.UUID
 

@@ -90,8 +90,9 @@ def _undo_requested(data: Mapping[str, Any]) -> str:
 
 
 def _retried(data: Mapping[str, Any]) -> str:
-    steps = data.get("steps")
-    return f"Retried from {', '.join(steps)}" if steps else KINDS["run.retried"]
+    steps, edited = data.get("steps"), data.get("edited")
+    with_edits = f", with edited input of {', '.join(edited)}" if edited else ""
+    return f"Retried from {', '.join(steps)}{with_edits}" if steps else KINDS["run.retried"]
 
 
 def _started(data: Mapping[str, Any]) -> str:
@@ -112,6 +113,8 @@ _SENTENCES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "run.cancelled": _cancelled,
     "run.unparked": lambda data: f"Goes on with {data.get('step')}: the run below it was repaired",
     "run.undo_requested": _undo_requested,
+    "run.run_again": lambda data: f"Run again as {data.get('run')}",
+    "run.repeats": lambda data: f"Repeats the run {data.get('rerun_of')}",
     "step.skipped": _skipped,
     "timer.fired": lambda data: f"{data.get('name')} was ended early; it would have waited until {data.get('due_at')}",
     "approval.answered": _answered,

@@ -96,6 +96,15 @@ def _allowed(found: Run, step: Step) -> dict[str, Any]:
     """Return what may be done with a step: None, or why not."""
     ahead = step.due_at > timezone.now()
     return {
+        "can_edit": rules.edit_refusal(
+            found.state,
+            found.resolved_at,
+            found.reason,
+            kind=step.kind,
+            state=step.state,
+            caught=step.caught,
+            known=step.action_version_id is not None,
+        ),
         "can_skip": rules.skip_refusal(found.state, step.kind, step.state, caught=step.caught),
         "can_fire": rules.fire_refusal(
             found.state, step.kind, step.state, function=step.function, in_future=ahead

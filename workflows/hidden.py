@@ -1,0 +1,116 @@
+"""What stands in place of what is not shown, and back: a value that people edit comes back with those stand-ins.
+
+A sensitive field is shown as •••, a secret of a connection as «secret shop.token». Wherever a value comes back as it
+was shown, what is stored stays as it is; a stand-in anywhere else is a mistake, never a value.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from actions.markers import BEGIN, shorten
+from actions.problems import Problem, pointer
+from actions.sensitive import MASK, mask
+from dotdo_site.lib import canonical
+
+ABSENT: Any = object()
+STANDS_FOR_A_SECRET = re.compile(r"«secret [^»]*»")
+Path = tuple[str | int, ...]
+
+
+def shown(schema: Any, value: Any) -> Any:
+    """Return a stored value as people see it."""
+    return mask(schema, shorten(value))
+
+
+def restored(schema: Any, given: Any, stored: Any) -> tuple[Any, list[Problem]]:
+    """Return what is meant by a value that was edited as `shown`, and where a stand-in stands for nothing."""
+    problems: list[Problem] = []
+    return _restored(given, shown(schema, stored), stored, (), problems), problems
+
+
+def compared(schema: Any, old: Any, new: Any) -> tuple[Any, Any]:
+    """Return both values as people see them; a hidden one that changed says so."""
+    before, after = shown(schema, old), shown(schema, new)
+    return before, _marked(before, after, old, new)
+
+
+def is_hidden(value: Any) -> bool:
+    """Tell whether a text is, or contains, what stands for something that is not shown."""
+    return isinstance(value, str) and (value == MASK or STANDS_FOR_A_SECRET.search(value) is not None)
+
+
+def visible_problems(problems: list[Problem], value: Any) -> list[Problem]:
+    """Leave out what a schema says of a secret's stand-in: only the secret itself, put in at the end, has to fit."""
+    return [problem for problem in problems if not _stands_in(problem, value)]
+
+
+def _restored(given: Any, seen: Any, stored: Any, path: Path, problems: list[Problem]) -> Any:
+    if seen is not ABSENT and _same(given, seen):
+        return stored
+    if isinstance(given, dict):
+        known = (seen, stored) if isinstance(seen, dict) else ({}, {})
+        return {
+            key: _restored(part, known[0].get(key, ABSENT), known[1].get(key), (*path, key), problems)
+            for key, part in given.items()
+        }
+    if isinstance(given, list):
+        known = (seen, stored) if isinstance(seen, list) else ([], [])
+        return [_item(given, index, *known, path, problems) for index in range(len(given))]
+    if is_hidden(given):
+        problems.append(Problem(pointer(path), "hidden", "stands for a value that is not shown here: type it anew"))
+    return given
+
+
+def _item(given: list[Any], index: int, seen: list[Any], stored: list[Any], path: Path, problems: list[Problem]) -> Any:
+    """Restore an item of a list: by what it looks like, wherever it stands now, otherwise by its place."""
+    alike = [place for place, one in enumerate(seen) if _same(given[index], one)]
+    if index in alike:
+        return stored[index]
+    if alike and all(_same(stored[place], stored[alike[0]]) for place in alike):
+        return stored[alike[0]]
+    here = not alike and len(given) == len(seen)
+    return _restored(
+        given[index],
+        seen[index] if here else ABSENT,
+        stored[index] if here else None,
+        (*path, index),
+        problems,
+    )
+
+
+def _marked(before: Any, after: Any, old: Any, new: Any) -> Any:
+    if is_hidden(after):
+        return after if _same(old, new) or not is_hidden(before) else f"{after} (changed)"
+    if isinstance(after, dict):
+        before, old = (before, old) if isinstance(before, dict) and isinstance(old, dict) else ({}, {})
+        return {key: _marked(before.get(key), part, old.get(key), new[key]) for key, part in after.items()}
+    if isinstance(after, list) and isinstance(before, list) and len(after) == len(before):
+        return [_marked(*parts) for parts in zip(before, after, old, new, strict=True)]
+    return after
+
+
+def _stands_in(problem: Problem, value: Any) -> bool:
+    if not problem.pointer:
+        return False
+    for part in problem.pointer.split("/")[1:]:
+        key = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(value, list) and key.isdigit() and int(key) < len(value):
+            value = value[int(key)]
+        elif isinstance(value, dict) and key in value:
+            value = value[key]
+        else:
+            return False
+    return any(BEGIN in text for text in _texts(value))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _texts(part)
+
+
+def _same(one: Any, other: Any) -> bool:
+    return canonical.dumps(one) == canonical.dumps(other)
