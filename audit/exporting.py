@@ -39,12 +39,14 @@ Head = tuple[uuid.UUID, int, bytes | memoryview]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which links: those of a run, of a chain, at a time; of everything if nothing is said."""
+    """Which links: those of a run, of a chain, at a time, of a kind of event, by an actor; all if nothing is said."""
 
     run: uuid.UUID | None = None
     chain: uuid.UUID | None = None
     since: datetime | None = None
     until: datetime | None = None
+    event: str | None = None
+    actor: str | None = None
 
     @property
     def everything(self) -> bool:
@@ -57,6 +59,8 @@ class Wanted:
             (of_run or self.run is None or event.run == self.run)
             and (self.since is None or event.at >= self.since)
             and (self.until is None or event.at < self.until)
+            and self.event in {None, event.kind}
+            and self.actor in {None, event.actor}
         )
 
     def as_data(self) -> Line:

@@ -5,6 +5,22 @@ Only the function `audit_prune` deletes links: whole sealed chains of what is go
 
 from django.db import models
 
+from dotdo_site.lib.ids import uuid7
+
+PERSON = "user:"  # how the names of people begin among actors
+# Kinds that every run has.
+FREQUENT = (
+    "branch.closed",
+    "branch.opened",
+    "connection.used",
+    "event.received",
+    "run.started",
+    "run.succeeded",
+    "run.waiting",
+    "step.retrying",
+    "step.succeeded",
+)
+
 
 class AuditEvent(models.Model):
     """One link of a hash chain. `chain` is a branch of a run, or the id of the object that changed."""
@@ -28,8 +44,14 @@ class AuditEvent(models.Model):
         indexes = [
             # read by the run page and by erasure
             models.Index(fields=["run", "id"], name="audit_event_run", condition=models.Q(run__isnull=False)),
-            # the oldest chains, for pruning
+            # the oldest chains, for pruning; where in the ids a moment is, for the search
             models.Index(fields=["at", "id"], name="audit_event_first", condition=models.Q(seq=0)),
+            # the search; the steps of runs are in none of these, so that recording them costs nothing more
+            models.Index(fields=["kind", "id"], name="audit_event_seldom", condition=~models.Q(kind__in=FREQUENT)),
+            models.Index(
+                fields=["actor", "id"], name="audit_event_person", condition=models.Q(actor__startswith=PERSON)
+            ),
+            models.Index(fields=["id"], name="audit_event_reasoned", condition=~models.Q(reason="")),
         ]
 
     def __str__(self) -> str:
@@ -112,3 +134,41 @@ class Anchor(models.Model):
 
     def __str__(self) -> str:
         return self.target
+
+
+class Verification(models.Model):
+    """A verification of the whole trail that somebody asked for: its state, and what was found."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        RUNNING = "running"
+        INTACT = "intact"
+        BROKEN = "broken"
+        FAILED = "failed"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    state = models.CharField(max_length=7, choices=State, default=State.WAITING)
+    asked_by = models.CharField(max_length=200)
+    asked_at = models.DateTimeField()
+    began_at = models.DateTimeField(null=True)
+    beat_at = models.DateTimeField(null=True, help_text="When whoever does it gave the last sign.")
+    ended_at = models.DateTimeField(null=True)
+    events = models.BigIntegerField(default=0)
+    chains = models.BigIntegerField(default=0)
+    seals = models.BigIntegerField(default=0)
+    found = models.PositiveIntegerField(default=0, help_text="How much does not fit.")
+    findings = models.JSONField(default=list, help_text="The first of them, in words.")
+    note = models.TextField(blank=True, help_text="What it was compared with, or why it failed.")
+
+    class Meta:
+        db_table = "audit_verification"
+        default_permissions = []
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(state__in=["waiting", "running", "intact", "broken", "failed"]),
+                name="audit_verification_state",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"verification of {self.asked_at:%Y-%m-%d %H:%M} UTC"

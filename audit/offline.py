@@ -28,6 +28,7 @@ UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, Re
 GENESIS = bytes(32)
 SHOWN = 100
 OF_ONE_RUN = {"run.started", "branch.opened"}  # what the chain of one run begins with
+PARTED = ("since", "until", "event", "actor")
 ONLY_OF_RUNS = ("run.", "branch.", "step.", "timer.")  # how the events begin that only such chains have
 TRAIL = "1d0d5c6e-8c5b-5f0a-9b7e-4f6f3a2c9e10"  # the chain that tells of prunings
 STONE = ("type", "chain", "seq", "hash", "first_at", "last_at", "at", "batch", "export")
@@ -84,7 +85,7 @@ class Verifier:
         """Look at what should have come and did not."""
         if not self.ended:
             self.wrong.append("the end is missing: the export was cut off")
-        for chain, heads in sorted(self._heads.items()) if not self._timed() else ():
+        for chain, heads in sorted(self._heads.items()) if not self._parted() else ():
             last = max(heads)
             seq, link = self._graves.get(chain, (-1, ""))
             if seq > last or (seq, link) == (last, heads[last][0]):
@@ -105,8 +106,9 @@ class Verifier:
             elif (found, len(leaves)) != (root, count):
                 self.wrong.append(f"pruning {batch}: its tombstones are not those that link {seq} of {TRAIL} names")
 
-    def _timed(self) -> bool:
-        return "since" in self._wanted or "until" in self._wanted
+    def _parted(self) -> bool:
+        """Tell whether links of a chain may be left out."""
+        return not self._wanted.keys().isdisjoint(PARTED)
 
     def _begin(self, line: Line) -> None:
         if line["format"] != 1:
@@ -196,7 +198,7 @@ class Verifier:
 
     def _is_whole(self, first: Line) -> bool:
         """Tell whether all links of the chain that begins here must be in the export."""
-        if self._timed():
+        if self._parted():
             return False
         return self._wanted.keys() <= {"chain"} or first["kind"].startswith(ONLY_OF_RUNS)
 

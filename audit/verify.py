@@ -2,7 +2,7 @@
 
 import os
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import reduce
@@ -15,6 +15,7 @@ from audit.walking import FIRST, LAST, Broken, Connection, Part, Walked, verifie
 
 WORTH_ANOTHER_PROCESS = 100_000  # events; a process takes a while to start
 PARTS_PER_PROCESS = 4
+WORTH_A_WORD = 100_000  # events; a few seconds
 _SIZE = "SELECT coalesce(max(id), 0) FROM audit_event"
 _BORDERS = """
     SELECT percentile_disc(%s::float8[]) WITHIN GROUP (ORDER BY chain) FROM audit_event TABLESAMPLE SYSTEM (%s)
@@ -31,30 +32,46 @@ class Verified:
     heads: dict[uuid.UUID, tuple[int, bytes]] = field(default_factory=dict)
 
 
-def verify(chain: uuid.UUID | None = None, *, processes: int | None = None) -> Verified:
+def verify(
+    chain: uuid.UUID | None = None, *, processes: int | None = None, told: Callable[[int, int], None] | None = None
+) -> Verified:
     """Verify one chain, or all of them, against themselves, the seals and the tombstones.
 
-    `processes`: one for each core unless said otherwise, when the trail is long enough.
+    `processes`: one for each core unless said otherwise, when the trail is long enough. `told`: all of it in this
+    process, which hears after each part how many events and chains were read so far.
     """
     last = sealing.newest()
     whole = Part(seal=last.number, horizon=last.horizon) if last else Part()
     if chain is not None:
         found = verified(_raw(), replace(whole, low=chain, high=chain))
         return Verified(found.events, found.chains, found.broken, {chain: found.head} if found.head else {})
+    if told is not None:
+        return _in_turn(whole, told)
     count = _processes() if processes is None else processes
     parts = _parts(whole, count * PARTS_PER_PROCESS) if count > 1 else [whole]
     found = _joined(_spread(parts, count) if len(parts) > 1 else [verified(_raw(), whole)])
     return Verified(found.events, found.chains, found.broken)
 
 
-def _processes() -> int:
-    """Return how many processes are worth their start; one inside a transaction, which others would not see."""
+def _in_turn(whole: Part, told: Callable[[int, int], None]) -> Verified:
+    found = Walked()
+    for part in _parts(whole, 1 + _size() // WORTH_A_WORD):
+        found = _joined([found, verified(_raw(), part)])
+        told(found.events, found.chains)
+    return Verified(found.events, found.chains, found.broken)
+
+
+def _size() -> int:
     with connection.cursor() as cursor:
         cursor.execute(_SIZE)
-        size = int(cursor.fetchone()[0])
+        return int(cursor.fetchone()[0])
+
+
+def _processes() -> int:
+    """Return how many processes are worth their start; one inside a transaction, which others would not see."""
     if connection.in_atomic_block:
         return 1
-    return max(1, min(len(os.sched_getaffinity(0)), size // WORTH_ANOTHER_PROCESS))
+    return max(1, min(len(os.sched_getaffinity(0)), _size() // WORTH_ANOTHER_PROCESS))
 
 
 def _parts(whole: Part, count: int) -> list[Part]:

@@ -10,6 +10,7 @@ from audit import lines, pruning, sealing, signing
 from audit.formulas import GENESIS, root_of
 from audit.models import AuditEvent, Seal, SealedHead, Tombstone
 from audit.recording import TRAIL
+from dotdo_site.lib import signs
 
 PAGE = 500
 
@@ -33,6 +34,7 @@ def faults(trusted: Collection[str], chain: uuid.UUID | None = None) -> Iterator
     knowing = None if chain is None else set(SealedHead.objects.filter(chain=chain).values_list("seal", flat=True))
     number, previous, last = 0, GENESIS, None
     for seal in _seals():
+        signs.give()
         if seal.number != number:
             yield Fault(f"seal {number}", "it is missing")
         elif bytes(seal.previous) != previous:
@@ -62,6 +64,7 @@ def tombstone_faults() -> Iterator[Fault]:
             yield Fault(f"link {seq} of {TRAIL}", "what it says of a pruning cannot be read")
             continue
         named.add(batch)
+        signs.give()
         root, count = pruning.batch_root(batch)
         if (root.hex(), count) != told:
             yield Fault(f"pruning {batch}", f"its tombstones are not those that link {seq} of {TRAIL} names")

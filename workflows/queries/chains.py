@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Iterator
 
+from dotdo_site.lib import signs
 from workflows.sql import Statement
 
 PAGE = 5_000  # branches of one statement: no statement grows with the installation
@@ -27,4 +28,5 @@ def cut_chains(chain: uuid.UUID | None = None) -> Iterator[tuple[uuid.UUID, int,
                 yield found, seq, "it is not the last link that the run wrote"
             elif not belongs:
                 yield found, seq, "it is not of the run that its branch belongs to"
+        signs.give()
         after = page[-1][0].int
