@@ -49,34 +49,48 @@ def _restored(given: Any, seen: Any, stored: Any, path: Path, problems: list[Pro
     if seen is not ABSENT and _same(given, seen):
         return stored
     if isinstance(given, dict):
-        known = (seen, stored) if isinstance(seen, dict) else ({}, {})
+        looks, values = (seen, stored) if isinstance(seen, dict) else ({}, {})
         return {
-            key: _restored(part, known[0].get(key, ABSENT), known[1].get(key), (*path, key), problems)
+            key: _restored(part, looks.get(key, ABSENT), values.get(key), (*path, key), problems)
             for key, part in given.items()
         }
     if isinstance(given, list):
         known = (seen, stored) if isinstance(seen, list) else ([], [])
-        return [_item(given, index, *known, path, problems) for index in range(len(given))]
+        return _items(given, *known, path, problems)
     if is_hidden(given):
         problems.append(Problem(pointer(path), "hidden", "stands for a value that is not shown here: type it anew"))
     return given
 
 
-def _item(given: list[Any], index: int, seen: list[Any], stored: list[Any], path: Path, problems: list[Problem]) -> Any:
-    """Restore an item of a list: by what it looks like, wherever it stands now, otherwise by its place."""
-    alike = [place for place, one in enumerate(seen) if _same(given[index], one)]
-    if index in alike:
-        return stored[index]
-    if alike and all(_same(stored[place], stored[alike[0]]) for place in alike):
-        return stored[alike[0]]
-    here = not alike and len(given) == len(seen)
-    return _restored(
-        given[index],
-        seen[index] if here else ABSENT,
-        stored[index] if here else None,
-        (*path, index),
-        problems,
-    )
+def _items(given: list[Any], seen: list[Any], stored: list[Any], path: Path, problems: list[Problem]) -> list[Any]:
+    """Restore the items of a list: by what they look like, wherever they stand now, otherwise by their place.
+
+    Of items that look alike, and hide different values, nobody knows which is which once they are not where they were.
+    """
+    before, now = _places(seen), _places(given)
+    one_value = {
+        look: len({canonical.dumps(stored[place]) for place in places}) == 1 for look, places in before.items()
+    }
+    found = []
+    for index, item in enumerate(given):
+        look = canonical.dumps(item)
+        if one_value.get(look):
+            found.append(stored[before[look][0]])
+        elif look in before and before[look] == now[look]:
+            found.append(stored[index])
+        else:
+            here = look not in before and len(given) == len(seen) and canonical.dumps(seen[index]) not in now
+            known = (seen[index], stored[index]) if here else (ABSENT, None)
+            found.append(_restored(item, *known, (*path, index), problems))
+    return found
+
+
+def _places(items: list[Any]) -> dict[str, list[int]]:
+    """Return where items of each look stand."""
+    found: dict[str, list[int]] = {}
+    for place, item in enumerate(items):
+        found.setdefault(canonical.dumps(item), []).append(place)
+    return found
 
 
 def _marked(before: Any, after: Any, old: Any, new: Any) -> Any:

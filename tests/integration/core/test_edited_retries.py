@@ -109,8 +109,14 @@ def test_several_failed_calls_are_edited_together() -> None:
     branch = "{%s: {call: test-refuses, with: {code: %s}}}"
     run_id = begin(body % ", ".join(branch % (name, "declined") for name in ("left", "right")))
     me = identity()
-    worker.drive(_taken(me), me, 0.0)
-    for held in [_taken(me), _taken(me)]:  # both are under way before either fails
+    calls = []
+    while len(calls) < 2:  # both are under way before either fails
+        held = _taken(me)
+        if held.kind == "call":
+            calls.append(held)
+        else:
+            worker.drive(held, me, 0.0)
+    for held in calls:
         worker.drive(held, me, 0.0)
     run = shown(run_id)
     keys = [step.key for step in run.steps if step.state == "failed"]

@@ -47,7 +47,8 @@ def test_items_that_change_places_keep_what_is_hidden_in_them() -> None:
 def test_what_could_be_either_of_two_hidden_values_is_asked_for() -> None:
     stored = [{"token": "1"}, {"token": "2"}, {"token": "3"}]
     seen = shown({}, stored)
-    assert restored({}, seen[:2], stored)[0] == stored[:2], "by place"
+    assert restored({}, [*seen], stored)[0] == stored, "by place"
+    assert len(restored({}, seen[:2], stored)[1]) == 2
     value, problems = restored({}, [{"name": "new"}, *seen], stored)
     assert value[3] == seen[0]
     assert {problem.pointer for problem in problems} == {"/1/token", "/2/token", "/3/token"}
@@ -61,3 +62,10 @@ def test_a_hidden_value_that_changed_says_so_and_one_that_did_not_does_not() -> 
 
 def test_numbers_and_truth_are_not_mixed_up() -> None:
     assert restored({}, {"ok": 1}, {"ok": True})[0]["ok"] is not True
+
+
+def test_a_copy_of_an_item_does_not_get_what_was_hidden_in_another_one() -> None:
+    stored = [{"name": "a", "token": "1"}, {"name": "b", "token": "2"}]
+    seen = shown({}, stored)
+    _, problems = restored({}, [seen[1], {"name": "c", "token": MASK}], stored)
+    assert [problem.pointer for problem in problems] == ["/1/token"]
