@@ -103,6 +103,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "dotdo_site.lib.headers.RestrictBrowsers",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -161,6 +162,7 @@ LEASE_SECONDS = float(os.environ.get("DOTDO_LEASE_SECONDS", "30"))
 TIME_SLICE_SECONDS = float(os.environ.get("DOTDO_TIME_SLICE_SECONDS", "10"))
 POLL_SECONDS = float(os.environ.get("DOTDO_POLL_SECONDS", "1"))
 MAX_CRASHES = int(os.environ.get("DOTDO_MAX_CRASHES", "3"))
+BATCH_RATE = float(os.environ.get("DOTDO_BATCH_RATE", "10"))  # runs a second, of each command to many runs
 ACTION_MODULES = env_list("DOTDO_ACTION_MODULES")
 # How long what is over is kept, in days; None: for ever. What is deleted is written to files first.
 RETENTION_DAYS = env_days("DOTDO_RETENTION_DAYS")

@@ -18,7 +18,7 @@ ROWS = """
 <nav><a href="#two" data-tab="2">Two</a><a href="#earlier" data-attempt-prev>Earlier</a></nav>
 """
 ROW = """
-<tr><td><input type="checkbox" data-select name="run" value="{n}"></td><td><a class="t" href="#row-{n}">row {n}</a></td></tr>
+<tr><td><input type="checkbox" data-select value="{n}"></td><td><a class="t" href="#row-{n}">row {n}</a></td></tr>
 """
 # What has the focus, whether it or its frame is outlined, and whether it is inside of the window.
 FOCUSED = """(() => {

@@ -11,7 +11,9 @@ from tests.e2e.test_pages import listen
 
 Open = Callable[..., Page]
 pytestmark = pytest.mark.usefixtures("handlers")
-POLL = '<div id="poll" hidden {oob} data-poll hx-get="/preferences/live/" hx-trigger="every 0.2s, now" hx-swap="none"></div>'
+POLL = """
+<div id="poll" hidden {oob} data-poll hx-get="/preferences/live/" hx-trigger="every 0.2s, now" hx-swap="none"></div>
+"""
 PART = """
 <section id="part" {oob}>
   <p id="words">All is <b>well</b> in part {number}</p>
