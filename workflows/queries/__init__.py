@@ -1,6 +1,14 @@
 """Every read: the same filters, pages and counts for dashboard, API, admin and commands."""
 
 from workflows.queries.approvals import ApprovalRow, answered_by, approval, count_approvals, open_approvals
+from workflows.queries.audit_search import (
+    AuditFilter,
+    AuditRow,
+    VerificationRow,
+    audit_search,
+    chain_of,
+    verifications,
+)
 from workflows.queries.batches import BatchRow, ItemRow, Outcome, batch, batch_items, batch_outcome, batches
 from workflows.queries.catalogue import (
     action,
@@ -29,7 +37,23 @@ from workflows.queries.events import (
     events_newer,
     inbox,
 )
-from workflows.queries.failures import GroupLink, group_of
+from workflows.queries.exports import EXPORT_COLUMNS, EXPORT_LIMIT, exported
+from workflows.queries.failures import (
+    FailureFilter,
+    FailureNote,
+    FailureRow,
+    GroupLink,
+    affected_versions,
+    failure,
+    failure_counts,
+    failure_hours,
+    failure_notes,
+    failures,
+    group_of,
+    last_settled,
+    needs_attention,
+    open_failures,
+)
 from workflows.queries.filtering import FAILED, Count, count, neighbours, newer_than, status_counts, tally
 from workflows.queries.footprint import Drawable, Footprint, drawable, footprint
 from workflows.queries.gone import Gone, gone
@@ -85,12 +109,16 @@ from workflows.queries.trail import audit, count_events, key_events
 from workflows.queries.values import RunValues, values_of
 
 __all__ = [
+    "EXPORT_COLUMNS",
+    "EXPORT_LIMIT",
     "FAILED",
     "LABELS",
     "ActionDetail",
     "ActionRow",
     "ApprovalRow",
     "AttemptView",
+    "AuditFilter",
+    "AuditRow",
     "AuditView",
     "BatchRow",
     "Children",
@@ -103,6 +131,9 @@ __all__ = [
     "EventDetail",
     "EventFilter",
     "EventRow",
+    "FailureFilter",
+    "FailureNote",
+    "FailureRow",
     "FireRow",
     "Footprint",
     "Gone",
@@ -135,6 +166,7 @@ __all__ = [
     "StepView",
     "TakenRow",
     "TooSlow",
+    "VerificationRow",
     "VersionRow",
     "View",
     "Wanted",
@@ -144,13 +176,16 @@ __all__ = [
     "action",
     "action_page",
     "actions",
+    "affected_versions",
     "answered_by",
     "approval",
     "audit",
+    "audit_search",
     "batch",
     "batch_items",
     "batch_outcome",
     "batches",
+    "chain_of",
     "children",
     "count",
     "count_approvals",
@@ -169,12 +204,19 @@ __all__ = [
     "events",
     "events_by",
     "events_newer",
+    "exported",
+    "failure",
+    "failure_counts",
+    "failure_hours",
+    "failure_notes",
+    "failures",
     "footprint",
     "gone",
     "group_of",
     "inbox",
     "invocations",
     "key_events",
+    "last_settled",
     "last_used_actions",
     "last_used_workflows",
     "list_token",
@@ -183,11 +225,13 @@ __all__ = [
     "mailbox",
     "messages",
     "mutes",
+    "needs_attention",
     "neighbours",
     "newer_than",
     "notification",
     "notifications",
     "open_approvals",
+    "open_failures",
     "outline",
     "path",
     "performance",
@@ -210,6 +254,7 @@ __all__ = [
     "unresolved",
     "used_by",
     "values_of",
+    "verifications",
     "wanted",
     "within",
     "workers",

@@ -1,13 +1,15 @@
-"""The runs above and below a run."""
+"""The runs above and below a run, and those that have to do with it."""
 
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from django.db.models import Case, Count, IntegerField, Value, When
+from django.db.models import Case, Count, IntegerField, Q, Value, When
 
 from workflows.models import Run, Step
 from workflows.queries.labels import label
-from workflows.queries.rows import Relative
+from workflows.queries.rows import Relative, RunRow
+from workflows.queries.runs import some_runs
 
 SHOWN = 20
 
@@ -25,6 +27,66 @@ class Children:
     def total(self) -> int:
         """Return how many there are."""
         return sum(self.counts.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """The runs that have to do with one, of each kind the newest; `more_*` says that there are others.
+
+    `original` is what it was run again from, `again` what was run again from it.
+    """
+
+    original: RunRow | None
+    again: list[RunRow]
+    children: list[RunRow]
+    same_key: list[RunRow]
+    more_children: bool
+    more_same_key: bool
+
+
+def related(run_id: uuid.UUID, steps: Collection[uuid.UUID]) -> Related:
+    """Return the runs that have to do with a run; `steps` are those of its steps that start runs."""
+    found = Run.objects.filter(pk=run_id).only("key", "name", "rerun_of").get()
+    kinds = {
+        "original": Run.objects.filter(pk=found.rerun_of),
+        "again": Run.objects.filter(_again(found)),
+        "children": Run.objects.filter(parent_step__in=steps),
+        "same_key": Run.objects.filter(_same_key(found)).exclude(pk=run_id),
+    }
+    ids = {name: list(rows.order_by("-id").values_list("pk", flat=True)[: SHOWN + 1]) for name, rows in kinds.items()}
+    rows = {row.id: row for row in some_runs([pk for each in ids.values() for pk in each])}
+    shown = {name: [rows[pk] for pk in each[:SHOWN] if pk in rows] for name, each in ids.items()}
+    return Related(
+        original=next(iter(shown["original"]), None),
+        again=shown["again"],
+        children=shown["children"],
+        same_key=shown["same_key"],
+        more_children=len(ids["children"]) > SHOWN,
+        more_same_key=len(ids["same_key"]) > SHOWN,
+    )
+
+
+def count_related(run_id: uuid.UUID, steps: Collection[uuid.UUID], limit: int = 1_000) -> int:
+    """Return how many runs have to do with a run, each counted once for what it has to do with it, at most `limit`."""
+    found = Run.objects.filter(pk=run_id).only("key", "name", "rerun_of", "parent_step").first()
+    if found is None:
+        return 0
+    near = (found.rerun_of is not None) + (found.parent_step is not None)
+    for rows in (
+        Run.objects.filter(parent_step__in=steps) if steps else Run.objects.none(),
+        Run.objects.filter(_again(found)),
+        Run.objects.filter(_same_key(found)).exclude(pk=run_id),
+    ):
+        near += rows.values("pk")[:limit].count()
+    return min(near, limit)
+
+
+def _again(found: Run) -> Q:
+    return Q(rerun_of=found.id)
+
+
+def _same_key(found: Run) -> Q:
+    return Q(name=found.name, key=found.key) & ~Q(key="") if found.key else Q(pk__in=[])
 
 
 def parent(run: Run) -> Relative | None:

@@ -4,8 +4,12 @@ import json
 import uuid
 
 from audit.models import AuditEvent
+from workflows.models import Message
 from workflows.queries.rows import AuditView
 from workflows.queries.sentences import audit_sentence
+
+KEY_EVENTS = 8
+ORDINARY = ("step.succeeded", "branch.opened", "branch.closed", "connection.used", "run.waiting")
 
 
 def audit(run_id: uuid.UUID, *, after: int = 0, limit: int = 200) -> list[AuditView]:
@@ -30,3 +34,21 @@ def audit_view(event: AuditEvent) -> AuditView:
         data=data,
         sentence=audit_sentence(event.kind, data),
     )
+
+
+def key_events(run_id: uuid.UUID, limit: int = KEY_EVENTS) -> list[AuditView]:
+    """Return the last of what people or faults made happen to a run, and its beginning, the oldest first."""
+    told = AuditEvent.objects.filter(run=run_id).exclude(kind__in=ORDINARY)
+    newest = list(told.order_by("-at", "-chain", "-seq")[:limit])[::-1]
+    first = AuditEvent.objects.filter(run=run_id, kind="run.started").order_by("id").first()
+    if first is not None and first not in newest:
+        newest = [first, *newest[1:]]
+    return [audit_view(event) for event in newest]
+
+
+def count_events(run_id: uuid.UUID, *, trail: bool, limit: int = 1_000) -> int:
+    """Return how many messages a run got, and with `trail` how many events its audit trail has; at most `limit`."""
+    count = Message.objects.filter(run=run_id).values("pk")[:limit].count()
+    if trail:
+        count += AuditEvent.objects.filter(run=run_id).values("pk")[:limit].count()
+    return min(count, limit)

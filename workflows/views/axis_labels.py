@@ -30,8 +30,11 @@ class Mark:
     @property
     def anchor(self) -> str:
         """Return which part of the text stands at `label`."""
-        middle, near = self.at + self.length / 2, NEAR if self.length else 6
-        return "start" if middle < (near if self.length else 1) else "end" if middle > 100 - near else "middle"
+        middle = self.at + self.length / 2
+        near_start, near_end = (NEAR, NEAR) if self.length else (1, 6)
+        if middle < near_start:
+            return "start"
+        return "end" if middle > 100 - near_end else "middle"
 
     @property
     def label(self) -> str:
@@ -56,7 +59,9 @@ def labelled(folds: list[Mark], ticks: list[Mark]) -> tuple[list[Mark], list[Mar
     wide = _fitting([*narrow, *order], WIDE)
 
     def roomy(mark: Mark) -> Mark:
-        return replace(mark, room="always" if mark in narrow else "more" if mark in wide else "")
+        if mark in narrow:
+            return replace(mark, room="always")
+        return replace(mark, room="more") if mark in wide else mark
 
     return [roomy(mark) for mark in folds], [roomy(mark) for mark in ticks]
 

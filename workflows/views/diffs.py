@@ -11,7 +11,7 @@ MOST_LINES = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of a difference. `kind` is "same", "removed", "added", or "skipped" for so many lines that are the same."""
+    """A line of a difference. `kind` is "same", "removed", "added", or "skipped" for so many that are the same."""
 
     kind: str
     old: int | None

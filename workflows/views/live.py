@@ -7,7 +7,7 @@ that did not change stays as it is. What is finished gets a poller without an ad
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -28,12 +28,13 @@ class Live:
     address: str
     token: str
     every: int
-    query: Mapping[str, str]
+    query: Mapping[str, str] | Sequence[tuple[str, str]]
 
     @property
     def context(self) -> dict[str, Any]:
         """Return what `_poll.html` needs."""
-        poll = {**self.query, "v": self.token, "h": ".".join(map(_digest, self.fragments.values()))}
+        kept = self.query.items() if isinstance(self.query, Mapping) else self.query
+        poll = [*kept, ("v", self.token), ("h", ".".join(map(_digest, self.fragments.values())))]
         return {"poll_url": f"{self.address}?{urlencode(poll)}" if self.address else "", "poll_every": self.every}
 
 

@@ -1,74 +1,37 @@
 """The timeline of a run: a row per step, a bar per attempt; waiting and back-off drawn differently; idle time folded.
 
 Positions are per cent of the width, as text for SVG attributes: no style attribute, no script, and the words never
-stretch. Idle spans longer than a minute take a fixed part of the width, so that retries days apart stay readable.
+stretch. Idle spans longer than a minute take a fixed part of the width, so that retries days apart stay readable. Rows
+stand below the blocks around them; a long loop is one row until somebody opens it, with what went wrong in it below.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from math import floor, log10
+from datetime import datetime
 from typing import Any
 
-from workflows.templatetags.display import describe_label, seconds_text
 from workflows.views.axis_labels import Mark, labelled
+from workflows.views.bars import Bar, attempts, bars, waits
+from workflows.views.grouping import Group, Place, place, top
 from workflows.views.ordering import ordered
+from workflows.views.scale import Scale, fold_marks, tick_marks, union_seconds
 
-IDLE_SECONDS = 60.0
-FOLD_WIDTH = 0.075
-MAX_FOLDS = 6
-TICK_COUNT = 6
 MAX_ROWS = 200
-TICK_STEPS = (
-    0.001,
-    0.002,
-    0.005,
-    0.01,
-    0.02,
-    0.05,
-    0.1,
-    0.2,
-    0.5,
-    1,
-    2,
-    5,
-    10,
-    20,
-    30,
-    60,
-    120,
-    300,
-    600,
-    1800,
-    3600,
-    7200,
-    21600,
-    43200,
-    86400,
-)
+LOOP_ROWS = 8  # a loop with more steps is folded
 THINNEST = 0.35
+NEAR = 0.15  # per cent between bars of one tone that are drawn as one in a folded loop
 HALF = 50
-SMALLEST = 1e-9
+DEEPEST = 5
+LOOPS = frozenset(["for", "listen"])
 DONE = frozenset(["succeeded", "cancelled", "skipped"])
-WAITS = frozenset(["wait", "listen", "run", "join"])
-WAITING_FUNCTIONS = ("approval:", "map:", "wait-until:")
+AHEAD = frozenset(["pending", "running", "waiting", "suspended", "failed"])
 # A deadline that was kept and the end of a fork are not worth a row.
 QUIET = frozenset(["timer", "join"])
+SOUND = frozenset(["succeeded", "superseded", "running"])
 
 
-@dataclass(frozen=True)
-class Bar:
-    """A span of a row in seconds since the start: an attempt, queueing, back-off, waiting or a deadline."""
-
-    kind: str
-    start: float
-    end: float
-    title: str
-    tone: str = ""
-    number: str = ""
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Drawn:
     """A bar with its place; `late`: it begins in the right half, so that words beside it go to the left."""
 
@@ -81,14 +44,23 @@ class Drawn:
     late: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
-    """A step on the timeline, with the same in words for those who cannot see it."""
+    """A line of the timeline, with the same in words for those who cannot see it: a step, a block around steps, or a
+    task that was not reached. `count` says how often a loop went round, `folded`: its steps are not shown.
+    """
 
-    step: Any
+    depth: int
+    name: str
     bars: list[Drawn]
-    words: str
-    seconds: float | None
+    words: str = ""
+    seconds: float | None = None
+    step: Any = None
+    group: Group | None = None
+    turn: str = ""
+    count: int = 0
+    loop: bool = False
+    folded: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,61 +74,83 @@ class Timeline:
     labels: list[Mark]
     seconds: float
     kinds: frozenset[str]
+    problems: int
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the reader wants to see: idle time folded, problems only, all rows, the loops that are open."""
+
+    fold: bool = True
+    problems: bool = False
+    all: bool = False
+    open: Collection[str] = ()
+    step: str = ""
 
 
 @dataclass
-class Scale:
-    """A piece-wise time axis: maps seconds to per cent, with idle spans folded."""
+class _Sheet:
+    """Steps with their bars and places, while they become rows."""
 
-    end: float
-    busy: Iterable[tuple[float, float]]
-    fold: bool = True
-    folds: list[tuple[float, float]] = field(init=False)
-    unit: float = field(init=False)
-
-    def __post_init__(self) -> None:
-        gaps = _gaps(self.busy, self.end) if self.fold else []
-        widest = sorted(gaps, key=lambda gap: gap[0] - gap[1])[:MAX_FOLDS]
-        self.folds = sorted(widest)
-        shown = self.end - sum(end - start for start, end in self.folds)
-        if shown < self.end * SMALLEST:  # nothing but waiting: there is nothing to make room for
-            self.folds, shown = [], self.end
-        self.unit = (1 - FOLD_WIDTH * len(self.folds)) / (shown or 1.0)
-
-    def __call__(self, at: float) -> float:
-        """Return the place of a moment in per cent."""
-        place, cursor = 0.0, 0.0
-        for start, end in self.folds:
-            if at <= start:
-                break
-            place += (start - cursor) * self.unit
-            if at < end:
-                return (place + FOLD_WIDTH * (at - start) / (end - start)) * 100
-            place, cursor = place + FOLD_WIDTH, end
-        return (place + (at - cursor) * self.unit) * 100
+    asked: Asked
+    scale: Scale
+    bars: dict[Any, list[Bar]]
+    places: dict[Any, Place]
+    members: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
+    folded: set[str] = field(default_factory=set)
 
 
-def build(run: Any, now: datetime, *, fold: bool = True) -> Timeline:
-    """Lay out the steps of a run. Bars of what is still open end `now`; `fold=False` keeps the true scale."""
-    if run.state == "failed":  # it rests until a person comes, maybe for days: that is not part of the picture
-        now = max([run.created_at, *filter(None, (step.finished_at for step in run.steps))])
-    end = ((run.finished_at or now) - run.created_at).total_seconds()
+def build(run: Any, now: datetime, asked: Asked | None = None) -> Timeline:
+    """Lay out the steps of a run. Bars of what is still open end `now`."""
+    asked, now = asked or Asked(), stopped(run, now)
     told = [step for step in run.steps if step.state not in DONE or not _quiet(step)]
-    steps = ordered([step for index, step in enumerate(told) if index < MAX_ROWS or step.state not in DONE])
-    bars = {step.id: list(_bars(step, run.created_at, now)) for step in steps}
-    latest = max([end, 0.05, *(bar.end for row in bars.values() for bar in row)])
-    busy = [(bar.start, bar.end) for row in bars.values() for bar in row if bar.kind in {"attempt", "queued"}]
-    scale = Scale(latest, busy, fold)
-    folds, ticks = labelled([_fold(scale, *span) for span in scale.folds], _ticks(scale))
+    wrong = [step for step in told if problem(step)]
+    steps = ordered(_limited(wrong if asked.problems else told, everything=asked.all))
+    drawn = {step.id: list(bars(step, run.created_at, now)) for step in steps}
+    end = ((run.finished_at or now) - run.created_at).total_seconds()
+    latest = max([end, 0.05, *(bar.end for row in drawn.values() for bar in row)])
+    busy = [(bar.start, bar.end) for row in drawn.values() for bar in row if bar.kind in {"attempt", "queued"}]
+    sheet = _sheet(steps, drawn, Scale(latest, busy, asked.fold), asked)
+    folds, ticks = labelled(fold_marks(sheet.scale), tick_marks(sheet.scale))
+    left_out = 0 if asked.problems else run.steps_total - sum(not _quiet(step) for step in steps)
     return Timeline(
-        rows=[_row(step, bars[step.id], scale) for step in steps],
-        left_out=run.steps_total - sum(not _quiet(step) for step in steps),
+        rows=[*_rows(steps, sheet), *(Row(0, name, []) for name in ([] if asked.problems else not_reached(run)))],
+        left_out=left_out,
         ticks=ticks,
         folds=folds,
         labels=[mark for mark in (*ticks, *folds) if mark.room],
         seconds=latest,
-        kinds=frozenset(bar.kind if bar.kind != "attempt" else bar.tone for row in bars.values() for bar in row),
+        kinds=frozenset(bar.kind if bar.kind != "attempt" else bar.tone for row in drawn.values() for bar in row),
+        problems=len(wrong),
     )
+
+
+def active_seconds(run: Any, now: datetime) -> float:
+    """Return for how long at least one step of a run was being worked on."""
+    now = stopped(run, now)
+    spans = [each for step in run.steps if step.kind != "timer" and not waits(step) for each in attempts(step, now)]
+    return union_seconds((each.start.timestamp(), each.end.timestamp()) for each in spans)
+
+
+def stopped(run: Any, now: datetime) -> datetime:
+    """Return until when a run went on: a failed one rests until a person comes, maybe for days."""
+    if run.state != "failed":
+        return now
+    return max([run.created_at, *filter(None, (step.finished_at for step in run.steps))])
+
+
+def problem(step: Any) -> bool:
+    """Tell whether something went wrong with a step, even if it went well in the end."""
+    tried = [each.outcome for each in step.attempts]
+    return step.state == "failed" or len(tried) > 1 or not SOUND.issuperset(tried) or step.label == "retrying"
+
+
+def not_reached(run: Any) -> list[str]:
+    """Return the tasks of the workflow behind the last one that has begun."""
+    if run.state not in AHEAD:
+        return []
+    last = max((top(step.key) for step in run.steps), default=-1)
+    return list(run.tasks[last + 1 :])
 
 
 def _quiet(step: Any) -> bool:
@@ -164,122 +158,92 @@ def _quiet(step: Any) -> bool:
     return step.kind in QUIET or (step.kind == "undo" and not step.function)
 
 
-def _bars(step: Any, origin: datetime, now: datetime) -> Iterable[Bar]:
-    def at(moment: datetime) -> float:
-        return max((moment - origin).total_seconds(), 0.0)
-
-    if step.kind == "timer":
-        yield _deadline(step, at(step.created_at), at(step.finished_at or now))
-        return
-    if step.kind in WAITS or step.function.startswith(WAITING_FUNCTIONS):
-        yield _waiting(at(step.created_at), at(step.finished_at or now))  # `started_at` is when a worker noticed
-        return
-    spans = _attempts(step, now)
-    previous = at(step.created_at)
-    for index, (number, label, start, end) in enumerate(spans):
-        if at(start) > previous:
-            kind, title = ("backoff", "back-off") if index else ("queued", "queued for")
-            yield Bar(kind, previous, at(start), f"{title} {seconds_text(at(start) - previous)}")
-        name, tone = describe_label(label)
-        title = f"attempt {number} {name.lower()}, {seconds_text(at(end) - at(start))}"
-        yield Bar("attempt", at(start), at(end), title, tone, str(number) if len(spans) > 1 else "")
-        previous = at(end)
-    if step.state == "ready" and spans:
-        until = max(at(step.due_at), previous)
-        yield Bar("backoff", previous, until, f"next attempt after {seconds_text(until - previous)}")
+def _limited(steps: list[Any], *, everything: bool) -> list[Any]:
+    if everything:
+        return steps
+    return [step for index, step in enumerate(steps) if index < MAX_ROWS or step.state not in DONE]
 
 
-def _deadline(step: Any, start: float, end: float) -> Bar:
-    passed = step.state == "failed"
-    words = "passed" if passed else "due"
-    return Bar("deadline", start, max(end, start), f"{words} {_moment(step.due_at)}", "failed" if passed else "")
+def _sheet(steps: Sequence[Any], drawn: dict[Any, list[Bar]], scale: Scale, asked: Asked) -> _Sheet:
+    sheet = _Sheet(asked, scale, drawn, {step.id: place(step.key) for step in steps})
+    for step in steps:
+        for group in sheet.places[step.id].groups:
+            sheet.members[group.key].append(step)
+            if group.kind in LOOPS and len(sheet.members[group.key]) > LOOP_ROWS and group.key not in asked.open:
+                sheet.folded.add(group.key)
+    return sheet
 
 
-def _moment(at: datetime) -> str:
-    local = at.astimezone(UTC)
-    return f"{local.day} {local:%b, %H:%M:%S}"
+def _rows(steps: Sequence[Any], sheet: _Sheet) -> Iterable[Row]:
+    around: tuple[Group, ...] = ()
+    for step in steps:
+        groups, shown = _around(step, around, sheet)
+        if step.kind == "join" and step.state != "failed" and step.key in sheet.members:
+            continue  # the row of the fork says it
+        for depth in range(_shared(around, groups), len(groups)):
+            yield _group_row(groups[depth], depth, sheet)
+        around = groups
+        if shown:
+            yield _step_row(step, min(len(groups), DEEPEST), sheet)
 
 
-def _waiting(start: float, end: float) -> Bar:
-    return Bar("wait", start, max(end, start), f"waiting {seconds_text(end - start)}")
+def _around(step: Any, around: tuple[Group, ...], sheet: _Sheet) -> tuple[tuple[Group, ...], bool]:
+    """Return the groups around a step, down to the first that is folded, and whether it gets a row all the same."""
+    groups = sheet.places[step.id].groups
+    if step.kind in {"undo", "timer"}:
+        groups = groups[: _shared(around, groups)]
+    closed = next((at for at, group in enumerate(groups) if group.key in sheet.folded), None)
+    loud = problem(step) or step.state not in DONE or str(step.id) == sheet.asked.step
+    if closed is None or loud:
+        return groups, True
+    return groups[: closed + 1], False
 
 
-def _attempts(step: Any, now: datetime) -> list[tuple[int, str, datetime, datetime]]:
-    """Return (number, label, start, end) of every attempt; a quiet first success has only the step's own times."""
-    spans = [
-        (attempt.number, attempt.outcome, attempt.started_at or attempt.finished_at, attempt.finished_at)
-        for attempt in sorted(step.attempts, key=lambda attempt: attempt.number)
-    ]
-    last = spans[-1] if spans else None
-    if step.state == "running" and step.started_at:
-        spans.append(((last[0] + 1 if last else 1), "running", step.started_at, now))
-    elif step.state == "succeeded" and step.started_at and step.finished_at and (not last or last[1] != "succeeded"):
-        spans.append(((last[0] + 1 if last else 1), "succeeded", step.started_at, step.finished_at))
-    return spans
+def _shared(one: tuple[Group, ...], other: tuple[Group, ...]) -> int:
+    """Return how many groups are around both."""
+    same = [left.key == right.key for left, right in zip(one, other, strict=False)]
+    return same.index(False) if False in same else len(same)
 
 
-def _row(step: Any, bars: Sequence[Bar], scale: Scale) -> Row:
-    seconds = bars[-1].end - bars[0].start if bars and step.kind != "timer" else None
-    return Row(step, [_place(bar, scale) for bar in bars], "; ".join(bar.title for bar in bars) or "not begun", seconds)
+def _step_row(step: Any, depth: int, sheet: _Sheet) -> Row:
+    found = sheet.bars[step.id]
+    seconds = found[-1].end - found[0].start if found and step.kind != "timer" else None
+    words = "; ".join(bar.title for bar in found)
+    drawn = [_drawn(bar, sheet.scale) for bar in found]
+    return Row(depth, step.title, drawn, words, seconds, step, turn=sheet.places[step.id].turn)
 
 
-def _place(bar: Bar, scale: Scale) -> Drawn:
+def _group_row(group: Group, depth: int, sheet: _Sheet) -> Row:
+    members = sheet.members[group.key]
+    found = [bar for step in members if step.kind != "timer" for bar in sheet.bars[step.id]]
+    start, end = min((bar.start for bar in found), default=0), max((bar.end for bar in found), default=0)
+    folded = group.key in sheet.folded
+    shown = _cells(found, sheet.scale) if folded else [_drawn(Bar("block", start, end, group.name), sheet.scale)]
+    turns = {sheet.places[step.id].turns[depth] for step in members} if group.kind in LOOPS else set()
+    loop = folded or group.key in sheet.asked.open
+    return Row(
+        min(depth, DEEPEST), group.name, shown, seconds=end - start, group=group,
+        count=len(turns), loop=loop, folded=folded,
+    )  # fmt: skip
+
+
+def _cells(found: Iterable[Bar], scale: Scale) -> list[Drawn]:
+    """Return the attempts and waits of a folded loop, those of one tone drawn as one where they touch."""
+    cells: list[Bar] = []
+    for bar in sorted((bar for bar in found if bar.kind in {"attempt", "wait"}), key=lambda bar: bar.start):
+        last = cells[-1] if cells else None
+        if last and (last.kind, last.tone) == (bar.kind, bar.tone) and scale(bar.start) - scale(last.end) < NEAR:
+            cells[-1] = Bar(bar.kind, last.start, max(last.end, bar.end), "", bar.tone)
+        else:
+            cells.append(Bar(bar.kind, bar.start, bar.end, "", bar.tone))
+    return [_drawn(bar, scale) for bar in cells]
+
+
+def _drawn(bar: Bar, scale: Scale) -> Drawn:
     x = min(scale(bar.start), 100 - THINNEST)
     width = max(scale(bar.end) - x, THINNEST)
     numbered = bool(bar.number) and width > 2
     return Drawn(bar, _cent(x), _cent(width), _cent(x + width), _cent(x + width / 2), numbered, x > HALF)
-
-
-def _gaps(busy: Iterable[tuple[float, float]], end: float) -> list[tuple[float, float]]:
-    """Return the spans longer than a minute in which nothing runs."""
-    gaps, cursor = [], 0.0
-    for start, stop in [*sorted(busy), (end, end)]:
-        if start - cursor > IDLE_SECONDS:
-            gaps.append((cursor, start))
-        cursor = max(cursor, stop)
-    return gaps
-
-
-def _fold(scale: Scale, start: float, end: float) -> Mark:
-    x, right = scale(start), scale(end)
-    return Mark(x, f"{seconds_text(end - start)} idle", right - x)
-
-
-def _ticks(scale: Scale) -> list[Mark]:
-    """Return round moments that are not inside or beside a fold and not too close to each other."""
-    shown = scale.end - sum(end - start for start, end in scale.folds)
-    step = next((size for size in TICK_STEPS if shown / size <= TICK_COUNT), TICK_STEPS[-1])
-    marks: list[Mark] = []
-    last = -100.0
-    for moment in _moments(scale, step):
-        x = scale(moment)
-        if x - last < 8 or x > 97 or any(scale(start) - 6 < x < scale(end) + 4 for start, end in scale.folds):
-            continue
-        marks.append(Mark(x, _clock(moment, step)))
-        last = x
-    return marks
-
-
-def _moments(scale: Scale, step: float) -> Iterable[float]:
-    """Yield multiples of `step` outside the folds; their number is bounded because the shown time is."""
-    edges = [0.0, *(edge for span in scale.folds for edge in span), scale.end]
-    for start, end in zip(edges[::2], edges[1::2], strict=True):
-        index = int(start // step)
-        while index * step <= end and (index * step - start) / step < 2 * TICK_COUNT:
-            if index * step >= start:
-                yield index * step
-            index += 1
-
-
-def _clock(seconds: float, step: float) -> str:
-    """Return a moment since the start: `0:10`, `1:02:00`, or `400 ms` where the axis is that short."""
-    if seconds and step < 1 <= seconds:  # as many digits as tell it from its neighbours
-        return f"{seconds:.{max(1, -floor(log10(step)))}f} s"
-    if step < 1:
-        return seconds_text(seconds) if seconds else "0"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def _cent(value: float) -> str:

@@ -23,7 +23,7 @@ def check(page: str) -> None:
     assert "hx-get='/x'" not in page
 
 
-@pytest.mark.parametrize("view", ["timeline", "path", "io", "logs", "audit"])
+@pytest.mark.parametrize("view", ["timeline", "graph", "events", "io", "logs", "related"])
 def test_every_field_of_a_run_stays_text(reader: Reader, handlers: None, view: str) -> None:
     publish("hostile", """
 do:

@@ -14,6 +14,7 @@ from workflows.views.urls import urlpatterns
 
 Reader = Callable[..., Client]
 ARGUMENTS: dict[str, Any] = {
+    "fingerprint": "0" * 32, "batch_id": uuid4(), "view_id": uuid4(),
     "run_id": uuid4(), "step_id": uuid4(), "name": "broken", "part": "input", "mute_id": uuid4(),
     "version": "1.0.0", "old": "1.0.0", "new": "1.0.1",
     "notification_id": uuid4(), "event_id": uuid4(), "delivery_id": uuid4(),
@@ -25,6 +26,14 @@ NEEDED = {
     "runs-live": "workflows.view_run",
     "run": "workflows.view_run",
     "run-live": "workflows.view_run",
+    "runs-export": "workflows.view_run",
+    "view-save": "workflows.view_run",
+    "view-delete": "workflows.view_run",
+    "batches": "workflows.view_batch",
+    "batch-new": "workflows.change_batch",
+    "batch": "workflows.view_batch",
+    "batch-live": "workflows.view_batch",
+    "batch-stop": "workflows.change_batch",
     "run-raw": "workflows.view_run",
     "run-retry": "workflows.retry_run",
     "run-cancel": "workflows.cancel_run",
@@ -50,6 +59,10 @@ NEEDED = {
     "schedule-resume": "workflows.change_schedule",
     "schedule-run": "workflows.start_run",
     "schedules": "workflows.view_schedule",
+    "audit": "audit.view_auditevent",
+    "audit-live": "audit.view_auditevent",
+    "audit-verify": "audit.view_auditevent",
+    "audit-export": "audit.export_audit",
     "events": "workflows.view_event",
     "events-live": "workflows.view_event",
     "event": "workflows.view_event",
@@ -63,6 +76,11 @@ NEEDED = {
     "action-diffs": "actions.view_action",
     "action-diff": "actions.view_action",
     "action-start": "workflows.start_run",
+    "failures": "workflows.view_failuregroup",
+    "failure": "workflows.view_failuregroup",
+    "failure-resolve": "workflows.change_failuregroup",
+    "failure-ignore": "workflows.change_failuregroup",
+    "failure-reopen": "workflows.change_failuregroup",
     "notifications": "workflows.view_notification",
     "notification-mute": "workflows.mute_notification",
     "notification-unmute": "workflows.mute_notification",
@@ -107,15 +125,16 @@ def test_a_refusal_names_the_permission_and_the_roles_that_have_it(reader: Reade
     assert "Operator, Editor, Admin" in page
 
 
-def test_what_a_reader_may_not_do_is_not_offered(reader: Reader, runs: Seeded) -> None:
+def test_what_a_reader_may_not_do_leads_nowhere_and_says_which_roles_may(reader: Reader, runs: Seeded) -> None:
     page = reader("Viewer").get(f"/runs/{runs.failed}/").content.decode()
-    for words in ("Retry from", "dialog-cancel", "Run again"):
+    for words in (f"/runs/{runs.failed}/retry/", "dialog-cancel", f"?from={runs.failed}"):
         assert words not in page
+    assert "Roles that do: Operator, Editor, Admin." in page
 
 
 def test_a_viewer_reads_no_audit_trail_and_writes_no_entry(reader: Reader, runs: Seeded) -> None:
     client = reader("Viewer")
-    assert "audit.view_auditevent" in client.get(f"/runs/{runs.failed}/?view=audit").content.decode()
+    assert "audit.view_auditevent" in client.get(f"/runs/{runs.failed}/?view=events").content.decode()
     path = "/datastore/entry/?namespace=default&key=usr_1"
     assert client.post(path, {"value": "1", "version": "1"}).status_code == 403
 
