@@ -135,6 +135,7 @@ def _workers() -> Iterator[CheckMessage]:
         "DOTDO_TIME_SLICE_SECONDS": (settings.TIME_SLICE_SECONDS, 0.1, 3600),
         "DOTDO_POLL_SECONDS": (settings.POLL_SECONDS, 0.01, 60),
         "DOTDO_MAX_CRASHES": (settings.MAX_CRASHES, 1, 100),
+        "DOTDO_BATCH_RATE": (settings.BATCH_RATE, 0.1, 1_000),
     }
     for name, (value, least, most) in limits.items():
         if not least <= value <= most:

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import connection
 
 from audit import pruning, sealing
-from workflows import batches, draining, retention
+from workflows import asked_verifications, batches, draining, retention
 from workflows.grouping import chores as grouping
 from workflows.notifications import chores as notifying
 from workflows.outage import is_away
@@ -40,6 +40,8 @@ CHORES: tuple[Chore, ...] = (
     Chore("batches.work", lambda: 1.0, batches.work),
     Chore("audit.seal", lambda: min(60.0, settings.AUDIT_SEAL_SECONDS), sealing.seal_due),
     Chore("audit.prune", lambda: 3600.0, pruning.prune_due),
+    # A lane of its own: a long trail takes its time, and sealing must not wait for it.
+    Chore("verification.do", lambda: asked_verifications.EVERY_SECONDS, asked_verifications.do_asked),
     Chore("retention.delete", lambda: 15.0, retention.delete_round),
     Chore("retention.tidy", lambda: 3600.0, retention.tidy),
     Chore("rollups.count", rolling.count_every, rolling.count),

@@ -58,11 +58,20 @@ class RunsQuery(PageQuery):
     """Which runs."""
 
     state = fields.Choice(default="", choices=RUN_STATES)
-    status = fields.Choice(default="", choices=sorted(queries.LABELS), help_text="As the pages name it.")
+    status = fields.Choice(
+        default="", choices=sorted([*queries.LABELS, queries.FAILED]), help_text="As the pages name it."
+    )
     name = fields.Text(default="", max_length=63)
     kind = fields.Choice(default="", choices=RUN_KINDS)
-    q = fields.Text(default="", max_length=200, help_text="Part of the title, the key, or the id.")
+    q = fields.Text(
+        default="", max_length=200, help_text="How the title or the key begins, or a name or an id as a whole."
+    )
     tag = fields.Text(default="", max_length=100)
+    key = fields.Text(default="", max_length=255, help_text="How the Idempotency-Key begins.")
+    version = fields.Text(default="", max_length=40, help_text="The version of the definition.")
+    queue = fields.Text(default="", max_length=63)
+    code = fields.Text(default="", max_length=100, help_text="The error code with which a run rests as failed.")
+    group = fields.Text(default="", max_length=32, help_text="The fingerprint of a group of failures.")
     parent = fields.Id(default=None, help_text="The id of the step that started them.")  # type: ignore[assignment]
     since = fields.Moment(default=None)
     until = fields.Moment(default=None)

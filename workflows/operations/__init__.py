@@ -49,6 +49,7 @@ from workflows.operations.saved_views import delete_view, save_view
 from workflows.operations.schedules import pause_schedule, resume_schedule, run_schedule_now
 from workflows.operations.start import Started, check_input, start_action, start_workflow
 from workflows.operations.undoing import undo
+from workflows.operations.verifying import ask_verification
 from workflows.operations.waiting import wait_for
 from workflows.operations.webhooks import Accepted, SignatureRefused, receive_signed, receive_webhook
 from workflows.operations.workers import drain_worker, undrain_worker
@@ -87,6 +88,7 @@ __all__ = [
     "UnknownWorker",
     "VersionConflict",
     "answer_approval",
+    "ask_verification",
     "cancel",
     "check_edit",
     "check_input",

@@ -37,6 +37,8 @@ def filtered(chosen: RunFilter) -> QuerySet[Run]:
     rows = rows.filter(**{name: value for name, value in exact.items() if value})
     if chosen.label:
         rows = rows.filter(UNRESOLVED if chosen.label == FAILED else CONDITIONS.get(chosen.label, Q(pk__in=[])))
+    if chosen.unfinished:
+        rows = rows.exclude(state__in=states.RUN_FINAL)
     if chosen.parent:
         rows = rows.filter(parent_step=chosen.parent)
     if chosen.tag:

@@ -104,13 +104,16 @@ class Asked:
         return self.without()
 
     @property
+    def all_chips(self) -> list[Chip]:
+        """Return every part of the filter in words."""
+        return [
+            Chip(key, str(TITLES[key]), in_words(key, value), self.without(key)) for key, value in self.values.items()
+        ]
+
+    @property
     def chips(self) -> list[Chip]:
         """Return what a reader can take away, apart from the status, which has its own row."""
-        return [
-            Chip(key, str(TITLES[key]), in_words(key, value), self.without(key))
-            for key, value in self.values.items()
-            if key != "status"
-        ]
+        return [chip for chip in self.all_chips if chip.key != "status"]
 
 
 def in_words(key: str, value: str) -> str:

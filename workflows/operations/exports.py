@@ -1,0 +1,13 @@
+"""Record that somebody took runs out of the system, and which."""
+
+import uuid
+from collections.abc import Mapping
+
+from audit.recording import record
+
+RUNS = uuid.UUID("4b6c7f60-0d1e-5c4a-8f0b-1d5a6e2f9c33")  # the audit chain of exports of runs
+
+
+def note_export(words: Mapping[str, str], *, form: str, most: int, actor: str) -> None:
+    """Record an export of the runs that a filter lets through, at most so many."""
+    record(chain=RUNS, kind="runs.exported", actor=actor, data={"chosen": dict(words), "form": form, "most": most})
