@@ -132,7 +132,7 @@ class _Drawer:
         bad = self.ran and stood.label == FAILED
         return format_html(
             '<section class="grp{}" aria-label="{}"><div class="gh">{}</div><div class="gb">{}{}</div>{}</section>',
-            " err" if bad else "",
+            " bad" if bad else "",
             f"{node.kind} {visible(node.name)}" + (f", {self._spoken(node, stood)}" if self.ran else ""),
             self._heading(node, stood),
             self.block(node.body) if node.body else NOTHING,
@@ -141,10 +141,14 @@ class _Drawer:
         )
 
     def _heading(self, node: Node, stood: Standing) -> SafeString:
-        about = words.rounds(node, stood) if self.ran else words.told(node)
-        title = visible(words.told(node) if self.ran and node.kind == "for" else node.name)
-        name = self._linked(node, stood, "gn", format_html("{}", title)) if stood.step else format_html("{}", title)
-        return format_html('{}{} <span class="sub">{}</span>', icon(words.sign(node)), name, visible(about))
+        name = visible(node.name)
+        return format_html(
+            '{}{}<span class="sub">{}</span><span class="sub">{}</span>',
+            icon(words.sign(node)),
+            self._linked(node, stood, "gn", format_html("{}", name)) if stood.step else name,
+            visible(words.told(node)),
+            words.rounds(node, stood) if self.ran else "",
+        )
 
     def _caught(self, node: Node) -> SafeString:
         if node.caught is None:

@@ -12,7 +12,7 @@ from workflows.graph.standing import FAILED, OPEN, SUCCEEDED, Standing
 from workflows.language import durations
 from workflows.templatetags.display import seconds_text, word
 
-LONGEST = 80
+LONGEST, SHORTER = 80, 30
 ICONS = {
     "call": "atom",
     "wait": "clock",
@@ -48,7 +48,7 @@ def came(node: Node, stood: Standing) -> str:
         return ""
     parts = [stood.code if stood.label == FAILED and stood.code else ""]
     if stood.label not in (SUCCEEDED, "undone") and not parts[0]:
-        parts.append(word(stood.label).lower())
+        parts.append(_stood(stood.label))
     if stood.times > 1:
         parts.append(ngettext("%(times)d time", "%(times)d times", stood.times) % {"times": stood.times})
     if stood.seconds is not None and node.kind not in ("set", "switch"):
@@ -65,7 +65,7 @@ def rounds(node: Node, stood: Standing) -> str:
         return _("%(done)d of %(all)d") % {"done": stood.rounds[0], "all": stood.rounds[1]}
     if node.kind == "try" and stood.attempts > 1:
         return ngettext("%(n)d attempt", "%(n)d attempts", stood.attempts) % {"n": stood.attempts}
-    return word(stood.label).lower() if stood.label == FAILED or stood.label in OPEN else ""
+    return _stood(stood.label) if stood.label == FAILED or stood.label in OPEN else ""
 
 
 def caught(node: Node) -> str:
@@ -80,6 +80,10 @@ def goes(where: str) -> str:
     return {"end": _("ends the workflow"), "exit": _("leaves this block")}.get(where, "") or _("go to %(task)s") % {
         "task": where
     }
+
+
+def _stood(label: str) -> str:
+    return _("failed") if label == FAILED else word(label).lower()
 
 
 def _of_call(node: Node) -> str:
@@ -120,7 +124,10 @@ def _of_raise(node: Node) -> str:
 
 def _of_for(node: Node) -> str:
     loop = node.definition["for"]
-    return _("for %(each)s in %(all)s") % {"each": loop.get("each", "item"), "all": _text(loop.get("in", ""))}
+    return _("for %(each)s in %(all)s") % {
+        "each": loop.get("each", "item"),
+        "all": _cut(_text(loop.get("in", "")), SHORTER),
+    }
 
 
 def _of_try(node: Node) -> str:
@@ -175,5 +182,5 @@ def _short(value: object) -> str:
     return str(value).rstrip("/").rpartition("/")[2]
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+def _cut(text: str, longest: int = LONGEST) -> str:
+    return text if len(text) <= longest else f"{text[:longest]}…"

@@ -22,7 +22,7 @@ from workflows.views.listing import Asked, Criterion
 from workflows.views.permissions import may
 from workflows.views.schema_rows import rows
 
-LATEST = 8
+LATEST, CALLS = 8, 20
 APPS = {"workflow": "workflows", "action": "actions"}
 SEARCH = {"q": Criterion(_("search"))}
 STATUS = {
@@ -89,7 +89,7 @@ def action(request: HttpRequest, name: str, version: str = "") -> HttpResponse:
     status = asked.values.get("status", "")
 
     def read(**where: Any) -> Page[queries.InvocationRow]:
-        return queries.invocations(name, status=status, **where)
+        return queries.invocations(name, status=status, **{**where, "limit": CALLS})
 
     context = {
         **listing.page(request, asked, read, NOTHING),
