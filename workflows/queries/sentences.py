@@ -126,8 +126,16 @@ _SENTENCES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "connection.used": lambda data: f"The secret of {data.get('name')} was given to {data.get('step')}{_to(data)}",
     "event.received": lambda data: f"The event {data.get('type')} came in from {data.get('source')}",
     "webhook.accepted": lambda data: f"The endpoint {data.get('endpoint')} accepted the message {data.get('message')}",
+    "schedule.run_now": lambda data: f"A run of version {data.get('version')} was started now, as the schedule would",
+    "entry.written": lambda data: f"{_entry(data)} was written, version {data.get('version')}",
+    "entry.deleted": lambda data: f"{_entry(data)} was deleted at version {data.get('version')}",
+    "audit.verified": lambda data: f"The whole trail was verified: {data.get('state')}, {data.get('events')} events",
     "run.blocked": lambda data: f"No worker knows the handler of {data.get('function')}",
 }
+
+
+def _entry(data: Mapping[str, Any]) -> str:
+    return f"The entry {data.get('namespace')}/{data.get('key')}"
 
 
 def _to(data: Mapping[str, Any]) -> str:
