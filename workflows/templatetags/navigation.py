@@ -40,11 +40,16 @@ class Link:
     count: int = 0
 
 
+SEE_FAILURES = "workflows.view_failuregroup"
 SEE_MESSAGES = "workflows.view_notification"
 
 
 def _undelivered(_reader: Person) -> int:
     return queries.undelivered()
+
+
+def _failures(_reader: Person) -> int:
+    return queries.open_failures()
 
 
 NAVIGATION = (
@@ -53,6 +58,7 @@ NAVIGATION = (
         (
             Entry("home", _("Overview"), "overview", "", "workflows.view_run", key="o"),
             Entry("list", _("Runs"), "runs", "runs", "workflows.view_run", key="r"),
+            Entry("alert", _("Failures"), "failures", "failures", SEE_FAILURES, _failures, "failed", "f"),
             Entry(
                 "person",
                 _("Approvals"),
@@ -66,7 +72,7 @@ NAVIGATION = (
                 "bell", _("Notifications"), "notifications", "notifications", SEE_MESSAGES, _undelivered, "failed", "n"
             ),
             Entry("bolt", _("Events"), "events", "events", "workflows.view_event", key="e"),
-            Entry("calendar", _("Schedules"), "schedules", "schedules", "workflows.view_schedule", key="s"),
+            Entry("calendar", _("Schedules"), "schedules", "schedules", "workflows.view_schedule", key="t"),
             Entry("data", _("Datastore"), "datastore", "datastore", "workflows.view_entry", key="d"),
         ),
     ),

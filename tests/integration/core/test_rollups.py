@@ -122,7 +122,7 @@ def test_samples_of_a_minute_and_of_an_hour_are_kept_together() -> None:
 
 
 def test_what_no_chart_shows_any_more_goes() -> None:
-    old = timezone.now() - timedelta(days=3)
+    old = timezone.now() - timedelta(days=4)
     for span in (300, 3_600):
         Rollup.objects.create(subject="runs", span=span, begins_at=old, outcome="failed", count=1)
         Gauge.objects.create(name="running", span=60 if span == 300 else span, begins_at=old)
