@@ -86,7 +86,7 @@ class Asked:
             found.append(Chip(criterion.title, criterion.choices.get(value, value), self.query(key)))
         return found
 
-    def window(self, now: datetime) -> dict[str, datetime | None]:
+    def window(self, now: datetime) -> dict[str, Any]:
         """Return since when and until when, from `since`, `from` and `until`."""
         given = self.read.get("since")
         since = now - timedelta(seconds=durations.seconds(given)) if given else None

@@ -187,7 +187,7 @@ def test_a_verification_whose_process_died_begins_again_and_one_that_is_done_els
 def exported(client: Client, query: str, reason: str = "the yearly review") -> str:
     response = client.post(f"/audit/export/?{query}", {"reason": reason})
     assert response.status_code == 200
-    return b"".join(response.streaming_content).decode()  # type: ignore[attr-defined, arg-type]
+    return b"".join(response.streaming_content).decode()  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("query", ["run", "kind=run.failed", "actor=operator", "", "since=1h", "definition=broken"])

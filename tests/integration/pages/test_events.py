@@ -92,7 +92,7 @@ def test_what_is_new_is_offered_and_not_put_above_the_reader(reader: Reader, dat
     poll = shown.partition('hx-get="')[2].partition('"')[0].replace("&amp;", "&")
     assert client.get(poll, headers={"HX-Request": "true"}).status_code == 204
     deliver()
-    told = page(client, poll, **{"HX-Request": "true"})
+    told = page(client, poll, 200, **{"HX-Request": "true"})
     assert "1 new event" in told
     assert "<tr" not in told
 
