@@ -28,18 +28,10 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "dotdo_site.settings"
 os.environ["DOTDO_DEVELOPMENT"] = "0"
 os.environ["DOTDO_ACTION_MODULES"] = "tests.support.handlers"
 os.environ.pop("DATABASE_URL", None)
-KEPT = "'django_migrations', 'django_content_type', 'auth_permission', 'auth_group', 'auth_group_permissions'"
-EMPTY = f"""
-SET session_replication_role = replica;
-DO $$ BEGIN EXECUTE (
-    SELECT 'TRUNCATE ' || string_agg(quote_ident(tablename), ', ') || ' RESTART IDENTITY'
-    FROM pg_tables WHERE schemaname = 'public' AND tablename NOT IN ({KEPT}));
-END $$;
-SET session_replication_role = DEFAULT;
-"""
 _left: list[bool] = []  # whether a test has committed rows since the tables were emptied
 
 from dotdo_site import embedded_postgres, keys  # noqa: E402 - the environment comes first
+from tests.support.emptying import EMPTY  # noqa: E402
 
 keys.ensure(VAR / "keys" / "keys.json")
 django.setup()

@@ -13,18 +13,10 @@ from actions import registry, secrets, sync
 from actions.models import Connection
 from tests.conformance.publishing import CONNECTIONS
 from tests.conformance.standin import HOSTS
-from tests.conftest import EMPTY, KEPT
 from tests.support import answers
+from tests.support.emptying import EMPTY, KEPT, emptying
 
-REST = f"""
-SET session_replication_role = replica;
-DO $$ DECLARE name text; BEGIN
-    FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public'
-        AND tablename NOT IN ({KEPT}, 'action', 'action_version', 'connection')
-    LOOP EXECUTE format('DELETE FROM %I', name); END LOOP;
-END $$;
-SET session_replication_role = DEFAULT;
-"""
+REST = emptying(f"NOT IN {(*KEPT, 'action', 'action_version', 'connection')!r}")
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,8 @@ import psycopg
 from django.db import connection, connections
 
 from dotdo_site import embedded_postgres
-from tests.conftest import EMPTY, ROOT
+from tests.conftest import ROOT
+from tests.support.emptying import EMPTY
 from workflows import programs
 
 

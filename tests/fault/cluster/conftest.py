@@ -8,8 +8,8 @@ import pytest
 from django.db import connections
 
 from actions import registry, sync
-from tests.conftest import EMPTY
 from tests.fault.cluster import handlers
+from tests.support.emptying import EMPTY
 from workflows import programs
 
 

@@ -13,8 +13,9 @@ from tests.fault.stateful.programs import PROGRAMS
 from tests.fault.stateful.workers import points
 from tests.fault.stateful.world import TABLES
 from tests.support.documents import publish
+from tests.support.emptying import emptying
 
-_EMPTY = f"SET session_replication_role = replica; TRUNCATE {', '.join(TABLES)}, worker, delivery"
+_EMPTY = emptying(f"IN {(*TABLES, 'worker', 'delivery')!r}")
 
 
 @contextmanager

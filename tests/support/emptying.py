@@ -1,0 +1,28 @@
+"""How tests empty the database: only what has rows, because a TRUNCATE of all tables takes a quarter of a second."""
+
+KEPT = ("django_migrations", "django_content_type", "auth_permission", "auth_group", "auth_group_permissions")
+MANY = 2_000  # rows, from which on a table is truncated: what is deleted stays in the files for a while
+
+
+def emptying(condition: str) -> str:
+    """Return the statement that empties the tables for which the condition on `tablename` holds."""
+    return f"""
+SET session_replication_role = replica;
+DO $$
+DECLARE name text; found bigint;
+BEGIN
+    FOR name IN SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public' AND tablename {condition} LOOP
+        EXECUTE format('SELECT count(*) FROM (SELECT 1 FROM %s LIMIT {MANY}) found', name) INTO found;
+        IF found >= {MANY} THEN EXECUTE 'TRUNCATE ' || name || ' CASCADE';
+        ELSIF found > 0 THEN EXECUTE 'DELETE FROM ' || name; END IF;
+    END LOOP;
+END $$;
+SET session_replication_role = DEFAULT;
+"""
+
+
+RESTART = """
+SELECT setval(format('%I.%I', schemaname, sequencename), start_value, false) FROM pg_sequences
+WHERE schemaname = 'public' AND last_value IS NOT NULL;
+"""
+EMPTY = emptying(f"NOT IN {KEPT!r}") + RESTART
