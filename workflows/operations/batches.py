@@ -121,7 +121,7 @@ def _write_down(batch: Batch, choice: Choice) -> int:
             f"INSERT INTO batch_item (batch_id, run, state, note) SELECT %s, f.id, 'waiting', '' FROM ({sql}) f",  # noqa: S608 - Django's
             [batch.pk, *values],
         )
-        count = cursor.rowcount
+        count: int = cursor.rowcount
     _refuse_many(count)
     if not count:
         raise NotAllowed("No run fits any more, so nothing was started.")

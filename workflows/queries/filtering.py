@@ -3,6 +3,7 @@
 import uuid
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection
 from django.db.models import BooleanField, Case, Exists, OuterRef, Q, QuerySet, Value, When
@@ -143,7 +144,7 @@ def _begins(field: str, text: str) -> Q:
     return Q(**{f"{field}__startswith": text}) & ~Q(**{field: ""})  # the index leaves out rows without one
 
 
-def _part(rows: QuerySet[Run], state: str) -> tuple[str, tuple[object, ...]]:
+def _part(rows: QuerySet[Run], state: str) -> tuple[str, tuple[Any, ...]]:
     part = rows.filter(state=state).order_by().annotate(resolved=_RESTING).values_list("state", "reason", "resolved")
     return part[: COUNT_LIMIT + 1].query.sql_with_params()
 

@@ -175,8 +175,8 @@ def _picked(data: QueryDict, as_of: datetime) -> Picked:
     texts = data.getlist("run")
     if texts and not data.get("all"):
         ids = [found for text in texts[:MOST_IDS] if (found := _uuid(text))]
-        problems = () if len(ids) == len(texts) else (_("Some of what was picked are not ids of runs."),)
-        return Picked(Choice(runs=tuple(dict.fromkeys(ids))), [], [("run", str(one)) for one in ids], problems)
+        wrong = [] if len(ids) == len(texts) else [_("Some of what was picked are not ids of runs.")]
+        return Picked(Choice(runs=tuple(dict.fromkeys(ids))), [], [("run", str(one)) for one in ids], tuple(wrong))
     asked = Asked.read(data, also=OWN_KEYS)
     problems = asked.problems
     if not asked.values and not problems:

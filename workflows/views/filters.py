@@ -75,23 +75,26 @@ class Asked:
     @classmethod
     def of_text(cls, query: str) -> "Asked":
         """Read the filter from the part of an address behind the question mark."""
-        return cls.read(QueryDict(query).dict())  # type: ignore[arg-type]  # every value is a text
+        return cls.read(QueryDict(query).dict())
 
     def at(self, now: datetime) -> RunFilter:
         """Return the filter that queries take; a relative window becomes a moment."""
         asked = self.values
         since, until, parent = asked.get("since", ""), asked.get("until", ""), asked.get("parent", "")
-        plain = {
-            key: asked.get(key, "") for key in ("name", "kind", "q", "tag", "key", "version", "queue", "code", "group")
-        }
         return RunFilter(
             label=asked.get("status", ""),
+            name=asked.get("name", ""),
+            kind=asked.get("kind", ""),
+            q=asked.get("q", ""),
+            tag=asked.get("tag", ""),
+            key=asked.get("key", ""),
+            version=asked.get("version", ""),
+            queue=asked.get("queue", ""),
+            code=asked.get("code", ""),
+            group=asked.get("group", ""),
             parent=UUID(parent) if parent else None,
-            since=(now - timedelta(seconds=durations.seconds(since)) if since in WINDOWS else _moment(since))
-            if since
-            else None,
-            until=_moment(until) if until else None,
-            **plain,
+            since=now - timedelta(seconds=durations.seconds(since)) if since in WINDOWS else _moment(since),
+            until=_moment(until),
         )
 
     def without(self, *keys: str, **changes: str) -> str:

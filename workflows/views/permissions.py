@@ -11,3 +11,8 @@ def may(request: HttpRequest, permission: str) -> bool:
 def actor(request: HttpRequest) -> str:
     """Return the actor that operations record for this request."""
     return f"user:{request.user.get_username()}"
+
+
+def owner(request: HttpRequest) -> int:
+    """Return the number of the reader, who is signed in, for what is kept for one person."""
+    return int(request.user.pk or 0)

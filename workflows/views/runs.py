@@ -24,6 +24,7 @@ from workflows.views.batch_verbs import offered
 from workflows.views.filters import KINDS, TITLES, WINDOWS, Asked
 from workflows.views.guard import needs
 from workflows.views.holding import Held
+from workflows.views.permissions import owner
 
 PAGE_SIZE = 50
 READ_SECONDS = 5.0
@@ -110,7 +111,7 @@ def _context(request: HttpRequest, asked: Asked, now: datetime) -> dict[str, Any
         "windows": WINDOWS,
         "kinds": KINDS,
         "typed": [(key, TITLES[key], asked.values.get(key, "")) for key in TYPED],
-        "views": queries.saved_views(request.user.pk),
+        "views": queries.saved_views(owner(request)),
         "commands": offered(request),
         "curl": _curl(asked, chosen),
         "export_limit": number(queries.EXPORT_LIMIT),

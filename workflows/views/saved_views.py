@@ -13,6 +13,7 @@ from workflows.operations import NotAllowed, UnknownView
 from workflows.views.answers import see_other
 from workflows.views.filters import Asked
 from workflows.views.guard import needs
+from workflows.views.permissions import owner
 
 
 @needs("workflows.view_run")
@@ -22,7 +23,7 @@ def save(request: HttpRequest) -> HttpResponse:
     asked = Asked.of_text(request.POST.get("query", ""))
     name = request.POST.get("name", "").replace("\x00", "").strip()
     try:
-        operations.save_view(request.user.pk, name, asked.query)
+        operations.save_view(owner(request), name, asked.query)
     except NotAllowed as refused:
         messages.error(request, _("The view was not saved: %(why)s") % {"why": refused.message})
     else:
@@ -35,7 +36,7 @@ def save(request: HttpRequest) -> HttpResponse:
 def delete(request: HttpRequest, view_id: UUID) -> HttpResponse:
     """Delete a view of the reader; those of others are not known."""
     try:
-        name = operations.delete_view(request.user.pk, view_id)
+        name = operations.delete_view(owner(request), view_id)
     except UnknownView as unknown:
         raise Http404(unknown.message) from unknown
     messages.success(request, _("The view %(name)s is deleted.") % {"name": name})
