@@ -5,7 +5,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -201,7 +201,7 @@ def _words(rule: Rule) -> str:
     if rule.cron is not None:
         return f"{occurrences.cron_words(rule.cron)} ({rule.cron}, {rule.timezone})"
     length = _length(rule.interval or timedelta())
-    return f"every {length}" if rule.kind == "every" else f"{length} after the last run has ended"
+    return f"every {length.removeprefix('1 ')}" if rule.kind == "every" else f"{length} after the last run has ended"
 
 
 def _length(interval: timedelta) -> str:
@@ -250,7 +250,16 @@ def _failed(data: Mapping[str, Any]) -> str:
 
 
 def _skipped(data: Mapping[str, Any]) -> str:
-    return f"Left out after downtime: {data.get('moments')} moments from {data.get('from')} to {data.get('to')}."
+    count = str(data.get("moments"))
+    moments = "1 moment" if count == "1" else f"{count} moments"
+    return f"Left out after downtime: {moments} from {_minute(data.get('from'))} to {_minute(data.get('to'))}."
+
+
+def _minute(text: Any) -> str:
+    try:
+        return f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    except (TypeError, ValueError):
+        return str(text)
 
 
 _SENTENCES = {"schedule.failed": _failed, "schedule.skipped": _skipped}

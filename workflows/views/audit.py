@@ -43,6 +43,7 @@ CRITERIA = {
 }
 NOTHING: Looked[AuditRow] = Looked([], None, None)
 OPEN = ("waiting", "running")
+SHOWN = 3
 PANEL = {"verification": "audit/_verification.html"}
 
 
@@ -145,7 +146,7 @@ def _ask(request: HttpRequest) -> HttpResponse:
 
 
 def _panel(request: HttpRequest) -> live.Live:
-    rows = queries.verifications()
+    rows = queries.verifications(SHOWN)
     under_way = bool(rows) and rows[0].state in OPEN
     shown = live.fragments(request, PANEL, {"verifications": rows, "under_way": under_way})
     address = reverse("audit-live") if under_way else ""
