@@ -1,17 +1,25 @@
 """The pages in a browser: the ways through them, the content security policy, accessibility, small screens."""
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.conf import settings
 from django.urls import reverse
 from playwright.sync_api import ConsoleMessage, Page, expect
 
+from tests.support.addresses import furnish
 from tests.support.engine import start_workflow, work_until_idle
 from tests.support.pages import Seeded
 from workflows.models import WorkflowVersion
 
 Open = Callable[..., Page]
+SCREENS = Path(settings.BASE_DIR) / "var" / "screens"
+TOO_WIDE = "document.documentElement.scrollWidth > innerWidth"
+# Pages that refuse an address say so with a status, which Chromium reports.
+EXPECTED = re.compile(r"Failed to load resource: the server responded with a status of 4\d\d")
 
 
 def listen(page: Page) -> list[str]:
@@ -27,31 +35,31 @@ def listen(page: Page) -> list[str]:
     return said
 
 
-def addresses(runs: Seeded) -> list[str]:
-    run = f"/runs/{runs.failed}/"
-    return [
-        "/", "/runs/", "/runs/?q=nothing", run, f"{run}?view=io", f"{run}?view=logs", f"{run}?view=audit",
-        f"{run}retry/", f"/runs/{runs.succeeded}/?view=logs", f"/runs/{runs.waiting}/", "/workflows/",
-        "/workflows/order/", "/workflows/order/start/", "/actions/", "/actions/test-speaks/", "/datastore/",
-        "/datastore/entry/?namespace=default&key=usr_1", "/password/",
-    ]  # fmt: skip
+@pytest.fixture
+def screens() -> Path:
+    """Return the folder that holds a picture of every page."""
+    SCREENS.mkdir(parents=True, exist_ok=True)
+    return SCREENS
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 1440), ("light", 390), ("dark", 390)])
 def test_every_page_is_accessible_fits_its_screen_and_obeys_the_policy(
-    sign_in: Open, runs: Seeded, theme: str, width: int
+    sign_in: Open, runs: Seeded, tmp_path: Path, screens: Path, theme: str, width: int
 ) -> None:
     page = sign_in("Admin", theme=theme, width=width)
     said = listen(page)
     found: list[object] = []
-    for address in addresses(runs):
-        page.goto(address)
-        found += [(address, "px too wide", width)] * page.evaluate("document.documentElement.scrollWidth > innerWidth")
-        found += said
-        for each in Axe().run(page).response["violations"]:
-            found.append((address, each["id"], [node["html"] for node in each["nodes"]]))
-        said.clear()  # axe adds styles of its own, which the policy refuses
-    assert found == []
+    for name, addresses in furnish(runs, tmp_path).items():
+        for number, address in enumerate(addresses):
+            page.goto(address)
+            page.screenshot(path=screens / f"{name}{number or ''}-{theme}-{width}.png", full_page=True)
+            found += [(address, "px too wide", width)] * page.evaluate(TOO_WIDE)
+            found += [words for words in said if not EXPECTED.search(words)]
+            for each in Axe().run(page).response["violations"]:
+                found.append((address, each["id"], [node["html"] for node in each["nodes"]]))
+            said.clear()  # axe adds styles of its own, which the policy refuses
+    assert not found, "\n".join(map(str, found))
 
 
 def test_pages_before_signing_in_are_accessible_and_obey_the_policy(browser: object, site: str, sign_in: Open) -> None:
