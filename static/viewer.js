@@ -14,10 +14,11 @@
     setTimeout(() => keep("theme", root.dataset.theme ?? "auto", "; max-age=31536000"));
   });
 
-  // Until a zone is chosen on the preferences page, the browser's is used as long as the browser is open. A page that
-  // was drawn without knowing it is read once more, before anything can be typed into it.
+  // Until a zone is chosen on the preferences page, the browser's is used. A page that was drawn without knowing it is
+  // read once more, before anything can be typed into it.
   if (cookie("timezone")) return;
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "UTC";
-  keep("timezone", zone);
-  if (root.dataset.zone && root.dataset.zone !== zone && cookie("timezone")) location.reload();
+  if (cookie("zone") === zone) return;
+  keep("zone", zone);
+  if (root.dataset.zone && root.dataset.zone !== zone && cookie("zone")) location.reload();
 })();

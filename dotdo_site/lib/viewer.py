@@ -44,9 +44,13 @@ COOKIES = ("timezone", "theme", "refresh", "shortcuts")
 
 @dataclass(frozen=True)
 class Viewer:
-    """What a viewer chose. `zone` None: nothing usable, which means UTC; `theme` empty: nothing."""
+    """What a viewer chose. `zone` None: nothing usable, which means UTC; `theme` empty: nothing.
+
+    `chosen` is the zone of the preferences page; without one the zone is that which the browser named.
+    """
 
     zone: ZoneInfo | None = None
+    chosen: ZoneInfo | None = None
     theme: str = ""
     refresh: str = "normal"
     shortcuts: str = "on"
@@ -54,8 +58,10 @@ class Viewer:
     @classmethod
     def of(cls, cookies: dict[str, str]) -> "Viewer":
         """Read the cookies; what nobody can have chosen is ignored."""
+        chosen = zone_named(cookies.get("timezone", ""))
         return cls(
-            zone_named(cookies.get("timezone", "")),
+            chosen or zone_named(cookies.get("zone", "")),
+            chosen,
             _one_of(THEMES, cookies.get("theme"), ""),
             _one_of(REFRESHES, cookies.get("refresh"), "normal"),
             _one_of(SHORTCUTS, cookies.get("shortcuts"), "on"),

@@ -48,7 +48,7 @@ def preferences(request: HttpRequest) -> HttpResponse:
 def _kept(request: HttpRequest) -> dict[str, str]:
     known = viewer.Viewer.of(request.COOKIES)
     return {
-        "timezone": str(known.zone) if known.zone else "",
+        "timezone": str(known.chosen) if known.chosen else "",
         "theme": known.theme or "auto",
         "refresh": known.refresh,
         "shortcuts": known.shortcuts,

@@ -33,6 +33,18 @@ def test_no_choice_of_a_zone_takes_the_cookie_away_and_an_empty_box_switches_key
     assert 'data-shortcuts="off"' in page
 
 
+def test_the_zone_that_the_browser_names_is_used_until_one_is_chosen(reader: Reader) -> None:
+    client = reader()
+    client.cookies["zone"] = "Asia/Tokyo"
+    page = client.get("/preferences/").content.decode()
+    assert 'data-zone="Asia/Tokyo"' in page
+    assert '<option value="Asia/Tokyo" selected>' not in page
+    client.post("/preferences/", CHOICES)
+    page = client.get("/preferences/").content.decode()
+    assert 'data-zone="Asia/Kolkata"' in page
+    assert '<option value="Asia/Kolkata" selected>' in page
+
+
 def test_what_is_no_choice_is_refused_all_at_once_and_changes_nothing(reader: Reader) -> None:
     client = reader()
     answer = client.post("/preferences/", {"timezone": "<b>", "theme": "pink", "refresh": "1"})
