@@ -19,7 +19,7 @@ Function = Callable[[Job], Any]
 
 
 def _datastore(job: Job) -> Any:
-    return datastore.run(job.function.rpartition(":")[0], job.input)
+    return datastore.run(job.function.rpartition(":")[0], job.input, run=job.held.run)
 
 
 FUNCTIONS: Mapping[str, Function] = {

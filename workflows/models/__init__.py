@@ -1,6 +1,6 @@
 from workflows.models.batches import Batch, BatchItem
 from workflows.models.chores import Chore
-from workflows.models.datastore import Entry
+from workflows.models.datastore import Entry, EntryVersion
 from workflows.models.definitions import Workflow, WorkflowVersion
 from workflows.models.epoch import Epoch
 from workflows.models.events import Delivery, Endpoint, Event, Message, Subscription
@@ -23,6 +23,7 @@ __all__ = [
     "Delivery",
     "Endpoint",
     "Entry",
+    "EntryVersion",
     "Epoch",
     "Event",
     "Failure",

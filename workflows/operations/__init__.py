@@ -7,7 +7,7 @@ from workflows.operations.commands import cancel, resolve, retry
 from workflows.operations.deliveries import Incoming
 from workflows.operations.editing import Checked, check_edit
 from workflows.operations.endpoints import endpoint_url, save_endpoint, secret_problem
-from workflows.operations.entries import put_entry
+from workflows.operations.entries import delete_entry, put_entry
 from workflows.operations.erasing import erase
 from workflows.operations.errors import (
     AnswerInvalid,
@@ -93,6 +93,7 @@ __all__ = [
     "check_edit",
     "check_input",
     "check_workflow",
+    "delete_entry",
     "delete_view",
     "deliver_event",
     "deliver_events",

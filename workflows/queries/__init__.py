@@ -1,5 +1,6 @@
 """Every read: the same filters, pages and counts for dashboard, API, admin and commands."""
 
+from workflows.queries.again import Former, former
 from workflows.queries.approvals import ApprovalRow, answered_by, approval, count_approvals, open_approvals
 from workflows.queries.audit_search import (
     AuditFilter,
@@ -21,7 +22,14 @@ from workflows.queries.catalogue import (
 )
 from workflows.queries.chains import cut_chains
 from workflows.queries.detail import live_token, outline, run
-from workflows.queries.entries import entries, entry
+from workflows.queries.entries import (
+    VersionOfEntry,
+    entries,
+    entry,
+    entry_history,
+    entry_version,
+    entry_version_before,
+)
 from workflows.queries.events import (
     DeliveryDetail,
     DeliveryRow,
@@ -63,6 +71,17 @@ from workflows.queries.labels import LABELS
 from workflows.queries.logs import LogLine, count_logs, logs
 from workflows.queries.messages import MessageRow, Wanted, mailbox, messages, undos, wanted
 from workflows.queries.notifications import mutes, notification, notifications, undelivered
+from workflows.queries.overview import (
+    Health,
+    Now,
+    QueueLine,
+    any_run,
+    health,
+    in_flight,
+    now_open,
+    overview_token,
+    queue_lines,
+)
 from workflows.queries.parts import events, step, steps
 from workflows.queries.path import Path, PathLine, path
 from workflows.queries.patience import TooSlow, within
@@ -100,10 +119,12 @@ from workflows.queries.schedules import (
     ScheduleBoardRow,
     ScheduleDetail,
     ScheduleRow,
+    next_scheduled,
     schedule,
     schedule_board,
     schedules,
 )
+from workflows.queries.search import exactly, search
 from workflows.queries.system import queues, workers
 from workflows.queries.trail import audit, count_events, key_events
 from workflows.queries.values import RunValues, values_of
@@ -136,8 +157,10 @@ __all__ = [
     "FailureRow",
     "FireRow",
     "Footprint",
+    "Former",
     "Gone",
     "GroupLink",
+    "Health",
     "InvocationRow",
     "ItemRow",
     "LogLine",
@@ -145,11 +168,13 @@ __all__ = [
     "MessageRow",
     "MuteRow",
     "NotificationRow",
+    "Now",
     "Outcome",
     "Page",
     "Path",
     "PathLine",
     "Performance",
+    "QueueLine",
     "QueueRow",
     "Related",
     "Relative",
@@ -167,6 +192,7 @@ __all__ = [
     "TakenRow",
     "TooSlow",
     "VerificationRow",
+    "VersionOfEntry",
     "VersionRow",
     "View",
     "Wanted",
@@ -178,6 +204,7 @@ __all__ = [
     "actions",
     "affected_versions",
     "answered_by",
+    "any_run",
     "approval",
     "audit",
     "audit_search",
@@ -200,10 +227,14 @@ __all__ = [
     "endpoints",
     "entries",
     "entry",
+    "entry_history",
+    "entry_version",
+    "entry_version_before",
     "event",
     "events",
     "events_by",
     "events_newer",
+    "exactly",
     "exported",
     "failure",
     "failure_counts",
@@ -211,8 +242,11 @@ __all__ = [
     "failure_notes",
     "failures",
     "footprint",
+    "former",
     "gone",
     "group_of",
+    "health",
+    "in_flight",
     "inbox",
     "invocations",
     "key_events",
@@ -228,13 +262,17 @@ __all__ = [
     "needs_attention",
     "neighbours",
     "newer_than",
+    "next_scheduled",
     "notification",
     "notifications",
+    "now_open",
     "open_approvals",
     "open_failures",
     "outline",
+    "overview_token",
     "path",
     "performance",
+    "queue_lines",
     "queues",
     "related",
     "run",
@@ -243,6 +281,7 @@ __all__ = [
     "schedule",
     "schedule_board",
     "schedules",
+    "search",
     "signs",
     "some_runs",
     "status_counts",

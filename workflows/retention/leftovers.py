@@ -1,4 +1,4 @@
-"""What has no more use: old events and deliveries, moments long past, workers that stopped, sessions that ran out.
+"""What has no more use: old events and deliveries, moments and versions long past, workers that stopped, sessions.
 
 Tables that grow are read a page at a time, by their keys; each page is a transaction of its own.
 """
@@ -22,6 +22,8 @@ from workflows.sql import Statement
 ROUND_SECONDS = 20.0
 PAGE = 2_000
 MOMENT_DAYS = 90
+VERSION_DAYS = 1
+HISTORY_DAYS = 90
 WORKER_DAYS = 7
 LOST_HOST_DAYS = 30
 SIGN_IN_DAYS = 30
@@ -77,12 +79,29 @@ MOMENTS = Leftover(
     "t.run_id IS NULL AND t.nominal_at < (SELECT max(newest.nominal_at) FROM schedule_fire newest "
     "WHERE newest.schedule_id = t.schedule_id AND NOT newest.skipped)",
 )
+# Of what an entry held before, the newest hundred versions stay, and those of the last day; nothing, a while after it
+# was deleted.
+VERSIONS = Leftover(
+    "entry_version",
+    0,
+    "written_at",
+    "EXISTS (SELECT FROM entry_version newer WHERE newer.namespace = t.namespace AND newer.key = t.key "
+    "AND newer.id > t.id ORDER BY newer.id OFFSET 99)",
+)
+VERSIONS_OF_NOTHING = Leftover(
+    "entry_version",
+    0,
+    "written_at",
+    "NOT EXISTS (SELECT FROM entry e WHERE e.namespace = t.namespace AND e.key = t.key)",
+)
 
 
 def tidy(seconds: float = ROUND_SECONDS) -> dict[str, int]:
     """Delete what has no more use; return how many rows of which table went."""
     until = time.monotonic() + seconds
     gone = {MOMENTS.table: _sweep(MOMENTS, MOMENT_DAYS, until)}
+    swept = ((VERSIONS, VERSION_DAYS), (VERSIONS_OF_NOTHING, HISTORY_DAYS))
+    gone[VERSIONS.table] = sum(_sweep(table, days, until) for table, days in swept)
     if settings.EVENT_RETENTION_DAYS is not None:
         gone |= {table.table: _sweep(table, settings.EVENT_RETENTION_DAYS, until) for table in (DELIVERIES, EVENTS)}
     stopped, lost = Worker.objects.filter(stopped_at__lt=_ago(WORKER_DAYS)), _ago(LOST_HOST_DAYS)
