@@ -45,7 +45,10 @@ class RunFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRow:
-    """A run in a list. `refusals` says of a verb why it is not allowed; one that is not named is."""
+    """A run in a list. `refusals` says of a verb why it is not allowed; one that is not named is.
+
+    `rested_at`: since when it waits for a person, as failed.
+    """
 
     id: uuid.UUID
     name: str
@@ -60,6 +63,7 @@ class RunRow:
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    rested_at: datetime | None
     trigger: str
     actor: str
     steps_done: int

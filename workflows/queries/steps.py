@@ -15,6 +15,8 @@ from workflows.queries.opening import Opener, cells_of_steps
 from workflows.queries.places import branches, inside, title
 from workflows.queries.rows import AttemptLine, AttemptView, StepLine, StepView
 
+TOLD = ("number", "outcome", "worker", "started_at", "finished_at")
+
 
 def step_views(found: Run, steps: list[Step], *, reveal: bool = False) -> list[StepView]:
     """Return steps of a run with their attempts and all their data."""
@@ -26,9 +28,10 @@ def step_views(found: Run, steps: list[Step], *, reveal: bool = False) -> list[S
 
 def step_lines(found: Run, steps: list[Step]) -> list[StepLine]:
     """Return steps of a run with their attempts, without data; the steps may lack the columns that hold it."""
-    rows = Attempt.objects.filter(step__in=steps) if len(steps) == 1 else Attempt.objects.filter(step__run=found)
-    by_step = _by_step(rows.defer("input", "output", "error", "log").order_by("step", "number"))
-    return [_line(found, step, by_step.get(step.id, [])) for step in steps]
+    tried: dict[uuid.UUID, list[AttemptLine]] = defaultdict(list)
+    for step, *told in Attempt.objects.filter(step__run=found).order_by("step", "number").values_list("step", *TOLD):
+        tried[step].append(AttemptLine(**dict(zip(TOLD, told, strict=True))))
+    return [_line(found, step, tried.get(step.id, [])) for step in steps]
 
 
 def _by_step(attempts: Iterable[Attempt]) -> Mapping[uuid.UUID, list[Attempt]]:
@@ -38,11 +41,9 @@ def _by_step(attempts: Iterable[Attempt]) -> Mapping[uuid.UUID, list[Attempt]]:
     return found
 
 
-def _line(found: Run, step: Step, attempts: list[Attempt]) -> StepLine:
-    lines = [AttemptLine(**_tried(attempt)) for attempt in attempts]
-    if _was_quiet(step, attempts):
-        lines.append(AttemptLine(**_quiet(step)))
-    return StepLine(**_facts(found, step), attempts=lines)
+def _line(found: Run, step: Step, tried: list[AttemptLine]) -> StepLine:
+    quiet = [AttemptLine(**_quiet(step))] if _was_quiet(step, tried) else []
+    return StepLine(**_facts(found, step), attempts=[*tried, *quiet])
 
 
 def _view(found: Run, step: Step, attempts: list[Attempt], opener: Opener) -> StepView:
@@ -121,7 +122,7 @@ def _place(step: Step) -> tuple[str, str]:
 
 def _attempt_view(attempt: Attempt, opener: Opener, taking: Any, giving: Any) -> AttemptView:
     return AttemptView(
-        **_tried(attempt),
+        **{name: getattr(attempt, name) for name in TOLD},
         input=opener.open(attempt.input, taking),
         output=opener.open(attempt.output, giving),
         error=opener.open(attempt.error),
@@ -130,17 +131,7 @@ def _attempt_view(attempt: Attempt, opener: Opener, taking: Any, giving: Any) ->
     )
 
 
-def _tried(attempt: Attempt) -> dict[str, Any]:
-    return {
-        "number": attempt.number,
-        "outcome": attempt.outcome,
-        "worker": attempt.worker,
-        "started_at": attempt.started_at,
-        "finished_at": attempt.finished_at,
-    }
-
-
-def _was_quiet(step: Step, attempts: Iterable[Attempt]) -> bool:
+def _was_quiet(step: Step, attempts: Iterable[Attempt | AttemptLine]) -> bool:
     """Tell whether the last attempt left no row of its own: its step says all there is to say."""
     told = {attempt.number for attempt in attempts}
     return step.state == "succeeded" and step.kind == "call" and step.attempt not in told

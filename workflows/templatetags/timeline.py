@@ -10,7 +10,7 @@ from workflows.views.timeline import Drawn, Row, Timeline
 
 register = template.Library()
 
-BLOCK_ICONS = {"fork": "flow", "for": "retry", "try": "shield", "do": "layers", "listen": "bolt"}
+BLOCK_ICONS = {"fork": "fork", "for": "loop", "try": "shield", "do": "layers", "listen": "bolt"}
 
 
 @register.simple_tag

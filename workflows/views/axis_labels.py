@@ -53,8 +53,8 @@ class Mark:
 
 
 def labelled(folds: list[Mark], ticks: list[Mark]) -> tuple[list[Mark], list[Mark]]:
-    """Return the marks with the room that they have: the first moment first, then what is folded."""
-    order = [*ticks[:1], *folds, *ticks[1:]]
+    """Return the marks with the room that they have: the beginning first, then what is folded."""
+    order = sorted([*folds, *ticks], key=lambda mark: (mark.at > 0, not mark.length))
     narrow = _fitting(order, NARROW)
     wide = _fitting([*narrow, *order], WIDE)
 

@@ -16,8 +16,10 @@ from workflows.views.commands import COMMANDS
 from workflows.views.guard import needs
 from workflows.views.permissions import may
 from workflows.views.run_address import Address
-from workflows.views.run_tabs import RAW, READ_TRAIL
+from workflows.views.run_tabs import RAW, READ_TRAIL, Told
 from workflows.views.runs import is_fragment
+
+LEFT = 200  # events that are shown of a run that is gone
 
 
 @require_GET
@@ -115,5 +117,6 @@ def _gone(request: HttpRequest, run_id: UUID) -> HttpResponse:
         raise Http404(why.message)
     allowed = may(request, READ_TRAIL)
     context = {"run_id": run_id, "gone": queries.gone(run_id), "may_audit": allowed}
-    context["page"] = queries.events(run_id, limit=200) if allowed else None
+    page = queries.events(run_id, limit=LEFT) if allowed else None
+    context["story"] = [Told(event) for event in page.items] if page else []
     return render(request, "runs/gone.html", context, status=410)

@@ -44,7 +44,7 @@ class _Offer:
 def menu(request: HttpRequest, run: RunOutline, step: StepLine | None, *, told: bool) -> list[Choice]:
     """Return everything that can be done; `step` is the one that matters, `told`: its retry stands beside the fault."""
     offers = [*_again(run, step), *_steps(run, step), *_commands(run), *_rest(run)]
-    if told:
+    if told and may(request, COMMANDS["retry"].permission):
         offers = [offer for offer in offers if not (offer.dialog == "dialog-retry" and offer.refusal is None)]
     offers = [offer for offer in offers if offer.url or offer.refusal]
     lacking = {offer.permission for offer in offers if not may(request, offer.permission)}
@@ -86,11 +86,11 @@ def _again(run: RunOutline, step: StepLine | None) -> Iterator[_Offer]:
     title = _("Retry from %(step)s") % name if name else _("Retry from the failed step")
     url = reverse("run-retry", args=[run.id])
     yield _Offer(title, retry.icon, url, retry.permission, run.can_retry, "dialog-retry")
-    edit = getattr(step, "can_edit", "") if step else _("No step of this run has failed.")
+    edit = step.can_edit if step else _("No step of this run has failed.")
     url = _url("step-edit", run.id, step.id) if step else ""
     yield _Offer(_("Retry with other input…"), "edit", url, retry.permission, edit)
     again = _url("run-again", run.id)
-    yield _Offer(_("Run again on the current version…"), "play", again, START, getattr(run, "can_again", None))
+    yield _Offer(_("Run again on the current version…"), "play", again, START, run.can_again)
     start = reverse(f"{run.kind}-start", args=[run.name]) + f"?from={run.id}"
     yield _Offer(_("Start another one with edits…"), "plus", start, START, None)
 

@@ -67,6 +67,7 @@ def _head(request: HttpRequest, run: RunOutline, address: Address) -> dict[str, 
         # they say what the sentence of the run would say
         "told": bool(waiting_for) and run.reason in ("person", "event"),
         "menu": run_menu.menu(request, run, about, told=explanation is not None),
+        "ended": run.finished_at or (timeline.stopped(run, timezone.now()) if run.state == "failed" else None),
         "active": timeline.active_seconds(run, timezone.now()),
         "not_reached": timeline.not_reached(run),
         "beside": beside(run, address),

@@ -1,6 +1,6 @@
 """The views of a run: their titles with counts, and what each of them shows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from dotdo_site.lib.paging import BadCursor
 from workflows import queries
-from workflows.queries import RunOutline, StepLine
+from workflows.queries import AuditView, RunOutline, StepLine
 from workflows.views import graph, timeline
 from workflows.views.permissions import may
 from workflows.views.run_address import LEVELS, Address
@@ -45,6 +45,14 @@ class Tab:
     def many(self) -> bool:
         """Tell whether there are more than were counted."""
         return self.count == MANY
+
+
+@dataclass(frozen=True)
+class Told:
+    """An event of the trail, and the step that it is about."""
+
+    event: AuditView
+    step: UUID | None = None
 
 
 def tabs(request: HttpRequest, run: RunOutline, address: Address) -> list[Tab]:
@@ -83,7 +91,7 @@ def _timeline(request: HttpRequest, run: RunOutline, address: Address, step: Ste
             "true": address.to(fold="0"),
             "everything": address.to(rows="all"),
         },
-        "story": queries.key_events(run.id) if trail else [],
+        "story": _told(run, queries.key_events(run.id)) if trail else [],
         "all_events": address.at("events"),
     }
 
@@ -94,7 +102,8 @@ def _graph(request: HttpRequest, run: RunOutline, _address: Address, _step: Step
 
 def _events(request: HttpRequest, run: RunOutline, address: Address, _step: StepLine | None) -> dict[str, Any]:
     told = {"may_audit": may(request, READ_TRAIL), "messages": queries.messages(run.id)}
-    return told | _paged(address, lambda **page: queries.events(run.id, **page, limit=EVENTS), told["may_audit"])
+    told |= _paged(address, lambda **page: queries.events(run.id, **page, limit=EVENTS), told["may_audit"])
+    return {**told, "story": _told(run, told["page"].items) if told["page"] else []}
 
 
 def _io(_request: HttpRequest, run: RunOutline, _address: Address, _step: StepLine | None) -> dict[str, Any]:
@@ -119,6 +128,11 @@ def _logs(_request: HttpRequest, run: RunOutline, address: Address, _step: StepL
 
 def _related(_request: HttpRequest, run: RunOutline, _address: Address, _step: StepLine | None) -> dict[str, Any]:
     return {"related": queries.related(run.id, _parents(run)), "group": queries.group_of(run.id)}
+
+
+def _told(run: RunOutline, events: Iterable[AuditView]) -> list[Told]:
+    ids = {step.key: step.id for step in run.steps}
+    return [Told(event, ids.get(event.data.get("step", ""))) for event in events]
 
 
 def _paged(address: Address, read: Callable[..., Any], allowed: bool = True) -> dict[str, Any]:

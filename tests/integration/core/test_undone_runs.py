@@ -57,7 +57,7 @@ def test_undos_are_not_counted_as_steps_that_are_done(last: str) -> None:
     assert (run.steps_done, run.steps_open, run.steps_failed) == (1, 0, 0)
     assert [line.name for line in queries.path(run.id).lines if line.sign == "undone"] == ["undo of write"]
     drawn: Any = timeline.build(run, run.created_at)
-    assert [row.step.title for row in drawn.rows if row.step.kind == "undo"] == ["undo of write"]
+    assert [row.step.title for row in drawn.rows if row.step and row.step.kind == "undo"] == ["undo of write"]
 
 
 def test_the_page_of_an_undone_run_offers_no_retry_and_promises_none() -> None:

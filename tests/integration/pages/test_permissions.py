@@ -29,6 +29,7 @@ NEEDED = {
     "runs-export": "workflows.view_run",
     "view-save": "workflows.view_run",
     "view-delete": "workflows.view_run",
+    "search": "",
     "batches": "workflows.view_batch",
     "batch-new": "workflows.change_batch",
     "batch": "workflows.view_batch",

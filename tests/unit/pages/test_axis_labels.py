@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from workflows.views import timeline
 from workflows.views.axis_labels import NARROW, WIDE, Mark, labelled
+from workflows.views.timeline import Asked
 
 START = datetime(2026, 11, 21, 14, 0, tzinfo=UTC)
 PLACES = st.floats(0, 97)
@@ -23,6 +24,7 @@ class Run:
     finished_at: datetime | None = None
     steps: list[Any] = field(default_factory=list)
     steps_total: int = 0
+    tasks: list[str] = field(default_factory=list)
 
 
 @given(ticks=st.lists(PLACES, max_size=12, unique=True), folds=st.lists(st.floats(0, 92), max_size=6, unique=True))
@@ -39,6 +41,6 @@ def test_texts_stand_beside_each_other_on_every_axis(ticks: list[float], folds: 
 
 @pytest.mark.parametrize("seconds", [0.06, 0.9, 1.1, 1.15, 1.3, 2.3, 3.1, 7, 65, 4_000, 90_000])
 def test_no_label_is_there_twice(seconds: float) -> None:
-    drawn = timeline.build(Run(finished_at=START + timedelta(seconds=seconds)), START, fold=False)
+    drawn = timeline.build(Run(finished_at=START + timedelta(seconds=seconds)), START, Asked(fold=False))
     texts = [mark.text for mark in drawn.ticks]
     assert len(texts) == len(set(texts)) > 1

@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workflows.views import timeline
+from workflows.views.scale import Scale, union_seconds
+from workflows.views.timeline import Asked
 
 START = datetime(2026, 11, 21, 14, 0, tzinfo=UTC)
 
@@ -46,6 +48,7 @@ class Step:
 class Run:
     steps: list[Step]
     state: str = "succeeded"
+    tasks: list[str] = field(default_factory=list)
     created_at: datetime = START
     finished_at: datetime | None = None
 
@@ -93,7 +96,7 @@ def test_idle_days_are_folded_so_that_seconds_stay_readable() -> None:
     assert [mark.text for mark in folded.folds] == ["1 d 00 h idle"]
     assert folded.seconds == 86_405
     assert float(folded.rows[0].bars[0].width.rstrip("%")) > 30
-    assert not timeline.build(run, at(200_000), fold=False).folds
+    assert not timeline.build(run, at(200_000), Asked(fold=False)).folds
 
 
 def test_a_run_without_steps_has_an_empty_timeline() -> None:
@@ -123,10 +126,57 @@ def test_branches_stand_together_below_their_fork_and_deadlines_below_what_they_
         f"{a}/0/t@2/try/0/y", f"{a}/0/t@2#attempt", "/do/1/after", "#timeout",
     ]  # fmt: skip
     begun = [Step(id=n, key=key, kind="timer" if "#" in key else "call", state="ready") for n, key in enumerate(keys)]
-    assert [row.step.key for row in timeline.build(Run(begun, state="waiting"), at(1)).rows] == [
+    assert [row.step.key for row in timeline.build(Run(begun, state="waiting"), at(1)).rows if row.step] == [
         "/do/0/f", f"{a}/0/t@1/try/0/y", f"{a}/0/t@2/try/0/y", f"{a}/0/t@2#attempt", f"{a}/0/t#timeout",
         f"{b}/0/x", f"{b}/1/z", "/do/0/f#timeout", "/do/1/after", "#timeout",
     ]  # fmt: skip
+
+
+def looped(count: int, **last: Any) -> list[Step]:
+    steps = [
+        Step(id=n, key=f"/do/1/lines@{n}/do/0/price", started_at=at(n), finished_at=at(n + 1)) for n in range(count)
+    ]
+    return [*steps[:-1], Step(**{**vars(steps[-1]), **last})]
+
+
+def names(run: Run, **asked: Any) -> list[tuple[int, str]]:
+    drawn = timeline.build(run, at(99), Asked(**asked))
+    return [(row.depth, row.group.name if row.group else f"{row.turn} {row.name}".strip()) for row in drawn.rows]
+
+
+def test_steps_stand_below_the_blocks_around_them() -> None:
+    keys = ["/do/0/first", "/do/1/pay@1/try/0/charge", "/do/1/pay@c/catch/do/0/release", "/do/2/last"]
+    steps = [Step(id=n, key=key, title=key.rpartition("/")[2], finished_at=at(n)) for n, key in enumerate(keys)]
+    assert names(Run(steps)) == [(0, "first"), (0, "pay"), (1, "charge"), (1, "release"), (0, "last")]
+
+
+def test_a_long_loop_is_one_row_with_what_went_wrong_in_it_below() -> None:
+    run = Run(looped(30, state="failed", label="dead_letter"))
+    folded = timeline.build(run, at(99)).rows
+    assert (folded[0].count, folded[0].folded) == (30, True)
+    assert names(run) == [(0, "lines"), (1, "30 charge")]
+    assert len(names(run, open=("/do/1/lines",))) == 31
+    assert names(run, step="3") == [(0, "lines"), (1, "4 charge"), (1, "30 charge")]
+
+
+def test_only_problems_are_shown_when_asked_for_and_tasks_that_were_not_reached_otherwise() -> None:
+    bad = Step(id=1, key="/do/1/bad", title="bad", state="failed", label="dead_letter", finished_at=at(2))
+    run = Run([Step(key="/do/0/good", title="good"), bad], state="failed", tasks=["good", "bad", "later"])
+    assert names(run) == [(0, "good"), (0, "bad"), (0, "later")]
+    assert names(run, problems=True) == [(0, "bad")]
+    assert timeline.not_reached(run) == ["later"]
+
+
+def test_all_rows_are_drawn_when_asked_for() -> None:
+    run = Run([Step(id=n, finished_at=at(n)) for n in range(300)])
+    assert len(timeline.build(run, at(400), Asked(all=True)).rows) == 300
+
+
+def test_active_time_counts_what_is_done_at_once_only_once() -> None:
+    assert union_seconds([(0, 2), (1, 3), (10, 11)]) == 4
+    waiting = Step(kind="wait", finished_at=at(50))
+    tried = Step(id=2, attempts=[Attempt(1, "failed", at(0), at(2))], started_at=at(5), finished_at=at(6))
+    assert timeline.active_seconds(Run([waiting, tried]), at(60)) == 3
 
 
 @given(
@@ -135,7 +185,7 @@ def test_branches_stand_together_below_their_fork_and_deadlines_below_what_they_
 )
 def test_the_axis_never_runs_backwards_and_stays_inside(spans: list[tuple[float, float]], end: float) -> None:
     busy = [(start, start + length) for start, length in spans if start + length <= end]
-    scale = timeline.Scale(end, busy)
+    scale = Scale(end, busy)
     places = [scale(end * n / 50) for n in range(51)]
     assert places == sorted(places)
     assert places[0] == pytest.approx(0)
