@@ -83,8 +83,8 @@ from workflows.queries.overview import (
     queue_lines,
 )
 from workflows.queries.parts import events, step, steps
-from workflows.queries.path import Path, PathLine, path
 from workflows.queries.patience import TooSlow, within
+from workflows.queries.places import name_of
 from workflows.queries.relatives import Children, Related, children, count_related, related
 from workflows.queries.rollups import Performance, performance
 from workflows.queries.rows import (
@@ -112,7 +112,7 @@ from workflows.queries.rows import (
     WorkflowDetail,
     WorkflowRow,
 )
-from workflows.queries.runs import list_token, runs, signs, some_runs, unresolved
+from workflows.queries.runs import list_token, runs, signs, some_runs
 from workflows.queries.saved_views import View, saved_views
 from workflows.queries.schedules import (
     FireRow,
@@ -171,8 +171,6 @@ __all__ = [
     "Now",
     "Outcome",
     "Page",
-    "Path",
-    "PathLine",
     "Performance",
     "QueueLine",
     "QueueRow",
@@ -259,6 +257,7 @@ __all__ = [
     "mailbox",
     "messages",
     "mutes",
+    "name_of",
     "needs_attention",
     "neighbours",
     "newer_than",
@@ -270,7 +269,6 @@ __all__ = [
     "open_failures",
     "outline",
     "overview_token",
-    "path",
     "performance",
     "queue_lines",
     "queues",
@@ -290,7 +288,6 @@ __all__ = [
     "tally",
     "undelivered",
     "undos",
-    "unresolved",
     "used_by",
     "values_of",
     "verifications",

@@ -48,7 +48,7 @@ def related(run_id: uuid.UUID, steps: Collection[uuid.UUID]) -> Related:
     """Return the runs that have to do with a run; `steps` are those of its steps that start runs."""
     found = Run.objects.filter(pk=run_id).only("key", "name", "rerun_of").get()
     kinds = {
-        "original": Run.objects.filter(pk=found.rerun_of),
+        "original": Run.objects.filter(pk__in=[found.rerun_of] if found.rerun_of else []),
         "again": Run.objects.filter(_again(found)),
         "children": Run.objects.filter(parent_step__in=steps),
         "same_key": Run.objects.filter(_same_key(found)).exclude(pk=run_id),

@@ -1,6 +1,6 @@
 """The views of a run: their titles with counts, and what each of them shows."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -49,10 +49,11 @@ class Tab:
 
 @dataclass(frozen=True)
 class Told:
-    """An event of the trail, and the step that it is about."""
+    """An event of the trail, the step that it is about, and the tasks that led from it to the next step, in words."""
 
     event: AuditView
     step: UUID | None = None
+    notes: Sequence[str] = ()
 
 
 def tabs(request: HttpRequest, run: RunOutline, address: Address) -> list[Tab]:
@@ -101,9 +102,10 @@ def _graph(request: HttpRequest, run: RunOutline, _address: Address, _step: Step
 
 
 def _events(request: HttpRequest, run: RunOutline, address: Address, _step: StepLine | None) -> dict[str, Any]:
-    told = {"may_audit": may(request, READ_TRAIL), "messages": queries.messages(run.id)}
-    told |= _paged(address, lambda **page: queries.events(run.id, **page, limit=EVENTS), told["may_audit"])
-    return {**told, "story": _told(run, told["page"].items) if told["page"] else []}
+    trail = may(request, READ_TRAIL)
+    paged = _paged(address, lambda **page: queries.events(run.id, **page, limit=EVENTS), trail)
+    story = _told(run, paged["page"].items) if paged["page"] else []
+    return {**paged, "story": story, "may_audit": trail, "messages": queries.messages(run.id)}
 
 
 def _io(_request: HttpRequest, run: RunOutline, _address: Address, _step: StepLine | None) -> dict[str, Any]:
@@ -132,7 +134,13 @@ def _related(_request: HttpRequest, run: RunOutline, _address: Address, _step: S
 
 def _told(run: RunOutline, events: Iterable[AuditView]) -> list[Told]:
     ids = {step.key: step.id for step in run.steps}
-    return [Told(event, ids.get(event.data.get("step", ""))) for event in events]
+    return [Told(event, ids.get(event.data.get("step", "")), _notes(event)) for event in events]
+
+
+def _notes(event: AuditView) -> list[str]:
+    """Return what was noted on the way, such as `choose took express`; that a block is done is no news."""
+    noted = [text.partition(" ") for text in event.data.get("path", ())]
+    return [f"{queries.name_of(key)} {words}" for key, _, words in noted if words]
 
 
 def _paged(address: Address, read: Callable[..., Any], allowed: bool = True) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pytest
 from django.utils import timezone
 
 from audit.verify import verify
+from tests.support import way
 from tests.support.documents import publish
 from tests.support.engine import finished, shown, start_workflow, work_until_idle
 from workflows import operations, queries
@@ -332,7 +333,7 @@ do:
         5,
     )
     assert run.state == "succeeded"
-    told = [(line.name, line.words.partition(" ")[0]) for line in queries.path(run.id).lines]
+    told = [(line.name, line.words.partition(" ")[0]) for line in way.path(run.id).lines]
     assert ("which", "took") in told
     assert ("never", "skipped") in told
     assert [words for name, words in told if name == "many"].count("iteration") == 2
@@ -356,7 +357,7 @@ do:
         {},
     )
     assert run.state == "succeeded"
-    lines = queries.path(run.id).lines
+    lines = way.path(run.id).lines
     assert [line.name for line in lines] == [
         "charge", "reserve", "ship", "undo of reserve", "undo of charge", "order", "note", "tell", "order",
     ]  # fmt: skip

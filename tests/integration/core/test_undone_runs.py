@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from tests.support import way
 from tests.support.documents import publish
 from tests.support.engine import finished, start_workflow
 from tests.support.pages import person
@@ -55,7 +56,7 @@ def test_the_audit_trail_of_an_undone_run_says_what_was_undone_and_nothing_of_no
 def test_undos_are_not_counted_as_steps_that_are_done(last: str) -> None:
     run = undone(last)
     assert (run.steps_done, run.steps_open, run.steps_failed) == (1, 0, 0)
-    assert [line.name for line in queries.path(run.id).lines if line.sign == "undone"] == ["undo of write"]
+    assert [line.name for line in way.path(run.id).lines if line.sign == "undone"] == ["undo of write"]
     drawn: Any = timeline.build(run, run.created_at)
     assert [row.step.title for row in drawn.rows if row.step and row.step.kind == "undo"] == ["undo of write"]
 

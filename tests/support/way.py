@@ -1,4 +1,4 @@
-"""The path of a run: its steps, and between them the tasks that leave no step, as the engine noted them.
+"""The way of a run as its trail tells it: its steps, and between them the tasks that leave no step.
 
 The lines stand in the audit events of the checkpoints, `<key> <words>`: which case a switch took, which iteration of
 how many began, what was skipped, what was caught.
