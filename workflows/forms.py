@@ -10,23 +10,30 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from actions.problems import Problem, pointer
-from actions.sensitive import MASK, is_sensitive_name
+from actions.sensitive import MASK
 from dotdo_site.lib import strict_json
+from workflows.schema_nodes import MAX_DEPTH, Schema, free, in_order, is_secret, nullable, resolve, takes_others
 
-Schema = dict[str, Any]
+__all__ = [
+    "MAX_DEPTH", "MISSING", "Field", "Posted", "build", "commanded", "edit_items", "loose_problems", "parse",
+    "without_masked",
+]  # fmt: skip
 
-MAX_DEPTH = 5
 MAX_ITEMS = 100
 LONG_TEXT = 200
 MISSING: Any = object()
 INPUT_TYPES = {"email": "email", "uri": "url", "date": "date", "time": "time"}
-SCALARS = frozenset(["string", "number", "integer", "boolean"])
+OTHERS = "others:"  # before the pointer of an object: what it has besides its named properties
 
 
 @dataclass(frozen=True)
 class Field:
-    """One control, or a group of them. `widget` names how it is shown."""
+    """One control, or a group of them. `widget` names how it is shown; `kept`: left blank, it stands for a value that
+    is there and is not shown.
+    """
 
     name: str
     widget: str
@@ -41,6 +48,7 @@ class Field:
     children: Sequence["Field"] = ()
     items: Sequence["Field"] = ()
     full: bool = False
+    kept: bool = False
     errors: Sequence[str] = field(default=())
 
     @property
@@ -131,13 +139,15 @@ class _Builder:
             "help": node.get("description", ""),
             "errors": self.problems.get(name, ()),
         }
-        if _free(node, kind, depth):
+        if value == MASK:
+            return Field(**base, widget="secret", kind="secret", kept=True)
+        if free(node, kind, depth):
             return Field(**base, widget="json", kind="JSON", text=_json(value))
         if kind == "object":
             return self._object(node, value, base, depth)
         if kind == "array":
             return self._array(node, value, base, depth)
-        return _scalar(node, kind, value, base)
+        return _scalar(node, kind, value, base, blank=_has_blank(self.root, schema, node, required=required))
 
     def _object(self, node: Schema, value: Any, base: dict[str, Any], depth: int) -> Field:
         given = value if isinstance(value, dict) else {}
@@ -153,7 +163,16 @@ class _Builder:
             )
             for key, part in in_order(node)
         ]
-        return Field(**base, widget="object", kind="object", children=children)
+        return Field(**base, widget="object", kind="object", children=[*children, *self._others(node, given, base)])
+
+    def _others(self, node: Schema, given: Mapping[str, Any], base: dict[str, Any]) -> list[Field]:
+        """Return the field for what has no field of its own, where there is some, or where the schema asks for it."""
+        rest = {key: value for key, value in given.items() if key not in node["properties"]}
+        if not takes_others(node) or not (rest or isinstance(node.get("additionalProperties"), dict)):
+            return []
+        name = OTHERS + base["name"]
+        text, errors = _json(rest) if rest else "", self.problems.get(name, ())
+        return [Field(name=name, widget="json", title=_("Other fields"), kind="JSON", text=text, errors=errors)]
 
     def _array(self, node: Schema, value: Any, base: dict[str, Any], depth: int) -> Field:
         given = value if isinstance(value, list) else []
@@ -179,15 +198,20 @@ class _Reader:
     problems: list[Problem] = field(default_factory=list)
 
     def read(self, schema: Any, name: str, *, required: bool, depth: int) -> Any:
-        """Return the value of a subschema, or MISSING."""
+        """Return the value of a subschema, or MISSING; of a control that stands for what is not shown, its mask."""
+        if f"kept:{name}" in self.data and not self.data.get(name):
+            return MASK
         node, kind = resolve(self.root, schema)
-        if _free(node, kind, depth):
-            return self._json(name)
-        if kind == "object":
-            return self._object(node, name, required=required, depth=depth)
-        if kind == "array":
-            return self._array(node, name, required=required, depth=depth)
-        return _value(node, kind, self.data.get(name), required=required)
+        if free(node, kind, depth):
+            found = self._json(name)
+        elif kind == "object":
+            found = self._object(node, name, required=required, depth=depth)
+        elif kind == "array":
+            found = self._array(node, name, required=required, depth=depth)
+        else:
+            blank = _has_blank(self.root, schema, node, required=required)
+            found = _value(node, kind, self.data.get(name), blank=blank)
+        return None if _is_null(found, name) and required and nullable(self.root, schema) else found
 
     def _object(self, node: Schema, name: str, *, required: bool, depth: int) -> Any:
         needed = node.get("required", [])
@@ -196,14 +220,24 @@ class _Reader:
             for key, part in node["properties"].items()
         }
         found = {key: value for key, value in read.items() if value is not MISSING}
+        found |= self._others(node, name)
         return found if required or any(value != _blank(node, key) for key, value in found.items()) else MISSING
+
+    def _others(self, node: Schema, name: str) -> dict[str, Any]:
+        rest = self._json(OTHERS + name)
+        if rest is MISSING or not takes_others(node):
+            return {}
+        if isinstance(rest, dict):
+            return {key: value for key, value in rest.items() if key not in node["properties"]}
+        self.problems.append(Problem(OTHERS + name, "type", _("these are fields of an object: write {…}")))
+        return {}
 
     def _array(self, node: Schema, name: str, *, required: bool, depth: int) -> Any:
         found = []
         for index in range(self._count(name)):
             item = self.read(node["items"], f"{name}/{index}", required=True, depth=depth + 1)
             found.append(None if item is MISSING else item)
-        return found if found or required else MISSING
+        return found if found or required or node.get("default") else MISSING
 
     def _count(self, name: str) -> int:
         text = str(self.data.get(f"count:{name}", "0"))
@@ -220,83 +254,44 @@ class _Reader:
             return MISSING
 
 
-def resolve(root: Schema, schema: Any) -> tuple[Schema, str]:
-    """Return the subschema that is meant (references followed, `null` taken out of alternatives) and its type."""
-    node = schema if isinstance(schema, dict) else {}
-    for _ in range(MAX_DEPTH):
-        others = {key: value for key, value in node.items() if key not in {"$ref", "anyOf"}}
-        if "$ref" in node:
-            node = {**_local(root, str(node["$ref"])), **others}
-        elif choices := _not_null(node):
-            node = {**choices, **others}
-        else:
-            break
-    kinds = node.get("type", "")
-    if isinstance(kinds, list):
-        named = [kind for kind in kinds if kind != "null"]
-        kinds = named[0] if len(named) == 1 else ""
-    return node, str(kinds)
+def _has_blank(root: Schema, schema: Any, node: Schema, *, required: bool) -> bool:
+    """Tell whether a value may stay open, so that a checkbox, which is on or off, would say too much."""
+    return nullable(root, schema) or not (required or isinstance(node.get("default"), bool))
 
 
-def _local(root: Schema, reference: str) -> Schema:
-    node: Any = root
-    for part in reference.removeprefix("#").split("/")[1:]:
-        node = node.get(part.replace("~1", "/").replace("~0", "~"), {}) if isinstance(node, dict) else {}
-    return node if isinstance(node, dict) else {}
+def _is_null(value: Any, name: str) -> bool:
+    """Tell whether nothing was filled in; the value of the whole form is never null."""
+    return bool(name) and (value is MISSING or value == {})
 
 
-def _not_null(node: Schema) -> Schema | None:
-    """Return the one alternative to `null`, if that is all that `anyOf` says."""
-    choices = [part for part in node.get("anyOf", ()) if part != {"type": "null"}]
-    return choices[0] if len(choices) == 1 and isinstance(choices[0], dict) else None
-
-
-def _free(node: Schema, kind: str, depth: int) -> bool:
-    """Tell whether a value can only be written as JSON."""
-    if depth > MAX_DEPTH or any(key in node for key in ("oneOf", "anyOf", "allOf", "if", "not")):
-        return True
-    if kind == "object":
-        return not node.get("properties") or isinstance(node.get("additionalProperties"), dict)
-    if kind == "array":
-        return not isinstance(node.get("items"), dict) or not node["items"]
-    return "enum" not in node and kind not in SCALARS
-
-
-def _scalar(node: Schema, kind: str, value: Any, base: dict[str, Any]) -> Field:
+def _scalar(node: Schema, kind: str, value: Any, base: dict[str, Any], *, blank: bool) -> Field:
     text = "" if value is MISSING or value is None else value if isinstance(value, str) else json.dumps(value)
     if "enum" in node:
         choices = [(_choice(each), _choice_title(each)) for each in node["enum"]]
-        chosen = "" if value is MISSING else _choice(value)
+        only = base["required"] and len(choices) == 1
+        chosen = choices[0][0] if only else "" if value is MISSING else _choice(value)
         return Field(**base, widget="select", kind="choice", choices=choices, text=chosen)
     if kind == "boolean":
-        if base["required"] or "default" in node:
+        if not blank:
             return Field(**base, widget="checkbox", kind=kind, checked=value is True)
-        choices = [("true", "yes"), ("false", "no")]
-        return Field(**base, widget="select", kind=kind, choices=choices, text=text)
+        return Field(**base, widget="select", kind=kind, choices=[("true", _("yes")), ("false", _("no"))], text=text)
     if kind in {"number", "integer"}:
         return Field(**base, widget="number", kind=kind, text=text)
     if is_secret(node, base["name"]):
-        return Field(**base, widget="secret", kind="secret", text="" if text == MASK else text)
+        return Field(**base, widget="secret", kind="secret", text=text)
     shape = node.get("format", "")
     long = "\n" in text or (node.get("maxLength", 0) > LONG_TEXT and shape not in INPUT_TYPES)
     widget = "textarea" if long else "text"
     return Field(**base, widget=widget, kind=shape or kind, text=text, input_type=INPUT_TYPES.get(shape, "text"))
 
 
-def is_secret(node: Schema, name: str) -> bool:
-    """Tell whether a value is not shown while it is typed."""
-    last = name.rpartition("/")[2]
-    return bool(node.get("x-sensitive") or node.get("writeOnly")) or is_sensitive_name(last)
-
-
-def _value(node: Schema, kind: str, raw: Any, *, required: bool) -> Any:
+def _value(node: Schema, kind: str, raw: Any, *, blank: bool) -> Any:
     """Return the value of one control. What does not fit its type is kept as text, for the schema to refuse."""
     text = "" if raw is None else str(raw).replace("\r\n", "\n")
     if "enum" in node:
         return next((each for each in node["enum"] if _choice(each) == text), text) if text else MISSING
     if kind == "boolean":
-        checkbox = required or "default" in node
-        return text == "true" if text or checkbox else MISSING
+        return text == "true" if text or not blank else MISSING
     if not text:
         return MISSING
     return _number(text.strip(), kind) if kind in {"number", "integer"} else text
@@ -310,15 +305,6 @@ def _number(text: str, kind: str) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return text
     return int(value) if kind == "integer" and float(value).is_integer() else value
-
-
-def in_order(node: Schema) -> list[tuple[str, Any]]:
-    """Return the properties, required ones first in the order in which `required` names them.
-
-    The database does not keep the order of an object's keys, but that of a list.
-    """
-    place = {key: index for index, key in enumerate(node.get("required", []))}
-    return sorted(node["properties"].items(), key=lambda item: place.get(item[0], len(place)))
 
 
 def _blank(node: Schema, key: str) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from actions.sensitive import is_sensitive_name
-from workflows import forms
+from workflows import schema_nodes
 
 DEEPEST, MOST_ROWS = 5, 200
 LONGEST = 120
@@ -46,7 +46,7 @@ def rows(schema: Any) -> list[SchemaRow]:
 
 
 def _inside(root: dict[str, Any], schema: Any, path: str, depth: int) -> Iterator[SchemaRow]:
-    node, kind = forms.resolve(root, schema)
+    node, kind = schema_nodes.resolve(root, schema)
     if depth >= DEEPEST:
         return
     if kind == "array":
@@ -54,13 +54,13 @@ def _inside(root: dict[str, Any], schema: Any, path: str, depth: int) -> Iterato
     properties = node.get("properties")
     if isinstance(properties, dict):
         needed = node.get("required", [])
-        for key, part in forms.in_order(node):
+        for key, part in schema_nodes.in_order(node):
             yield _row(root, part, f"{path}.{key}" if path else key, depth, required=key in needed)
             yield from _inside(root, part, f"{path}.{key}" if path else key, depth + 1)
 
 
 def _row(root: dict[str, Any], schema: Any, path: str, depth: int, *, required: bool) -> SchemaRow:
-    node, kind = forms.resolve(root, schema)
+    node, kind = schema_nodes.resolve(root, schema)
     return SchemaRow(
         path=path,
         depth=depth,
@@ -78,10 +78,10 @@ def _kind(root: dict[str, Any], node: dict[str, Any], kind: str) -> str:
         return " | ".join(_json(each) for each in node["enum"][:12])
     for key in ("oneOf", "anyOf", "allOf"):
         if key in node:
-            kinds = [_kind(root, *forms.resolve(root, part)) for part in node[key]]
+            kinds = [_kind(root, *schema_nodes.resolve(root, part)) for part in node[key]]
             return (" & " if key == "allOf" else " | ").join(dict.fromkeys(kinds))
     if kind == "array":
-        inner, inner_kind = forms.resolve(root, node.get("items", {}))
+        inner, inner_kind = schema_nodes.resolve(root, node.get("items", {}))
         return _("list of %(kind)s") % {"kind": _kind(root, inner, inner_kind)}
     shape = node.get("format")
     return f"{kind} ({shape})" if shape else kind or _("anything")

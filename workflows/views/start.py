@@ -1,4 +1,4 @@
-"""Start an action or a workflow by hand: a form from its schema, or JSON; to check, or to run."""
+"""Start an action or a workflow by hand: a form from its schema, or JSON; to check, to run, or to run again."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,16 +9,20 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from actions.problems import Problem
 from dotdo_site.lib import strict_json
-from workflows import forms, operations, queries
-from workflows.operations import InputInvalid, OperationError, UnknownDefinition
+from workflows import forms, hidden, operations, queries
+from workflows.operations import InputInvalid, OperationError, Started, UnknownDefinition
+from workflows.queries import Former
 from workflows.templatetags.json_view import as_json
 from workflows.views.answers import see_other
+from workflows.views.changes import changes
 from workflows.views.guard import needs
-from workflows.views.permissions import actor
+from workflows.views.permissions import actor, may
+from workflows.views.run_commands import NO_REASON, posted_reason
 
 START = {"workflow": operations.start_workflow, "action": operations.start_action}
 READ = {"workflow": queries.workflow, "action": queries.action}
@@ -38,6 +42,20 @@ class Draft:
     valid: bool = False
 
 
+@dataclass(frozen=True)
+class Basis:
+    """What is started, and the run that the form began with, if any; `again`: that run is run again, with its masks."""
+
+    kind: str
+    definition: Any
+    former: Former | None = None
+
+    @property
+    def again(self) -> bool:
+        """Tell whether the new run repeats the former one; a run that is not over only lends its input."""
+        return self.former is not None and self.former.refusal is None
+
+
 @require_http_methods(["GET", "POST"])
 @needs("workflows.start_run")
 def start(request: HttpRequest, kind: str, name: str) -> HttpResponse:
@@ -45,27 +63,32 @@ def start(request: HttpRequest, kind: str, name: str) -> HttpResponse:
     definition = READ[kind](name)
     if definition is None or definition.state != "published":
         raise Http404(f"There is no published {kind} called {name}.")
+    basis = Basis(kind, definition, _former(request, kind, name))
     if request.method == "GET":
-        return _show(request, definition, kind, _prefilled(request, name))
-    draft = _posted(request, definition.input_schema)
+        return _show(request, basis, _prefilled(basis))
     command = request.POST.get("do", "start")
+    draft = _posted(request, basis)
+    if command == "start":
+        draft.problems += _reason_problems(request, basis)
     if command != "start" or draft.problems:
-        return _show(request, definition, kind, _commanded(draft, command, kind, name))
-    return _start(request, definition, kind, draft)
+        return _show(request, basis, _commanded(draft, command, basis))
+    return _start(request, basis, draft)
 
 
-def _start(request: HttpRequest, definition: Any, kind: str, draft: Draft) -> HttpResponse:
-    options = draft.options
+def _former(request: HttpRequest, kind: str, name: str) -> Former | None:
+    """Return the run that the form begins with: one of the same definition that the reader may see."""
+    if not may(request, "workflows.view_run"):
+        return None
     try:
-        started = START[kind](
-            definition.name,
-            draft.value,
-            actor=actor(request),
-            trigger="page",
-            key=options["key"] or None,
-            title=options["title"],
-            tags=options["tags"].split(),
-        )
+        found = queries.former(UUID(request.POST.get("from", "") or request.GET.get("from", "")))
+    except ValueError:
+        return None
+    return found if found and (found.kind, found.name) == (kind, name) else None
+
+
+def _start(request: HttpRequest, basis: Basis, draft: Draft) -> HttpResponse:
+    try:
+        started = _started(request, basis, draft)
     except InputInvalid as refused:
         draft.problems = refused.problems
     except UnknownDefinition as refused:
@@ -74,12 +97,30 @@ def _start(request: HttpRequest, definition: Any, kind: str, draft: Draft) -> Ht
         draft.refusal = refused.message
     else:
         if not started.created:
-            messages.warning(request, "This key was used before with the same input: here is that run.")
+            messages.warning(request, _("This key was used before with the same input: here is that run."))
         return see_other(reverse("run", args=[started.run_id]))
-    return _show(request, definition, kind, draft)
+    return _show(request, basis, draft)
 
 
-def _posted(request: HttpRequest, schema: dict[str, Any]) -> Draft:
+def _started(request: HttpRequest, basis: Basis, draft: Draft) -> Started:
+    options, who = draft.options, actor(request)
+    if basis.former is not None and basis.again:
+        value = operations.UNCHANGED if draft.value == basis.former.input else draft.value
+        return operations.run_again(
+            basis.former.id, actor=who, reason=posted_reason(request), input=value, key=options["key"]
+        )
+    return START[basis.kind](
+        basis.definition.name,
+        draft.value,
+        actor=who,
+        trigger="page",
+        key=options["key"] or None,
+        title=options["title"],
+        tags=options["tags"].split(),
+    )
+
+
+def _posted(request: HttpRequest, basis: Basis) -> Draft:
     draft = Draft(tab=request.POST.get("tab", "form"), options=_options(request.POST))
     draft.problems = list(_option_problems(draft.options))
     if draft.tab == "json":
@@ -90,9 +131,11 @@ def _posted(request: HttpRequest, schema: dict[str, Any]) -> Draft:
             draft.value = {}
             draft.problems.append(Problem("", "json", error.message))
     else:
-        posted = forms.parse(schema, request.POST)
+        posted = forms.parse(basis.definition.input_schema, request.POST)
         draft.value = posted.value
         draft.problems += posted.problems
+    if not basis.again:
+        draft.value = forms.without_masked(draft.value)
     return draft
 
 
@@ -103,54 +146,84 @@ def _options(data: Mapping[str, str]) -> dict[str, str]:
 def _option_problems(options: Mapping[str, str]) -> list[Problem]:
     found = []
     if len(options["title"]) > LONGEST_TITLE:
-        found.append(Problem("title", "maxLength", f"The title has more than {LONGEST_TITLE} characters."))
+        message = _("The title has more than %(most)d characters.") % {"most": LONGEST_TITLE}
+        found.append(Problem("title", "maxLength", message))
     tags = options["tags"].split()
     if len(tags) > MOST_TAGS or any(len(tag) > LONGEST_TAG for tag in tags):
-        found.append(Problem("tags", "maxItems", f"Give up to {MOST_TAGS} tags of up to {LONGEST_TAG} characters."))
+        most = {"tags": MOST_TAGS, "characters": LONGEST_TAG}
+        found.append(
+            Problem("tags", "maxItems", _("Give up to %(tags)d tags of up to %(characters)d characters.") % most)
+        )
     return found
 
 
-def _commanded(draft: Draft, command: str, kind: str, name: str) -> Draft:
+def _reason_problems(request: HttpRequest, basis: Basis) -> list[Problem]:
+    return [Problem("reason", "required", str(NO_REASON))] if basis.again and not posted_reason(request) else []
+
+
+def _commanded(draft: Draft, command: str, basis: Basis) -> Draft:
     """Do what a button asked for: switch the tab, add or remove an item, check."""
-    verb, _, where = command.partition(":")
+    verb, _colon, where = command.partition(":")
     if verb == "tab" and not any(problem.rule == "json" for problem in draft.problems):
         draft.tab, draft.text = where, as_json(draft.value)
     elif verb in {"add", "remove"}:
         draft.value = forms.commanded(draft.value, command)
         draft.problems = []
     elif verb == "check" and not draft.problems:
-        draft.problems = operations.check_input(kind, name, draft.value)
+        found = operations.check_input(basis.kind, basis.definition.name, draft.value)
+        draft.problems = [problem for problem in found if not _stays(problem, draft.value, basis)]
         draft.valid = not draft.problems
     return draft
 
 
-def _prefilled(request: HttpRequest, name: str) -> Draft:
-    """Begin with the input of another run of the same definition, without what is masked there."""
-    try:
-        found = queries.run(UUID(request.GET.get("from", "")))
-    except ValueError:
-        return Draft(value=forms.MISSING, options=_options({}))
-    if found is None or found.name != name:
-        return Draft(value=forms.MISSING, options=_options({}))
-    return Draft(value=forms.without_masked(found.input), options={**_options({}), "tags": " ".join(found.tags)})
+def _stays(problem: Problem, value: Any, basis: Basis) -> bool:
+    """Tell whether a problem is about a mask: the value behind it was valid, and it is put back at the start."""
+    return basis.again and hidden.is_hidden(_at(value, problem.pointer))
 
 
-def _show(request: HttpRequest, definition: Any, kind: str, draft: Draft) -> HttpResponse:
+def _at(value: Any, pointer: str) -> Any:
+    for part in pointer.split("/")[1:]:
+        key = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(value, dict):
+            value = value.get(key)
+        elif isinstance(value, list) and key.isdigit() and int(key) < len(value):
+            value = value[int(key)]
+        else:
+            return None
+    return value
+
+
+def _prefilled(basis: Basis) -> Draft:
+    """Begin with the input of a former run; without repeating it, what is masked there has to be typed."""
+    if basis.former is None:
+        return Draft(value=forms.MISSING, options=_options({}))
+    value = basis.former.input if basis.again else forms.without_masked(basis.former.input)
+    return Draft(value=value, options={**_options({}), "tags": " ".join(basis.former.tags)})
+
+
+def _show(request: HttpRequest, basis: Basis, draft: Draft) -> HttpResponse:
+    definition = basis.definition
     root = forms.build(definition.input_schema, draft.value, draft.problems)
-    tab = "json" if root.widget == "json" else draft.tab
+    only_json = root.widget not in ("object", "array")
+    tab = "json" if only_json else draft.tab
     value = {} if draft.value is forms.MISSING else draft.value
     context = {
         "definition": definition,
-        "kind": kind,
-        "root": root,
+        "kind": basis.kind,
+        "fields": root.children if root.widget == "object" else [root],
         "tab": tab,
-        "only_json": root.widget == "json",
+        "only_json": only_json,
         "text": draft.text or as_json(value),
         "options": draft.options,
+        "former": basis.former,
+        "again": basis.again,
+        "changes": changes(definition.input_schema, basis.former.input, value) if basis.former else [],
+        "reason": request.POST.get("reason", ""),
+        "reason_problem": any(problem.pointer == "reason" for problem in draft.problems),
         "problems": draft.problems if tab == "json" else forms.loose_problems(root, draft.problems),
         "count": len(draft.problems),
         "refusal": draft.refusal,
         "valid": draft.valid,
-        "back": reverse(kind, args=[definition.name]),
+        "back": reverse(basis.kind, args=[definition.name]),
     }
     return render(request, "definitions/start.html", context, status=422 if draft.problems or draft.refusal else 200)
