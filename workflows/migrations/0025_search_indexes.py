@@ -1,4 +1,4 @@
-"""Indexes of the filters of the run list: how titles and keys begin, a name with a state, a queue of its own."""
+"""Indexes of the run list and of the search: how titles and keys begin, a name with a state, a queue, an event id."""
 
 from django.contrib.postgres.indexes import OpClass
 from django.contrib.postgres.operations import RemoveIndexConcurrently
@@ -25,5 +25,9 @@ class Migration(migrations.Migration):
         BuildIndexConcurrently(
             "run", models.Index(fields=["queue", "-id"], name="run_by_queue", condition=~Q(queue="default"))
         ),
+        BuildIndexConcurrently(
+            "entry", models.Index(OpClass(F("key"), name="text_pattern_ops"), name="entry_by_key_prefix")
+        ),
+        BuildIndexConcurrently("event", models.Index(fields=["event_id"], name="event_by_event_id")),
         RemoveIndexConcurrently("run", "run_by_key"),
     ]

@@ -32,6 +32,8 @@ class Event(models.Model):
         indexes = [
             # the inbox, filtered by type
             models.Index(fields=["type", "-id"], name="event_by_type"),
+            # the search
+            models.Index(fields=["event_id"], name="event_by_event_id"),
         ]
 
     def __str__(self) -> str:

@@ -12,7 +12,7 @@ from dotdo_site.lib.paging import decode, encode
 from workflows import payloads, rules
 from workflows.models import Payload, Run, Step
 from workflows.queries.filtering import filtered
-from workflows.queries.labels import UNRESOLVED, label, waits
+from workflows.queries.labels import label, waits
 from workflows.queries.rows import Page, RunFilter, RunRow
 from workflows.queries.sentences import now_sentence
 
@@ -22,7 +22,7 @@ UNCOUNTED = ("timer", "join")
 _AWAITED = {"person": "waiting_person", "event": "waiting_event", "child": "waiting_child", "timer": "waiting"}
 LISTED = (
     "name", "kind", "title", "key", "state", "reason", "error", "created_at", "started_at", "finished_at",
-    "resolved_at", "trigger", "actor", "workflow_version__version", "action_version__version",
+    "resolved_at", "stopped_at", "trigger", "actor", "workflow_version__version", "action_version__version",
 )  # fmt: skip
 UNDO_KEY = "#undo"  # the step with which the undo of a run begins: it does nothing itself
 
@@ -59,11 +59,6 @@ def some_runs(ids: Sequence[uuid.UUID]) -> list[RunRow]:
     return run_rows(listed(Run.objects.filter(pk__in=ids)).order_by("-id"))
 
 
-def unresolved(limit: int) -> list[RunRow]:
-    """Return the newest runs that failed and that nobody has settled, by one look at their index."""
-    return run_rows(listed(Run.objects.filter(UNRESOLVED)).order_by("-id")[:limit])
-
-
 def listed(rows: QuerySet[Run]) -> QuerySet[Run]:
     """Read only what a list shows: a run and its definition may be large."""
     return rows.select_related("workflow_version", "action_version").only(*LISTED)
@@ -93,6 +88,7 @@ def row_fields(run: Run, summary: StepSummary) -> dict[str, Any]:
         "created_at": run.created_at,
         "started_at": run.started_at,
         "finished_at": run.finished_at,
+        "rested_at": run.stopped_at if run.state == "failed" else None,
         "trigger": run.trigger,
         "actor": run.actor,
         "steps_done": summary.done,

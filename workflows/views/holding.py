@@ -66,7 +66,7 @@ class Held:
 
 
 def _sign(row: RunRow, now: datetime) -> str:
-    ticking = 0 if row.finished_at else int(now.timestamp() // TICK_SECONDS)
+    ticking = 0 if row.finished_at or row.rested_at else int(now.timestamp() // TICK_SECONDS)
     told = (row.label, row.now, row.steps_done, row.steps_open, row.steps_failed, row.finished_at, ticking)
     return hashlib.sha256(repr(told).encode()).hexdigest()[:SIGN_LENGTH]
 

@@ -148,7 +148,9 @@ def _facets(chosen: RunFilter, asked: Asked) -> dict[str, Any]:
     """Return the statuses that people look for and those that occur, and how many runs fit the whole filter."""
     counts = queries.tally(chosen)
     current = asked.values.get("status", "")
+    alone = _number(counts, "dead_letter") == _number(counts, FAILED)  # then it says nothing that "failed" does not
     others = [label for label in LABELS if label not in FACETS and (label == current or _number(counts, label))]
+    others = [label for label in others if label == current or label != "dead_letter" or not alone]
     facets = [
         Facet(label, _text(counts, label), asked.without(status=label), label == current)
         for label in (*FACETS, *others)

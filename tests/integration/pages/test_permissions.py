@@ -43,6 +43,9 @@ NEEDED = {
     "run-resume": "workflows.suspend_run",
     "run-resolve": "workflows.retry_run",
     "run-undo": "workflows.undo_run",
+    "run-again": "workflows.start_run",
+    "run-reveal": "workflows.view_payload",
+    "step-edit": "workflows.retry_run",
     "run-event": "workflows.send_event",
     "step": "workflows.view_run",
     "step-raw": "workflows.view_run",
@@ -89,6 +92,9 @@ NEEDED = {
     "preferences": "",
     "datastore": "workflows.view_entry",
     "entry": "workflows.view_entry",
+    "entry-new": "workflows.change_entry",
+    "entry-delete": "workflows.change_entry",
+    "entry-history": "workflows.view_entry",
 }
 
 
