@@ -75,6 +75,13 @@ _GAUGE = Statement(
     WHERE span = :span AND name = ANY(:names::text[]) AND begins_at >= :since ORDER BY begins_at
     """
 )
+_HIGHEST = Statement(
+    """
+    SELECT name, floor(extract(epoch FROM begins_at - :since::timestamptz) / :width::int)::int, max(highest)
+    FROM gauge WHERE span = :span AND name = ANY(:names::text[]) AND queue = '' AND begins_at >= :since::timestamptz
+    GROUP BY 1, 2
+    """
+)
 _COUNTED = Statement("SELECT counted_at FROM rollup_place")
 
 
@@ -116,6 +123,12 @@ def spans(
 def gauges(names: Sequence[str], since: datetime, *, span: int) -> list[tuple[str, datetime, float, float]]:
     """Return (queue, when, mean, highest) of what was looked at, the oldest first."""
     return _GAUGE.rows({"names": list(names), "since": since, "span": span})  # type: ignore[return-value]
+
+
+def highest(names: Sequence[str], since: datetime, *, span: int, width: int) -> list[tuple[str, int, float]]:
+    """Return (name, number of the column, highest) of what was looked at, in columns of so many seconds."""
+    values = {"names": list(names), "since": since, "span": span, "width": width}
+    return _HIGHEST.rows(values)  # type: ignore[return-value]
 
 
 def counted_at() -> datetime | None:

@@ -94,6 +94,12 @@ def schedules() -> list[ScheduleRow]:
     return [ScheduleRow(**_facts(row)) for row in rows]
 
 
+def next_scheduled(limit: int) -> list[ScheduleRow]:
+    """Return the schedules that start something next, the soonest first."""
+    rows = Schedule.objects.select_related("workflow", "version").filter(state="active", next_at__isnull=False)
+    return [ScheduleRow(**_facts(row)) for row in rows.order_by("next_at")[:limit]]
+
+
 def schedule_board(
     *, name: str = "", state: str = "", after: str | None = None, before: str | None = None, limit: int = 50
 ) -> Page[ScheduleBoardRow]:

@@ -92,8 +92,13 @@ class Histogram:
 
 
 @register.simple_tag
-def sparkline(values: Sequence[float], label: str = "", tone: str = "") -> SafeString:
-    """Draw how something went, the newest at the right; `label` says of what. Without values there is no picture."""
+def sparkline(
+    values: Sequence[float], label: str = "", tone: str = "", words: Sequence[str] | None = None
+) -> SafeString:
+    """Draw how something went, the newest at the right; `label` says of what, `words` how each value is said.
+
+    Without values there is no picture.
+    """
     points = _thinned(values)
     if len(points) < 2:
         return format_html('<span class="spark none">{}</span>', _("no history yet")) if label else SafeString("")
@@ -103,9 +108,12 @@ def sparkline(values: Sequence[float], label: str = "", tone: str = "") -> SafeS
         for index, value in enumerate(points)
     ]
     line = "M" + " L".join(f"{x:.1f} {y:.1f}" for x, y in places)
-    found = _("{label}: now {last}, at most {most}").format(
-        label=label, last=number(round(values[-1], 1)), most=number(round(max(values), 1))
-    )
+    said = words or [number(round(value, 1)) for value in values]
+    found = _("%(label)s: now %(last)s, at most %(most)s") % {
+        "label": label,
+        "last": said[-1],
+        "most": said[max(range(len(values)), key=values.__getitem__)],
+    }
     return format_html(
         '<svg class="spark" data-s="{}" viewBox="0 0 {w} {h}" preserveAspectRatio="none" role="img" aria-label="{}">'
         '<title>{}</title><path class="a" d="{line} L{w} {h} L0 {h}Z"/><path class="l" d="{line}"/></svg>',

@@ -1,5 +1,6 @@
 """From counts to charts: how a window is cut into columns in the reader's zone, and what a chart finds."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -56,13 +57,18 @@ class Frame:
         return self.begins[0]
 
     @property
+    def count(self) -> int:
+        """Return how many columns there are."""
+        return len(self.begins)
+
+    @property
     def per(self) -> str:
         """Return how wide a column is, in words."""
         return str(WIDTHS[self.width])
 
     def column(self, at: datetime) -> int:
         """Return the column of a moment, -1 before the first."""
-        return sum(begins <= at for begins in self.begins) - 1
+        return bisect_right(self.begins, at) - 1
 
     def title(self, index: int) -> str:
         """Return what a column is about."""
@@ -96,25 +102,31 @@ def frame(window: str, now: datetime, *, least: int = 0) -> Frame:
 
 def outcomes(frame: Frame, spans: Iterable[Span]) -> Columns:
     """Return the chart of what ended."""
-    totals = [{"succeeded": 0, "failed": 0, "cancelled": 0} for _begins in frame.begins]
+    found = totals(frame, spans)
+    return _columns(frame, OUTCOMES, found, _outcomes_finding(found))
+
+
+def totals(frame: Frame, spans: Iterable[Span]) -> list[dict[str, int]]:
+    """Return what ended in each column, by outcome."""
+    found = [{"succeeded": 0, "failed": 0, "cancelled": 0} for _begins in frame.begins]
     for span in spans:
         index = frame.column(span.begins_at)
         if index >= 0:
-            for name in totals[index]:
-                totals[index][name] += getattr(span, name)
-    return _columns(frame, OUTCOMES, totals, _outcomes_finding(totals))
+            for name in found[index]:
+                found[index][name] += getattr(span, name)
+    return found
 
 
 def failures(frame: Frame, hours: Mapping[datetime, int], now: datetime) -> Columns:
     """Return the chart of how often a group of failures happened."""
-    totals = [{"failed": 0} for _begins in frame.begins]
+    counts = [{"failed": 0} for _begins in frame.begins]
     for at, count in hours.items():
         index = frame.column(min(at, now))
         if index >= 0:
-            totals[index]["failed"] += count
-    count = sum(each["failed"] for each in totals)
+            counts[index]["failed"] += count
+    count = sum(each["failed"] for each in counts)
     finding = ngettext("%(count)s failure", "%(count)s failures", count) % {"count": number(count)}
-    return _columns(frame, FAILED, totals, finding)
+    return _columns(frame, FAILED, counts, finding)
 
 
 def durations(counts: Sequence[int]) -> Histogram:
@@ -128,30 +140,28 @@ def durations(counts: Sequence[int]) -> Histogram:
     def at(milliseconds: float) -> float:
         return (slots.place(milliseconds) - first) / (last - first) * 100
 
-    words = {"p50": _length(p50), "p95": _length(p95)}
+    words = {"p50": rough(p50), "p95": rough(p95)}
     return Histogram(
         _("half took up to %(p50)s, 95 %% took up to %(p95)s") % words,
         _("Took"),
         _("runs"),
         [
-            (f"{_length(slots.begins(slot))}\u2013{_length(slots.begins(slot + 1))}", counts[slot])
+            (f"{rough(slots.begins(slot))}\u2013{rough(slots.begins(slot + 1))}", counts[slot])
             if slot < len(counts)
-            else (f"{_length(slots.begins(slot))}\u2013{_length(slots.begins(slot + 1))}", 0)
+            else (f"{rough(slots.begins(slot))}\u2013{rough(slots.begins(slot + 1))}", 0)
             for slot in range(first, last)
         ],
         [Mark(at(p50), f"p50 {words['p50']}"), Mark(at(p95), f"p95 {words['p95']}")],
-        [Tick((slot - first) / (last - first) * 100, _length(slots.begins(slot))) for slot in _spread(first, last)],
+        [Tick((slot - first) / (last - first) * 100, rough(slots.begins(slot))) for slot in _spread(first, last)],
     )
 
 
-def levels(frame: Frame, samples: Iterable[tuple[str, datetime, float, float]]) -> list[float]:
-    """Return what a gauge showed at most in each column, all queues together."""
-    found: list[dict[str, float]] = [{} for _begins in frame.begins]
-    for queue, at, _mean, highest in samples:
-        index = frame.column(at)
-        if index >= 0:
-            found[index][queue] = max(found[index].get(queue, 0.0), highest)
-    return [sum(each.values()) for each in found]
+def levels(frame: Frame, names: Sequence[str], *, span: int) -> dict[str, list[float]]:
+    """Return what gauges showed at most in each column; columns without a sample are 0."""
+    found = {name: [0.0] * len(frame.begins) for name in names}
+    for name, index, highest in rollups.highest(names, frame.begins_at, span=span, width=frame.width):
+        found[name][min(index, len(frame.begins) - 1)] = highest
+    return found
 
 
 def change(now: float | None, before: float | None) -> Any:
@@ -159,7 +169,14 @@ def change(now: float | None, before: float | None) -> Any:
     if now is None or before is None:
         return None
     sign = "\u25b2" if now > before * 1.02 else "\u25bc" if now < before * 0.98 else "="
-    return sign, _length(abs(now - before))
+    return sign, rough(abs(now - before))
+
+
+def rough(milliseconds: float) -> str:
+    """Return a duration of which only two digits are known."""
+    digits = 2 if milliseconds >= 10 else 1
+    rough = float(f"{milliseconds:.{digits}g}")
+    return seconds_text(rough / 1_000)
 
 
 def recent(window: str, now: datetime) -> tuple[datetime, datetime]:
@@ -198,13 +215,6 @@ def _spread(first: int, last: int) -> list[int]:
     """Return a few slots, the first and the last among them, that begin with a doubling where there is room."""
     step = max(slots.PER_OCTAVE, -(-(last - first) // TICKS))
     return [*range(first, last - step // 2, step), last]
-
-
-def _length(milliseconds: float) -> str:
-    """Return a duration of which only two digits are known."""
-    digits = 2 if milliseconds >= 10 else 1
-    rough = float(f"{milliseconds:.{digits}g}")
-    return seconds_text(rough / 1_000)
 
 
 def _clock(moment: datetime) -> str:

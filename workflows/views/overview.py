@@ -6,21 +6,34 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET
 
 from workflows import queries
-from workflows.queries import RunFilter
-from workflows.views import live
+from workflows.queries import rollups
+from workflows.rollups import slots
+from workflows.views import charting, live, numbers
 from workflows.views.guard import needs
+from workflows.views.permissions import may
+from workflows.views.troubles import system_address, troubles
 
 STALE_WORKER_SECONDS = 60
-NUMBERS = ("running", "pending", "waiting", "retrying", "dead_letter", "succeeded")
-FAILED = ("dead_letter", "timed_out", "poisoned", "quarantined", "undo_failed")
 SHOWN = 6
+IN_FLIGHT = 8
+SCHEDULES = 4
+DEFAULT_WINDOW = "24h"
+WINDOWS = {
+    "1h": gettext_lazy("1 h"),
+    "24h": gettext_lazy("24 h"),
+    "7d": gettext_lazy("7 d"),
+    "30d": gettext_lazy("30 d"),
+}
 TEMPLATES = {
     "summary": "overview/_summary.html",
+    "charts": "overview/_charts.html",
     "attention": "overview/_attention.html",
-    "latest": "overview/_latest.html",
+    "flight": "overview/_flight.html",
+    "machinery": "overview/_machinery.html",
 }
 
 
@@ -28,36 +41,67 @@ TEMPLATES = {
 @needs("workflows.view_run")
 def overview(request: HttpRequest) -> HttpResponse:
     """Show the first page."""
-    built = _build(request, queries.list_token(RunFilter()))
-    return render(request, "overview/overview.html", {"fragments": built.fragments, **built.context})
+    attention = queries.needs_attention(SHOWN)
+    built = _build(request, attention, queries.overview_token(timezone.now(), attention))
+    window, table = _asked(request)
+    context = {"window": window, "table": table, "windows": WINDOWS, "fragments": built.fragments}
+    return render(request, "overview/overview.html", {**context, **built.context})
 
 
 @require_GET
 @needs("workflows.view_run")
 def overview_live(request: HttpRequest) -> HttpResponse:
     """Answer the poller of the first page."""
-    token = queries.list_token(RunFilter())
-    return live.answer(request, token, lambda: _build(request, token))
+    attention = queries.needs_attention(SHOWN)
+    token = queries.overview_token(timezone.now(), attention)
+    return live.answer(request, token, lambda: _build(request, attention, token))
 
 
-def _build(request: HttpRequest, token: str) -> live.Live:
-    rendered = live.fragments(request, TEMPLATES, _facts())
-    return live.Live(rendered, reverse("overview-live"), token, live.LIST_SECONDS, {})
+def _asked(request: HttpRequest) -> tuple[str, bool]:
+    """Return which window is shown, and whether the numbers of charts are."""
+    window = request.GET.get("window", "")
+    return window if window in WINDOWS else DEFAULT_WINDOW, request.GET.get("table") == "1"
 
 
-def _facts() -> dict[str, Any]:
-    counts = queries.status_counts(RunFilter())
-    return {
-        "numbers": [(label, counts.get(label, 0)) for label in NUMBERS],
-        "failed": queries.unresolved(SHOWN),
-        "dead": sum(counts.get(label, 0) for label in FAILED),
-        "latest": queries.runs(RunFilter(), limit=2 * SHOWN).items,
-        "workers": _alive(),
-    }
+def _build(request: HttpRequest, attention: list[queries.FailureRow], token: str) -> live.Live:
+    window, table = _asked(request)
+    facts = _facts(request, window) | {"attention": attention, "window": window, "table": table}
+    query = {"window": window} | ({"table": "1"} if table else {})
+    rendered = live.fragments(request, TEMPLATES, facts)
+    return live.Live(rendered, reverse("overview-live"), token, live.LIST_SECONDS, query)
 
 
-def _alive() -> int:
-    """Count the workers that have been heard of lately."""
+def _facts(request: HttpRequest, window: str) -> dict[str, Any]:
     now = timezone.now()
-    ages = [(now - worker.heartbeat_at).total_seconds() for worker in queries.workers()]
-    return sum(age < STALE_WORKER_SECONDS for age in ages)
+    frame = charting.frame(window, now)
+    spans = charting.spans(window, frame.begins_at, now)
+    durations = rollups.added([span.durations for span in spans])
+    opened, health = queries.now_open(), queries.health()
+    workers = queries.workers()
+    alive = [each for each in workers if (now - each.heartbeat_at).total_seconds() < STALE_WORKER_SECONDS]
+    queues = queries.queue_lines(now, dict(health.paused))
+    counts = queries.open_failures()
+    cards = numbers.cards(frame, opened, spans, durations, alive, queues, counts, now)
+    any_run = bool(opened.running or opened.pending or opened.waiting or spans) or queries.any_run()
+    return {
+        "any_run": any_run,
+        "troubles": troubles(health, alive, queues, may_manage=may(request, "workflows.view_queue")),
+        "open_failures": counts,
+        "numbers": cards,
+        "history": [
+            (frame.title(index), [card.history_words[index] for card in cards]) for index in range(frame.count)
+        ],
+        "system_address": system_address() if may(request, "workflows.view_queue") else "",
+        "finished": charting.outcomes(frame, spans),
+        "durations": charting.durations(durations),
+        "per": frame.per,
+        "outcomes": charting.OUTCOMES,
+        "has_durations": slots.percentile(durations, 0.5) is not None,
+        "flight": queries.in_flight(IN_FLIGHT),
+        "opened": opened,
+        "queues": queues[:SHOWN],
+        "workers": workers,
+        "alive": len(alive),
+        "heartbeat_at": max((each.heartbeat_at for each in workers), default=None),
+        "schedules": queries.next_scheduled(SCHEDULES) if may(request, "workflows.view_schedule") else [],
+    }
