@@ -48,7 +48,7 @@ def put_entry(namespace: str, key: str, value: Any, *, expected_version: int, ac
 def delete_entry(
     namespace: str, key: str, *, expected_version: int, actor: str, reason: str, with_history: bool = False
 ) -> None:
-    """Delete the entry if it is at `expected_version`, with `with_history` also what it held. Raises VersionConflict."""
+    """Delete the entry if it is at `expected_version`, and with its history if asked. Raises VersionConflict."""
     refuse_inside_handler("delete from the datastore")
     with transaction.atomic():
         values = {"namespace": namespace, "key": key, "version": expected_version, "writer": actor}

@@ -22,7 +22,8 @@ from workflows.queries import Page
 from workflows.views import live
 
 PAGE_SIZE = 50
-LONGEST = 200
+LONGEST = 500
+SHOWN = 100
 PAGING = ("after", "before", "v", "h", "top")
 Words = str | Promise
 WINDOWS: Mapping[str, Words] = {
@@ -35,11 +36,15 @@ WINDOWS: Mapping[str, Words] = {
 
 @dataclass(frozen=True)
 class Criterion:
-    """One key of a filter: its title, how it is read (ValueError says what is wrong), or the values that it has."""
+    """One key of a filter: its title, how it is read (ValueError says what is wrong), or the values that it has.
+
+    `exact`: spaces around it belong to it.
+    """
 
     title: Words
     read: Callable[[str], Any] = str
     choices: Mapping[str, Words] = field(default_factory=dict)
+    exact: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,8 @@ class Asked:
     @classmethod
     def of(cls, query: Mapping[str, str], criteria: Mapping[str, Criterion]) -> "Asked":
         """Read the filter from a query."""
-        values = {key: query.get(key, "").replace("\x00", "").strip()[:LONGEST] for key in criteria}
+        values = {key: query.get(key, "").replace("\x00", "")[:LONGEST] for key in criteria}
+        values = {key: value if criteria[key].exact else value.strip() for key, value in values.items()}
         values = {key: value for key, value in values.items() if value}
         read, problems = dict[str, Any](), [_unknown(key, criteria) for key in query if key not in {*criteria, *PAGING}]
         for key, value in values.items():
@@ -175,4 +181,4 @@ def _read(criterion: Criterion, value: str) -> Any:
 
 def _unknown(key: str, criteria: Mapping[str, Criterion]) -> str:
     known = ", ".join(criteria)
-    return _("%(key)s is not a filter: use %(known)s.") % {"key": key[:LONGEST], "known": known}
+    return _("%(key)s is not a filter: use %(known)s.") % {"key": key[:SHOWN], "known": known}
