@@ -7,12 +7,12 @@ from actions.running import refuse_inside_handler
 from audit.recording import record
 from workflows import hidden, payloads, rules
 from workflows.models import Run
+from workflows.operations.editing import UNCHANGED
 from workflows.operations.errors import InputInvalid, refuse
 from workflows.operations.missing import missing
 from workflows.operations.start import Origin, Started, start_action, start_workflow
 from workflows.operations.together import in_one_transaction
 
-UNCHANGED: Any = object()
 LONGEST_TITLE = 200
 START = {"workflow": start_workflow, "action": start_action}
 

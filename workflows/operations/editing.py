@@ -21,6 +21,8 @@ from workflows.operations.errors import AnswerInvalid, NotAllowed, UnknownRun, U
 from workflows.operations.lookup import near_keys
 from workflows.payloads import Packer, store
 
+UNCHANGED: Any = object()
+
 
 @dataclass(frozen=True, slots=True)
 class Edit:
@@ -40,25 +42,26 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """An input that was looked at, and not used: what is wrong with it, both as people see them, `unsure`: see `Edit`.
+    """An input that was looked at, and not used: what is wrong with it, and both as people see them.
 
-    `value` is the new one as people see it.
+    `unsure`: nobody knows whether the last attempt had its effect.
     """
 
+    schema: dict[str, Any]
     problems: list[Problem]
     before: Any
     after: Any
     unsure: bool
 
 
-def check_edit(run_id: uuid.UUID, key: str, given: Any) -> Checked:
+def check_edit(run_id: uuid.UUID, key: str, given: Any = UNCHANGED) -> Checked:
     """Return what an edited input comes to, without using it. Raises UnknownRun, UnknownStep, NotAllowed."""
     run = Run.objects.filter(pk=run_id).first()
     if run is None:
         raise UnknownRun(run_id)
     edit = _edit(run, key, given)
-    before, after = hidden.compared(_schema(edit.step), edit.old, edit.new)
-    return Checked(edit.problems, before, after, edit.unsure)
+    schema = _schema(edit.step)
+    return Checked(schema, edit.problems, *hidden.compared(schema, edit.old, edit.new), edit.unsure)
 
 
 def edit(run: Run, edits: Mapping[str, Any], *, confirmed: bool) -> dict[str, dict[str, Any]]:
@@ -89,7 +92,7 @@ def _edit(run: Run, key: str, given: Any) -> Edit:
     )
     found = payloads.load(run.pk, [step.input, step.error])
     old, error = payloads.resolve(step.input, found), payloads.resolve(step.error, found)
-    new, problems = hidden.restored(_schema(step), given, old)
+    new, problems = (old, []) if given is UNCHANGED else hidden.restored(_schema(step), given, old)
     return Edit(step, old, new, problems or _problems(_schema(step), new), unsure(step, error))
 
 

@@ -3,8 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
 from workflows import operations
-from workflows.queries import RunDetail
+from workflows.queries import RunFacts
 
 
 @dataclass(frozen=True)
@@ -15,12 +18,12 @@ class Command:
     """
 
     verb: str
-    title: str
-    explanation: str
-    button: str
+    title: str | Promise
+    explanation: str | Promise
+    button: str | Promise
     permission: str
     operation: Callable[..., object]
-    done: str
+    done: str | Promise
     icon: str
     css: str = ""
     watched: bool = False
@@ -36,7 +39,7 @@ class Command:
         """Return the word on the button that leads to the form."""
         return self.verb.capitalize()
 
-    def refusal(self, run: RunDetail) -> str | None:
+    def refusal(self, run: RunFacts) -> str | None:
         """Return why the rules do not allow it now."""
         refusal: str | None = getattr(run, f"can_{self.verb}")
         return refusal
@@ -47,82 +50,92 @@ COMMANDS = {
     for command in (
         Command(
             "resolve",
-            "Mark this run as resolved?",
-            "It was settled in another way, and nobody has to look at it any more. It stays failed; nothing is undone.",
-            "Mark as resolved",
+            _("Mark this run as resolved?"),
+            _(
+                "It was settled in another way, and nobody has to look at it any more. "
+                "It stays failed; nothing is undone."
+            ),
+            _("Mark as resolved"),
             "workflows.retry_run",
             operations.resolve,
-            "The run is marked as resolved.",
+            _("The run is marked as resolved."),
             "check",
         ),
         Command(
             "undo",
-            "Undo what this run has done?",
-            "Whatever is open ends. Then the finished steps that say how are undone, the last one first.",
-            "Undo the run",
+            _("Undo what this run has done?"),
+            _("Whatever is open ends. Then the finished steps that say how are undone, the last one first."),
+            _("Undo the run"),
             "workflows.undo_run",
             operations.undo,
-            "The undo has begun",
+            _("The undo has begun"),
             "undo",
             "danger",
             watched=True,
         ),
         Command(
             "suspend",
-            "Suspend this run?",
-            "Nothing more is begun, in this run and in those that it started, until somebody resumes it. A step that "
-            "is running finishes and is recorded; the deadlines of blocks pause.",
-            "Suspend the run",
+            _("Suspend this run?"),
+            _(
+                "Nothing more is begun, in this run and in those that it started, until somebody resumes it. A step "
+                "that is running finishes and is recorded; the deadlines of blocks pause."
+            ),
+            _("Suspend the run"),
             "workflows.suspend_run",
             operations.suspend,
-            "The run is suspended.",
+            _("The run is suspended."),
             "pause",
         ),
         Command(
             "cancel",
-            "Cancel this run?",
-            "Nothing more is begun, and the open runs that it started end as well. What is done stays done; a step "
-            "that is running ends without effect on the run.",
-            "Cancel the run",
+            _("Cancel this run?"),
+            _(
+                "Nothing more is begun, and the open runs that it started end as well. What is done stays done; a step "
+                "that is running ends without effect on the run."
+            ),
+            _("Cancel the run"),
             "workflows.cancel_run",
             operations.cancel,
-            "The run is cancelled.",
+            _("The run is cancelled."),
             "x",
             "danger",
         ),
         Command(
             "erase",
-            "Erase this run?",
-            "Everything that is stored of it and of the runs that it started is deleted at once, and nothing of it is "
-            "written to the archive. The audit trail stays, with the reason: do not name the person whose data it is.",
-            "Erase the run",
+            _("Erase this run?"),
+            _(
+                "Everything that is stored of it and of the runs that it started is deleted at once, and nothing of it "
+                "is written to the archive. The audit trail stays, with the reason: do not name the person whose data "
+                "it is."
+            ),
+            _("Erase the run"),
             "workflows.erase_run",
             operations.erase,
-            "The run is erased.",
+            _("The run is erased."),
             "x",
             "danger",
             ends=True,
         ),
         Command(
             "resume",
-            "Resume this run?",
-            "It goes on where it is, and so do the runs that it started.",
-            "Resume the run",
+            _("Resume this run?"),
+            _("It goes on where it is, and so do the runs that it started."),
+            _("Resume the run"),
             "workflows.suspend_run",
             operations.resume,
-            "Resumed",
+            _("Resumed"),
             "play",
             "primary",
             watched=True,
         ),
         Command(
             "retry",
-            "Retry this run?",
-            "It goes on from the step that failed, with the input it had. What is done is not repeated.",
-            "Retry",
+            _("Retry this run?"),
+            _("It goes on from the step that failed, with the input it had. What is done is not repeated."),
+            _("Retry"),
             "workflows.retry_run",
             operations.retry,
-            "Retried",
+            _("Retried"),
             "retry",
             "primary",
             watched=True,

@@ -7,10 +7,12 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from workflows import operations, queries
-from workflows.operations import NotAllowed, UnknownRun
+from workflows.operations import NotAllowed, OperationError, UnknownRun
 from workflows.queries import RunDetail
 from workflows.templatetags.display import word
 from workflows.views.answers import see_other
@@ -21,7 +23,7 @@ from workflows.views.run import find
 
 RESULT_SECONDS = 2.0
 LONGEST_REASON = 1_000
-NO_REASON = f"Say why, in up to {LONGEST_REASON} characters: the reason is kept in the audit trail."
+NO_REASON = gettext_lazy("Say why, in up to 1,000 characters: the reason is kept in the audit trail.")
 
 
 def view(verb: str) -> Callable[..., HttpResponse]:
@@ -53,18 +55,19 @@ def _do(request: HttpRequest, run_id: UUID, command: Command, reason: str) -> Ht
     except UnknownRun as unknown:
         raise Http404(unknown.message) from unknown
     except NotAllowed as refused:
-        messages.error(request, f"Nothing was done: {refused.message}")
+        tell_refusal(request, refused)
     else:
         if command.ends:
-            messages.success(request, command.done)
+            messages.success(request, str(command.done))
             return see_other(reverse("runs"))
         if command.watched:
-            operations.wait_for(run_id, RESULT_SECONDS)
-        _tell(request, find(run_id), command)
+            tell(request, run_id, str(command.done))
+        else:
+            messages.success(request, str(command.done))
     return see_other(reverse("run", args=[run_id]))
 
 
-def _form(request: HttpRequest, run: RunDetail, command: Command, *, error: str = "") -> HttpResponse:
+def _form(request: HttpRequest, run: RunDetail, command: Command, *, error: object = "") -> HttpResponse:
     context = {
         "run": run,
         "command": command,
@@ -78,15 +81,21 @@ def _form(request: HttpRequest, run: RunDetail, command: Command, *, error: str 
     return render(request, "runs/command.html", context, status=422 if error else 200)
 
 
-def _tell(request: HttpRequest, run: RunDetail, command: Command) -> None:
-    """Say what became of it: a retry that failed again is a failure."""
-    if not command.watched:
-        messages.success(request, command.done)
-    elif run.state == "succeeded":
-        messages.success(request, f"{command.done}, and it succeeded.")
+def tell_refusal(request: HttpRequest, refused: OperationError) -> None:
+    """Say that nothing was done, and why."""
+    messages.error(request, _("Nothing was done: %(why)s") % {"why": refused.message})
+
+
+def tell(request: HttpRequest, run_id: UUID, done: str) -> None:
+    """Wait a moment and say what became of it: a retry that failed again is a failure."""
+    operations.wait_for(run_id, RESULT_SECONDS)
+    run = find(run_id)
+    facts = {"done": done, "now": run.now, "label": word(run.label).lower()}
+    if run.state == "succeeded":
+        messages.success(request, _("%(done)s, and it succeeded.") % facts)
     elif run.label == "undone":
-        messages.success(request, "Everything that the run had done is undone.")
+        messages.success(request, _("Everything that the run had done is undone."))
     elif run.state == "failed":
-        messages.error(request, f"{command.done}, and it failed again: {run.now}")
+        messages.error(request, _("%(done)s, and it failed again: %(now)s") % facts)
     else:
-        messages.info(request, f"{command.done}; it is going on ({word(run.label).lower()}): {run.now}")
+        messages.info(request, _("%(done)s; it is going on (%(label)s): %(now)s") % facts)

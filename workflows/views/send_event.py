@@ -39,7 +39,7 @@ def send_event(request: HttpRequest, run_id: UUID) -> HttpResponse:
     if request.method == "GET":
         return _show(request, run_id, Typed(str(uuid7()), request.GET.get("type") or _awaited(run_id)))
     typed = Typed(*(request.POST.get(name, "").replace("\x00", "") for name in ("id", "type", "data", "reason")))
-    problems: list[str] = [] if posted_reason(request) else [NO_REASON]
+    problems: list[str] = [] if posted_reason(request) else [str(NO_REASON)]
     data: Any = None
     try:
         data = strict_json.loads(typed.text.encode("utf-8", "surrogatepass"))

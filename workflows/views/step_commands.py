@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from dotdo_site.lib import strict_json
@@ -17,14 +18,14 @@ from workflows.views.answers import see_other
 from workflows.views.guard import needs
 from workflows.views.permissions import actor
 from workflows.views.run import find
-from workflows.views.run_commands import NO_REASON, posted_reason
+from workflows.views.run_commands import NO_REASON, posted_reason, tell_refusal
 
 
 @require_http_methods(["GET", "POST"])
 @needs("workflows.skip_step")
 def skip(request: HttpRequest, run_id: UUID, step_id: UUID) -> HttpResponse:
     """Ask for the output and the reason, then pass the step over."""
-    step = _step(run_id, step_id)
+    step = find_step(run_id, step_id)
     context = {"refusal": step.can_skip, "text": request.POST.get("output", "null")}
     if request.method == "GET":
         return _show(request, run_id, step, "runs/skip.html", context)
@@ -39,7 +40,7 @@ def skip(request: HttpRequest, run_id: UUID, step_id: UUID) -> HttpResponse:
 @needs("workflows.fire_timer")
 def fire(request: HttpRequest, run_id: UUID, step_id: UUID) -> HttpResponse:
     """Ask for the reason, then let the step be due now."""
-    step = _step(run_id, step_id)
+    step = find_step(run_id, step_id)
     context: dict[str, Any] = {"refusal": step.can_fire}
     if request.method == "GET":
         return _show(request, run_id, step, "runs/fire.html", context)
@@ -63,13 +64,14 @@ def _do(
     except AnswerInvalid as refused:
         return _show(request, run_id, step, template, context | {"problems": list(map(str, refused.problems))})
     except OperationError as refused:
-        messages.error(request, f"Nothing was done: {refused.message}")
+        tell_refusal(request, refused)
     else:
-        messages.success(request, f"{step.name}: done. A worker goes on with it.")
+        messages.success(request, _("%(step)s: done. A worker goes on with it.") % {"step": step.name})
     return see_other(f"{reverse('run', args=[run_id])}?step={step.id}")
 
 
-def _step(run_id: UUID, step_id: UUID) -> StepView:
+def find_step(run_id: UUID, step_id: UUID) -> StepView:
+    """Return the step. Raises Http404."""
     step = queries.step(run_id, step_id)
     if step is None:
         raise Http404(f"The run {run_id} has no step {step_id}.")

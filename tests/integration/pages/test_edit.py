@@ -1,0 +1,94 @@
+"""The page that retries a failed call with another input: from a form or from JSON, compared before it is done."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from django.test import Client
+
+from tests.support.engine import begin, finished, shown, work_until_idle
+from workflows import operations
+from workflows.operations import waiting
+from workflows.queries import RunDetail
+
+Reader = Callable[..., Client]
+pytestmark = pytest.mark.usefixtures("handlers")
+CALL = "do: [{a: {call: test-secretive, with: {token: hunter2, fail: true}}}]"
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> RunDetail:
+    """Let a call fail; whoever waits for a run works meanwhile."""
+    monkeypatch.setattr(operations, "wait_for", lambda *_: work_until_idle())
+    assert waiting.wait_for is not operations.wait_for
+    return finished(begin(CALL))
+
+
+def path(run: RunDetail) -> str:
+    return f"/runs/{run.id}/steps/{run.steps[0].id}/edit/"
+
+
+def test_the_form_has_what_the_step_had_and_never_what_is_hidden(reader: Reader, run: RunDetail) -> None:
+    page = reader().get(path(run)).content.decode()
+    assert 'name="/fail" value="true" checked' in page
+    assert 'name="kept:/token"' in page
+    assert "hunter2" not in page
+    assert "Nobody knows" not in page, "the refusal was definite"
+
+
+def test_a_check_shows_what_changes_and_does_nothing(reader: Reader, run: RunDetail) -> None:
+    posted = {"tab": "form", "/token": "", "kept:/token": "1", "do": "check"}
+    page = reader().post(path(run), posted).content.decode()
+    assert "The input fits" in page
+    assert "&quot;fail&quot;: false" in page
+    assert shown(run.id).state == "failed"
+
+
+def test_an_untouched_hidden_field_keeps_its_value_and_the_page_tells_the_result(
+    reader: Reader, run: RunDetail
+) -> None:
+    client = reader()
+    posted = {"tab": "form", "/token": "", "kept:/token": "1", "do": "retry", "reason": "it said no"}
+    answer = client.post(path(run), posted)
+    assert answer["Location"] == f"/runs/{run.id}/?step={run.steps[0].id}"
+    assert shown(run.id).output == {"length": len("hunter2")}
+    assert "and it succeeded" in client.get(f"/runs/{run.id}/").content.decode()
+
+
+def test_json_that_was_left_as_it_is_shown_keeps_what_is_hidden(reader: Reader, run: RunDetail) -> None:
+    client = reader()
+    page = client.post(path(run), {"tab": "form", "kept:/token": "1", "/fail": "true", "do": "tab:json"})
+    assert "•••" in page.content.decode()
+    posted = {"tab": "json", "json": '{"token": "•••", "fail": false}', "do": "retry", "reason": "again"}
+    assert client.post(path(run), posted).status_code == 303
+    assert shown(run.id).output == {"length": 7}
+
+
+def test_all_problems_are_shown_at_once_and_nothing_is_done(reader: Reader, run: RunDetail) -> None:
+    posted = {"tab": "json", "json": '{"token": 1, "fail": "•••", "x": 1}', "do": "retry", "reason": "again"}
+    answer = reader().post(path(run), posted)
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    assert "/fail" in page
+    for wrong in ("{", "[", "null", '"\\ud800"', "1" * 10, ""):
+        assert reader().post(path(run), {**posted, "json": wrong}).status_code == 422
+    assert reader().post(path(run), {"tab": "form", "do": "retry", "/token": "x"}).status_code == 422, "no reason"
+    assert shown(run.id).state == "failed"
+
+
+def test_an_unknown_outcome_has_to_be_looked_at_first(
+    reader: Reader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operations, "wait_for", lambda *_: work_until_idle())
+    run = finished(begin(f"do: [{{a: {{call: test-outside, with: {{file: {tmp_path}}}}}}}]"))
+    client = reader()
+    assert "Nobody knows" in client.get(path(run)).content.decode()
+    posted = {"tab": "form", "/file": str(tmp_path / "x"), "do": "retry", "reason": "the folder"}
+    assert client.post(path(run), posted).status_code == 422
+    assert client.post(path(run), {**posted, "confirm": "yes"}).status_code == 303
+    assert shown(run.id).state == "succeeded"
+
+
+def test_a_step_that_cannot_be_edited_says_why(reader: Reader) -> None:
+    done = finished(begin("do: [{a: {call: test-echo}}]"))
+    assert "Only a failed run can be retried" in reader().get(path(done)).content.decode()
