@@ -122,13 +122,13 @@ def spans(
 
 def gauges(names: Sequence[str], since: datetime, *, span: int) -> list[tuple[str, datetime, float, float]]:
     """Return (queue, when, mean, highest) of what was looked at, the oldest first."""
-    return _GAUGE.rows({"names": list(names), "since": since, "span": span})  # type: ignore[return-value]
+    return _GAUGE.rows({"names": list(names), "since": since, "span": span})
 
 
 def highest(names: Sequence[str], since: datetime, *, span: int, width: int) -> list[tuple[str, int, float]]:
     """Return (name, number of the column, highest) of what was looked at, in columns of so many seconds."""
     values = {"names": list(names), "since": since, "span": span, "width": width}
-    return _HIGHEST.rows(values)  # type: ignore[return-value]
+    return _HIGHEST.rows(values)
 
 
 def counted_at() -> datetime | None:

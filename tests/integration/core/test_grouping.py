@@ -1,6 +1,7 @@
 """Failures of one cause together: each stop once, whatever crashes; people's decisions hold until it happens again."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
@@ -18,7 +19,7 @@ from workflows.operations import NotAllowed
 from workflows.queries.labels import UNRESOLVED
 
 pytestmark = pytest.mark.usefixtures("handlers")
-BY = {"actor": "user:test", "reason": "the gateway is back"}
+BY: dict[str, Any] = {"actor": "user:test", "reason": "the gateway is back"}
 
 
 def failed(message: str = "card 4711 declined", *, code: str = "declined", stopped: float = 0) -> Run:
@@ -135,11 +136,11 @@ def test_an_ignored_group_comes_back_by_the_clock_or_by_the_count() -> None:
         {"times": 3, "until": timezone.now() + timedelta(hours=1)},
     ],
 )
-def test_what_cannot_be_ignored_like_that_is_refused(given: dict[str, object]) -> None:
+def test_what_cannot_be_ignored_like_that_is_refused(given: dict[str, Any]) -> None:
     failed()
     chores.group()
     with pytest.raises(NotAllowed):
-        operations.ignore_failure(only().fingerprint, **BY, **given)  # type: ignore[arg-type]
+        operations.ignore_failure(only().fingerprint, **BY, **given)
     assert only().state == "open"
 
 

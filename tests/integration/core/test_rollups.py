@@ -15,7 +15,7 @@ from workflows import operations, queries
 from workflows.models import Gauge, Rollup, RollupPlace, Run
 from workflows.queries import rollups as read
 from workflows.retention.removal import remove
-from workflows.rollups import chores, counting, gauges
+from workflows.rollups import chores, counting, gauges, slots
 
 pytestmark = pytest.mark.usefixtures("handlers")
 
@@ -108,7 +108,7 @@ def test_a_percentile_is_right_to_about_a_tenth() -> None:
     found = read.spans(now - timedelta(hours=1), now + timedelta(minutes=1), span=300)
     durations = read.added([span.durations for span in found.values()])
     assert sum(durations) == 1
-    assert read.slots.percentile(durations, 0.5) == pytest.approx(100_000, rel=0.2)
+    assert slots.percentile(durations, 0.5) == pytest.approx(100_000, rel=0.2)
 
 
 def test_samples_of_a_minute_and_of_an_hour_are_kept_together() -> None:
