@@ -18,8 +18,8 @@ from workflows.operations.batches import Choice
 from workflows.views.urls import urlpatterns
 
 TABS = ("graph", "events", "io", "logs", "related")
-# What answers with a file or to a script, and what only takes a POST.
-NO_PAGES = ("-live", "-raw", "-export", "-save", "-delete", "-verify")
+# What answers with a file or to a script, what only takes a POST, and what leads on to an address with two versions.
+NO_PAGES = ("-live", "-raw", "-export", "-save", "-delete", "-verify", "-diffs")
 
 
 def furnish(runs: Seeded, folder: Path) -> dict[str, list[str]]:

@@ -1,42 +1,56 @@
 """Sentences about runs and audit events, for people."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
+
+from django.utils import timezone
+from django.utils.dates import MONTHS_3
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop, ngettext
 
 from audit.recording import KINDS
 from workflows.models import Run, Step
 from workflows.queries.places import title
 
 WAITS: Mapping[str, str] = {
-    "back_off": "{name} failed, next attempt {due}: {error}",
-    "blocked": "{name} waits for a worker that knows its handler",
-    "timer": "waiting until {due} ({name})",
-    "person": "waiting for a person ({name})",
-    "event": "waiting for an event ({name})",
-    "child": "waiting for the run that {name} started",
+    "back_off": gettext_noop("{name} failed, next attempt {due}: {error}"),
+    "blocked": gettext_noop("{name} waits for a worker that knows its handler"),
+    "timer": gettext_noop("waiting until {due} ({name})"),
+    "person": gettext_noop("waiting for a person ({name})"),
+    "event": gettext_noop("waiting for an event ({name})"),
+    "child": gettext_noop("waiting for the run that {name} started"),
 }
+FAILED = gettext_noop("{name} failed: {error}")
+WAITING = gettext_noop("waiting in {name}")
+
+
+class _Facts(dict[str, Any]):
+    """The data of an event; what it lacks is a dash."""
+
+    def __missing__(self, _key: str) -> str:
+        return "\u2013"
 
 
 def now_sentence(run: Run, step: Step | None) -> str:
     """Return what the run does, or why it rests."""
     if run.state == "failed":
-        after = " (what it had done is undone)" if run.reason == "undone" else ""
-        return f"{_name(step) if step else run.name} failed: {_error(run.error)}{after}"
+        words = _("{name} failed: {error} (what it had done is undone)") if run.reason == "undone" else _(FAILED)
+        return words.format(name=_name(step) if step else run.name, error=_error(run.error))
     if run.state in ("succeeded", "cancelled"):
-        return "everything that it had done is undone" if run.reason == "undone" else ""
+        return _("everything that it had done is undone") if run.reason == "undone" else ""
     if run.state == "suspended":
-        return f"suspended at {_name(step)}" if step else "suspended"
+        return _("suspended at {name}").format(name=_name(step)) if step else _("suspended")
     return _going(run, step) if step else ""
 
 
 def _going(run: Run, step: Step) -> str:
     if run.reason == "undoing":
-        return f"undoing {step.name}" if step.function else "undoing"
+        return _("undoing {name}").format(name=step.name) if step.function else _("undoing")
     if run.state == "waiting":
-        words = WAITS.get(run.reason, "waiting in {name}")
+        words = _(WAITS.get(run.reason, WAITING))
         return words.format(name=_name(step), due=_clock(step.due_at), error=_error(step.error))
-    return f"running {_name(step)}" if step.state == "running" else f"{_name(step)} is due"
+    return (_("running {name}") if step.state == "running" else _("{name} is due")).format(name=_name(step))
 
 
 def _name(step: Step) -> str:
@@ -47,106 +61,98 @@ def _name(step: Step) -> str:
 
 def audit_sentence(kind: str, data: Mapping[str, Any]) -> str:
     """Return an audit event in words."""
-    sentence = _SENTENCES.get(kind)
-    return sentence(data) if sentence else KINDS.get(kind, kind)
-
-
-def _retrying(data: Mapping[str, Any]) -> str:
-    return (
-        f"{_subject(data)} failed with {data.get('code')} (attempt {data.get('attempt')}); "
-        f"next attempt in {data.get('retry_in')} s"
-    )
-
-
-def _succeeded(data: Mapping[str, Any]) -> str:
-    if data.get("kind") == "wait":
-        return f"The timer {data.get('name')} was due"
-    if data.get("kind") == "undo" and not data.get("function"):
-        return "The undo began"
-    attempt = data.get("attempt", 1)
-    return f"{_subject(data)} succeeded" + (f" at attempt {attempt}" if attempt > 1 else "")
+    choose = _CHOSEN.get(kind)
+    known = _SENTENCES.get(kind)
+    words = choose(data) if choose else _(known) if known else ""
+    if not words:
+        return _(KINDS[kind]) if kind in KINDS else kind
+    lists = {key: ", ".join(map(str, value)) for key, value in data.items() if isinstance(value, list)}
+    return words.format_map(_Facts({"code": "fault", **data, **lists, "subject": _subject(data)}))
 
 
 def _subject(data: Mapping[str, Any]) -> str:
     """Return what the event is about: a compensation carries the name of the step that it undoes."""
-    return f"the undo of {data.get('name')}" if data.get("kind") == "undo" else str(data.get("name"))
+    name = str(data.get("name"))
+    return _("the undo of {name}").format(name=name) if data.get("kind") == "undo" else name
+
+
+def _succeeded(data: Mapping[str, Any]) -> str:
+    if data.get("kind") == "wait":
+        return _("The timer {name} was due")
+    if data.get("kind") == "undo" and not data.get("function"):
+        return _("The undo began")
+    if data.get("attempt", 1) > 1:
+        return _("{subject} succeeded at attempt {attempt}")
+    return _("{subject} succeeded")
 
 
 def _failed(data: Mapping[str, Any]) -> str:
     if data.get("reason") == "undone":
-        return "Ended as failed: what it had done is undone"
+        return _("Ended as failed: what it had done is undone")
     if not data.get("step"):
-        return "Parked as a dead letter"
-    return f"Parked as a dead letter at {data['step']}: {data.get('code', data.get('error', 'fault'))}"
+        return _("Parked as a dead letter")
+    if "code" not in data and "error" in data:
+        return _("Parked as a dead letter at {step}: {error}")
+    return _("Parked as a dead letter at {step}: {code}")
 
 
 def _cancelled(data: Mapping[str, Any]) -> str:
-    return "Ended: what it had done is undone" if data.get("reason") == "undone" else KINDS["run.cancelled"]
+    return _("Ended: what it had done is undone") if data.get("reason") == "undone" else ""
 
 
 def _undo_requested(data: Mapping[str, Any]) -> str:
     count = data.get("recorded", 0)
-    return f"The undo of {count} step{'' if count == 1 else 's'} was requested"
+    return ngettext("The undo of {recorded} step was requested", "The undo of {recorded} steps was requested", count)
 
 
 def _retried(data: Mapping[str, Any]) -> str:
-    steps, edited = data.get("steps"), data.get("edited")
-    with_edits = f", with edited input of {', '.join(edited)}" if edited else ""
-    return f"Retried from {', '.join(steps)}{with_edits}" if steps else KINDS["run.retried"]
+    if not data.get("steps"):
+        return ""
+    return _("Retried from {steps}, with edited input of {edited}") if data.get("edited") else _("Retried from {steps}")
 
 
-def _started(data: Mapping[str, Any]) -> str:
-    return f"{data.get('definition')} was started by {data.get('trigger')}"
+def _used(data: Mapping[str, Any]) -> str:
+    if data.get("host"):
+        return _("The secret of {name} was given to {step} for {host}")
+    return _("The secret of {name} was given to {step}")
 
 
-def _skipped(data: Mapping[str, Any]) -> str:
-    return f"{data.get('name')} was passed over with an output given by hand (it was {data.get('was')})"
-
-
-def _answered(data: Mapping[str, Any]) -> str:
-    return f"{data.get('by')} {data.get('decision')} {data.get('name')}"
-
-
-_SENTENCES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
-    "run.started": _started,
+# What is said depends on the data.
+_CHOSEN: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "run.failed": _failed,
     "run.cancelled": _cancelled,
-    "run.unparked": lambda data: f"Goes on with {data.get('step')}: the run below it was repaired",
     "run.undo_requested": _undo_requested,
-    "run.run_again": lambda data: f"Run again as {data.get('run')}",
-    "run.repeats": lambda data: f"Repeats the run {data.get('rerun_of')}",
-    "step.skipped": _skipped,
-    "timer.fired": lambda data: f"{data.get('name')} was ended early; it would have waited until {data.get('due_at')}",
-    "approval.answered": _answered,
     "run.retried": _retried,
     "step.succeeded": _succeeded,
-    "step.retrying": _retrying,
-    "step.failed": lambda data: f"{_subject(data)} failed for good: {data.get('code', 'fault')}",
-    "run.waiting": lambda data: f"Waiting in {data.get('name')}",
-    "connection.used": lambda data: f"The secret of {data.get('name')} was given to {data.get('step')}{_to(data)}",
-    "event.received": lambda data: f"The event {data.get('type')} came in from {data.get('source')}",
-    "webhook.accepted": lambda data: f"The endpoint {data.get('endpoint')} accepted the message {data.get('message')}",
-    "schedule.run_now": lambda data: f"A run of version {data.get('version')} was started now, as the schedule would",
-    "entry.written": lambda data: f"{_entry(data)} was written, version {data.get('version')}",
-    "entry.deleted": lambda data: f"{_entry(data)} was deleted at version {data.get('version')}",
-    "audit.verified": lambda data: f"The whole trail was verified: {data.get('state')}, {data.get('events')} events",
-    "run.blocked": lambda data: f"No worker knows the handler of {data.get('function')}",
+    "connection.used": _used,
 }
-
-
-def _entry(data: Mapping[str, Any]) -> str:
-    return f"The entry {data.get('namespace')}/{data.get('key')}"
-
-
-def _to(data: Mapping[str, Any]) -> str:
-    return f" for {data['host']}" if data.get("host") else ""
+_SENTENCES: Mapping[str, str] = {
+    "run.started": gettext_noop("{definition} was started by {trigger}"),
+    "run.unparked": gettext_noop("Goes on with {step}: the run below it was repaired"),
+    "run.run_again": gettext_noop("Run again as {run}"),
+    "run.repeats": gettext_noop("Repeats the run {rerun_of}"),
+    "run.waiting": gettext_noop("Waiting in {name}"),
+    "run.blocked": gettext_noop("No worker knows the handler of {function}"),
+    "step.skipped": gettext_noop("{name} was passed over with an output given by hand (it was {was})"),
+    "step.retrying": gettext_noop("{subject} failed with {code} (attempt {attempt}); next attempt in {retry_in} s"),
+    "step.failed": gettext_noop("{subject} failed for good: {code}"),
+    "timer.fired": gettext_noop("{name} was ended early; it would have waited until {due_at}"),
+    "approval.answered": gettext_noop("{by} {decision} {name}"),
+    "event.received": gettext_noop("The event {type} came in from {source}"),
+    "webhook.accepted": gettext_noop("The endpoint {endpoint} accepted the message {message}"),
+    "schedule.run_now": gettext_noop("A run of version {version} was started now, as the schedule would"),
+    "entry.written": gettext_noop("The entry {namespace}/{key} was written, version {version}"),
+    "entry.deleted": gettext_noop("The entry {namespace}/{key} was deleted at version {version}"),
+    "audit.verified": gettext_noop("The whole trail was verified: {state}, {events} events"),
+}
 
 
 def _error(error: Mapping[str, Any] | None) -> str:
     if not error:
-        return "unknown error"
+        return _("unknown error")
     return str(error.get("message") or error.get("detail") or error.get("title") or error.get("code"))
 
 
 def _clock(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%-d %b, %H:%M:%S UTC")
+    local = timezone.localtime(at)
+    return f"{local.day} {MONTHS_3[local.month].title()}, {local:%H:%M:%S %Z}"
