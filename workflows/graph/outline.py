@@ -66,7 +66,7 @@ def read(document: Mapping[str, Any], lock: Mapping[str, Any]) -> Block:
 
 def _block(items: Sequence[Mapping[str, Any]], ref: str, source: _Source) -> Block:
     nodes = [_node(item, f"{ref}/{index}", source) for index, item in enumerate(items)]
-    return Block(ref, _arranged(nodes, 0, len(nodes), ref))
+    return Block(ref, _arranged(nodes, 0, len(nodes)))
 
 
 def _node(item: Mapping[str, Any], place: str, source: _Source) -> Node:
@@ -121,17 +121,19 @@ def _branch(task: Node, ref: str) -> Block:
     return task.body if plain and task.body else Block(ref, (task,))
 
 
-def _arranged(nodes: Sequence[Node], start: int, stop: int, ref: str) -> tuple[Node, ...]:
-    """Return the nodes from `start` to `stop`, the ways of a switch as its columns; where they meet is the next."""
+def _arranged(nodes: Sequence[Node], start: int, stop: int, behind: int | None = None) -> tuple[Node, ...]:
+    """Return the nodes from `start` to `stop`, the ways of a switch as its columns; `behind` is what follows them."""
     found, index = [], start
+    flow = [tuple(stop if to == behind else to for to in each) for each in _flow(nodes)]
     while index < stop:
         node = nodes[index]
         if node.kind != "switch":
             found.append(replace(node, goes=_leads(nodes, index, index + 1)))
             index += 1
             continue
-        meet = ways.meet(_flow(nodes), index, stop)
-        found.append(replace(node, goes=CONTINUE, lanes=_cases(nodes, index, meet, ref)))
+        meet = ways.meet(flow, index, stop)
+        join = behind if meet == stop and behind is not None else meet
+        found.append(replace(node, goes=CONTINUE, lanes=_cases(nodes, index, meet, join, flow[index])))
         index = max(meet, index + 1)
     return tuple(found)
 
@@ -170,24 +172,25 @@ def _ways(node: Node) -> list[tuple[str, str, str]]:
     return found
 
 
-def _cases(nodes: Sequence[Node], index: int, meet: int, ref: str) -> tuple[Lane, ...]:
-    """Return the columns of a switch; without a place to meet (`meet` is its own) they only say where they lead."""
-    places = {node.name: at for at, node in enumerate(nodes)}
-    targets = [(name, when, goes, _place(goes, index, places)) for name, when, goes in _ways(nodes[index])]
-    begins = sorted({at for *_, at in targets if index < at < meet})
+def _cases(nodes: Sequence[Node], index: int, meet: int, join: int, flow: Sequence[int]) -> tuple[Lane, ...]:
+    """Return the columns of a switch; without a place to meet (`meet` is its own) they only say where they lead.
+
+    `join` is the task where they meet, which is not at `meet` when that is the end of a column itself.
+    """
+    begins = sorted({at for at in flow if index < at < meet})
     lanes, drawn = [], set()
-    for name, when, goes, at in targets:
+    for (name, when, goes), at in zip(_ways(nodes[index]), flow, strict=True):
         inside = at in begins and at not in drawn
         end = next((other for other in begins if other > at), meet)
-        block = Block(f"{ref}#{at}", _lane(nodes, at, end, meet, ref) if inside else ())
+        block = Block(f"{nodes[index].ref}#{at}", _lane(nodes, at, end, join) if inside else ())
         drawn.add(at)
-        leads = "" if inside or at == max(meet, index + 1) else nodes[at].name if 0 <= at < len(nodes) else goes
-        lanes.append(Lane(name=name, when=when, block=block, goes="" if leads == CONTINUE else leads))
+        leads = "" if inside or at == max(meet, index + 1) or goes == CONTINUE else goes
+        lanes.append(Lane(name=name, when=when, block=block, goes=leads))
     return tuple(lanes)
 
 
-def _lane(nodes: Sequence[Node], start: int, end: int, meet: int, ref: str) -> tuple[Node, ...]:
+def _lane(nodes: Sequence[Node], start: int, end: int, join: int) -> tuple[Node, ...]:
     """Return the tasks of one column; that its last one leads to where all meet goes without saying."""
-    drawn = _arranged(nodes[:end], start, end, ref)
-    last, behind = drawn[-1], nodes[meet].name if meet < len(nodes) else ""
+    drawn = _arranged(nodes, start, end, join)
+    last, behind = drawn[-1], nodes[join].name if join < len(nodes) else ""
     return (*drawn[:-1], replace(last, goes=CONTINUE)) if last.goes == behind else drawn

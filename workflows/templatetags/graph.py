@@ -49,7 +49,7 @@ class _Drawer:
         drawn = self._body(node)
         if node.goes == CONTINUE:
             return drawn
-        return format_html('{}<span class="goes">{}{}</span>', drawn, icon("chevron"), visible(words.goes(node.goes)))
+        return format_html("{}{}", drawn, self._goes(node.goes))
 
     def _body(self, node: Node) -> SafeString:
         if node.lanes:
@@ -151,14 +151,19 @@ class _Drawer:
         )
 
     def _caught(self, node: Node) -> SafeString:
-        if node.caught is None:
+        catch = node.definition.get("catch", {})
+        if node.caught is None and "then" not in catch:
             return NOTHING
         return format_html(
-            '<div class="catch"><span class="cap-pill">{}{}</span>{}</div>',
+            '<div class="catch"><span class="cap-pill">{}{}</span>{}{}</div>',
             icon("alert"),
             visible(words.caught(node)),
-            self.block(node.caught),
+            self.block(node.caught) if node.caught else NOTHING,
+            self._goes(str(catch["then"])) if catch.get("then", CONTINUE) != CONTINUE else NOTHING,
         )
+
+    def _goes(self, where: str) -> SafeString:
+        return format_html('<span class="goes">{}{}</span>', icon("chevron"), visible(words.goes(where)))
 
     def _cells(self, stood: Standing) -> SafeString:
         if not stood.cells or stood.rounds is None:
@@ -201,9 +206,7 @@ class _Drawer:
             SafeString(' class="dim"') if self.ran and not taken else NOTHING,
             self._label(node, lane, taken=taken),
             self.block(lane.block) if lane.block.nodes else NOTHING,
-            format_html('<span class="goes">{}{}</span>', icon("chevron"), visible(words.goes(lane.goes)))
-            if lane.goes
-            else NOTHING,
+            self._goes(lane.goes) if lane.goes else NOTHING,
         )
 
     def _taken(self, node: Node, lane: Lane) -> bool:
