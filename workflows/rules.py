@@ -3,11 +3,14 @@
 import uuid
 from datetime import datetime
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
 SKIPPABLE = ("call", "wait", "listen", "run", "emit", "task", "undo", "join")
 TIMED = ("wait", "timer")
 OPEN = ("ready", "running", "waiting", "held")
 UNDOING, UNDONE = "undoing", "undone"
-UNSURE = (
+UNSURE = gettext_noop(
     "Nobody knows whether the last attempt of {name} had its effect. Look at the receiver, then confirm that it may be "
     "called with another idempotency key."
 )
@@ -16,11 +19,11 @@ UNSURE = (
 def retry_refusal(state: str, resolved_at: datetime | None, reason: str = "") -> str | None:
     """Return why a run in this state cannot be retried."""
     if state != "failed":
-        return f"Only a failed run can be retried; this one is {state}."
+        return _("Only a failed run can be retried; this one is {state}.").format(state=state)
     if resolved_at is not None:
-        return "This run was marked as resolved."
+        return _("This run was marked as resolved.")
     if reason == UNDONE:
-        return "What this run had done is undone, and nothing of it is left to retry: start a new run."
+        return _("What this run had done is undone, and nothing of it is left to retry: start a new run.")
     return None
 
 
@@ -32,22 +35,26 @@ def cancel_refusal(state: str) -> str | None:
 def suspend_refusal(state: str) -> str | None:
     """Return why a run in this state cannot be suspended."""
     if state == "suspended":
-        return "This run is already suspended."
+        return _("This run is already suspended.")
     if state == "failed":
-        return "This run failed: it rests until a person goes on with it."
+        return _("This run failed: it rests until a person goes on with it.")
     return _over(state)
 
 
 def resume_refusal(state: str) -> str | None:
     """Return why a run in this state cannot be resumed."""
-    return None if state == "suspended" else f"Only a suspended run can be resumed; this one is {state}."
+    return (
+        None
+        if state == "suspended"
+        else _("Only a suspended run can be resumed; this one is {state}.").format(state=state)
+    )
 
 
 def resolve_refusal(state: str, resolved_at: datetime | None) -> str | None:
     """Return why a run in this state cannot be marked as resolved."""
     if state != "failed":
-        return f"Only a failed run can be marked as resolved; this one is {state}."
-    return None if resolved_at is None else "This run is already marked as resolved."
+        return _("Only a failed run can be marked as resolved; this one is {state}.").format(state=state)
+    return None if resolved_at is None else _("This run is already marked as resolved.")
 
 
 def undo_refusal(state: str, *, recorded: int, begun: bool) -> str | None:
@@ -55,11 +62,11 @@ def undo_refusal(state: str, *, recorded: int, begun: bool) -> str | None:
     if over := _over(state):
         return over
     if begun:
-        return "The undo of this run has begun; if it failed, retry the run."
+        return _("The undo of this run has begun; if it failed, retry the run.")
     if state == "pending":
-        return "This run has done nothing yet: cancel it."
+        return _("This run has done nothing yet: cancel it.")
     if not recorded:
-        return "Nothing is left to undo: none of the finished steps says how it is undone. Cancel the run instead."
+        return _("Nothing is left to undo: none of the finished steps says how it is undone. Cancel the run instead.")
     return None
 
 
@@ -68,14 +75,14 @@ def skip_refusal(run_state: str, kind: str, state: str, *, caught: bool) -> str 
     if over := _over(run_state):
         return over
     if kind == "join" and state in OPEN:
-        return "This fork is not decided: skip the steps in its branches, or wait for them."
+        return _("This fork is not decided: skip the steps in its branches, or wait for them.")
     if kind not in SKIPPABLE:
-        return f"A step of the kind {kind} has no output that could be given by hand."
+        return _("A step of the kind {kind} has no output that could be given by hand.").format(kind=kind)
     if state == "running":
-        return "This step is running: wait for its end, or suspend the run first."
+        return _("This step is running: wait for its end, or suspend the run first.")
     if state == "failed" and caught:
-        return "The workflow caught this fault and went on."
-    return None if state in {*OPEN, "failed"} else f"This step is already {state}."
+        return _("The workflow caught this fault and went on.")
+    return None if state in {*OPEN, "failed"} else _("This step is already {state}.").format(state=state)
 
 
 def fire_refusal(run_state: str, kind: str, state: str, *, function: str, in_future: bool) -> str | None:
@@ -83,11 +90,11 @@ def fire_refusal(run_state: str, kind: str, state: str, *, function: str, in_fut
     if over := _over(run_state):
         return over
     if state == "held":
-        return f"The run is {run_state}: go on with it first."
+        return _("The run is {run_state}: go on with it first.").format(run_state=run_state)
     if state != "ready" or not in_future:
-        return "This step does not wait for a time."
+        return _("This step does not wait for a time.")
     if kind not in TIMED and function.startswith("approval:"):
-        return "This step waits for a person: answer it, or skip it."
+        return _("This step waits for a person: answer it, or skip it.")
     return None
 
 
@@ -96,27 +103,29 @@ def erase_refusal(
 ) -> str | None:
     """Return why a run cannot be erased; `started_by` is the run at the top of those that led to it."""
     if started_by is not None:
-        return f"This run was started by another one: erase the run {started_by}, with all that it started."
+        return _("This run was started by another one: erase the run {started_by}, with all that it started.").format(
+            started_by=started_by
+        )
     if state == "failed" and resolved_at is None and reason != UNDONE:
-        return "This run failed and waits for a person: resolve it or cancel it, then erase it."
+        return _("This run failed and waits for a person: resolve it or cancel it, then erase it.")
     if state in ("succeeded", "cancelled", "failed"):
         return None
-    return f"Only a run that is over can be erased; this one is {state}."
+    return _("Only a run that is over can be erased; this one is {state}.").format(state=state)
 
 
 def pause_refusal(state: str) -> str | None:
     """Return why a schedule in this state cannot be paused."""
-    return "The schedule is paused already." if state == "paused" else None
+    return _("The schedule is paused already.") if state == "paused" else None
 
 
 def resume_schedule_refusal(state: str) -> str | None:
     """Return why a schedule in this state cannot be resumed."""
-    return None if state == "paused" else "The schedule is not paused."
+    return None if state == "paused" else _("The schedule is not paused.")
 
 
 def run_now_refusal(kind: str) -> str | None:
     """Return why a schedule of this kind cannot be run now."""
-    return "It starts by events: send one that it waits for." if kind == "on" else None
+    return _("It starts by events: send one that it waits for.") if kind == "on" else None
 
 
 def edit_refusal(
@@ -126,54 +135,60 @@ def edit_refusal(
     if refusal := retry_refusal(run_state, resolved_at, reason):
         return refusal
     if kind == "undo":
-        return "What undoes a step takes what that step was given: retry it as it is, or skip it."
+        return _("What undoes a step takes what that step was given: retry it as it is, or skip it.")
     if kind != "call" or not known:
-        return "Only a call of an action has an input that can be edited."
+        return _("Only a call of an action has an input that can be edited.")
     if state == "failed" and caught:
-        return "The workflow caught this fault and went on."
-    return None if state == "failed" else f"Only a failed step can be retried; this one is {state}."
+        return _("The workflow caught this fault and went on.")
+    return (
+        None if state == "failed" else _("Only a failed step can be retried; this one is {state}.").format(state=state)
+    )
 
 
 def again_refusal(state: str) -> str | None:
     """Return why a run in this state cannot be run again."""
     over = state in ("succeeded", "cancelled", "failed")
-    return None if over else f"This run is not over, it is {state}: cancel it first, or start another run."
+    return (
+        None
+        if over
+        else _("This run is not over, it is {state}: cancel it first, or start another run.").format(state=state)
+    )
 
 
 def pause_queue_refusal(*, paused: bool) -> str | None:
     """Return why a queue cannot be paused."""
-    return "This queue is paused already." if paused else None
+    return _("This queue is paused already.") if paused else None
 
 
 def resume_queue_refusal(*, paused: bool) -> str | None:
     """Return why a queue cannot be resumed."""
-    return None if paused else "This queue is not paused."
+    return None if paused else _("This queue is not paused.")
 
 
 def drain_refusal(*, stopped: bool, draining: bool) -> str | None:
     """Return why a worker cannot be drained."""
     if stopped:
-        return "This worker has ended."
-    return "This worker takes no further step already." if draining else None
+        return _("This worker has ended.")
+    return _("This worker takes no further step already.") if draining else None
 
 
 def undrain_refusal(*, stopped: bool, draining: bool) -> str | None:
     """Return why a worker cannot go on."""
     if stopped:
-        return "This worker has ended."
-    return None if draining else "This worker is not drained."
+        return _("This worker has ended.")
+    return None if draining else _("This worker is not drained.")
 
 
 def answer_refusal(run_state: str, kind: str, state: str, function: str) -> str | None:
     """Return why a step cannot be answered."""
     if kind != "call" or not function.startswith("approval:"):
-        return "This step does not ask a person."
+        return _("This step does not ask a person.")
     if over := _over(run_state):
         return over
-    return None if state in OPEN else f"This approval is over: the step is {state}."
+    return None if state in OPEN else _("This approval is over: the step is {state}.").format(state=state)
 
 
 def _over(state: str) -> str | None:
     if state == "cancelled":
-        return "This run was already cancelled."
-    return "This run has already succeeded." if state == "succeeded" else None
+        return _("This run was already cancelled.")
+    return _("This run has already succeeded.") if state == "succeeded" else None

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from actions import schemas
 from actions.limits import check_value
 from actions.problems import Problem
@@ -76,7 +78,7 @@ def edit(run: Run, edits: Mapping[str, Any], *, confirmed: bool) -> dict[str, di
         raise AnswerInvalid("input", problems)
     changed = [one for one in found if one.changed]
     if unsure := [one.step.name for one in changed if one.unsure and not confirmed]:
-        raise NotAllowed(rules.UNSURE.format(name=", ".join(unsure)))
+        raise NotAllowed(_(rules.UNSURE).format(name=", ".join(unsure)))
     return {one.step.key: _write(run, one) for one in changed}
 
 
