@@ -1,5 +1,6 @@
 """The graph of a definition, and of a run as it ran: what is drawn, and where its nodes lead."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,7 @@ from urllib.parse import urlencode
 from django.http import HttpRequest, QueryDict
 from django.urls import reverse
 
+from actions.models import NAME, SEMVER
 from workflows import queries
 from workflows.graph import folding, outline, standing
 from workflows.graph.outline import Block
@@ -74,13 +76,12 @@ def of_version(document: Mapping[str, Any], lock: Mapping[str, Any], request: Ht
 
 
 def address_of(calls: str, kind: str) -> str:
-    """Return the address of what a task calls, empty for what has no page."""
-    name, _, version = calls.rpartition(":")
-    if kind == "run":
-        return f"{reverse('workflow', args=[name])}?version={version}"
-    if kind != "call" or not version or name in BUILTINS or name in PROTOCOLS:
+    """Return the address of what a task calls, empty for what has no page; a draft may call what there is not."""
+    name, _, version = calls.partition(":")
+    if kind not in ("call", "run") or not re.fullmatch(NAME, name) or name in BUILTINS or name in PROTOCOLS:
         return ""
-    return f"{reverse('action', args=[name])}?version={version}"
+    pinned = f"?version={version}" if re.fullmatch(SEMVER, version) else ""
+    return reverse("workflow" if kind == "run" else "action", args=[name]) + pinned
 
 
 def _drawing(block: Block, standings: Standings | None, chosen: str, query: QueryDict, *, page: str) -> Drawing:
