@@ -125,7 +125,7 @@ from workflows.queries.schedules import (
     schedules,
 )
 from workflows.queries.search import exactly, search
-from workflows.queries.system import queues, workers
+from workflows.queries.system import ChoreRow, Database, chores, database, queue, queues, worker, workers
 from workflows.queries.trail import audit, count_events, key_events
 from workflows.queries.values import RunValues, values_of
 
@@ -143,7 +143,9 @@ __all__ = [
     "AuditView",
     "BatchRow",
     "Children",
+    "ChoreRow",
     "Count",
+    "Database",
     "DeliveryDetail",
     "DeliveryRow",
     "Drawable",
@@ -212,6 +214,7 @@ __all__ = [
     "batches",
     "chain_of",
     "children",
+    "chores",
     "count",
     "count_approvals",
     "count_events",
@@ -219,6 +222,7 @@ __all__ = [
     "count_related",
     "course",
     "cut_chains",
+    "database",
     "deliveries",
     "delivery",
     "drawable",
@@ -270,6 +274,7 @@ __all__ = [
     "outline",
     "overview_token",
     "performance",
+    "queue",
     "queue_lines",
     "queues",
     "related",
@@ -293,6 +298,7 @@ __all__ = [
     "verifications",
     "wanted",
     "within",
+    "worker",
     "workers",
     "workflow",
     "workflow_page",

@@ -312,11 +312,19 @@ class EntryRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueRow:
-    """A queue: how many steps are due now, and for how many seconds the oldest has been."""
+    """A queue: how many steps are due now and for how many seconds the oldest has been, `recent` of the last hour,
+    how many are running, how many workers take its steps, and since when, by whom and why it is paused.
+    """
 
     name: str
     due: int
     oldest_seconds: float
+    recent: list[float]
+    running: int
+    workers: int
+    paused_at: datetime | None
+    paused_by: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -354,13 +362,22 @@ class MuteRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerRow:
-    """A worker process."""
+    """A worker process with the step that it holds. `state`: idle, busy, draining, drained or silent; `old_code`: it
+    knows other handlers than the worker that was started last.
+    """
 
     id: uuid.UUID
     host: str
     pid: int
     code_version: str
+    old_code: bool
     queues: list[str]
     started_at: datetime
     heartbeat_at: datetime
     step: uuid.UUID | None
+    run: uuid.UUID | None
+    step_name: str
+    step_since: datetime | None
+    draining_at: datetime | None
+    draining_by: str
+    state: str

@@ -86,6 +86,7 @@ NAVIGATION = (
     (
         _("System"),
         (
+            Entry("sliders", _("Workers and queues"), "system", "system", "workflows.view_worker", key="q"),
             Entry("shield", _("Audit log"), "audit", "audit", "audit.view_auditevent", key="l"),
             Entry("layers", _("Admin"), "admin:index", "admin", "staff"),
             Entry("book", _("API docs"), "api-docs", "api"),

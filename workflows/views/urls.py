@@ -28,6 +28,7 @@ from workflows.views import (
     start,
     step_commands,
     step_edit,
+    system,
 )
 from workflows.views.commands import COMMANDS
 
@@ -57,6 +58,12 @@ urlpatterns = [
     path("runs/<uuid:run_id>/steps/<uuid:step_id>/raw/<str:part>/", run.step_raw, name="step-raw"),
     path("runs/<uuid:run_id>/steps/<uuid:step_id>/skip/", step_commands.skip, name="step-skip"),
     path("runs/<uuid:run_id>/steps/<uuid:step_id>/fire/", step_commands.fire, name="step-fire"),
+    path("system/", system.system, name="system"),
+    path("system/live/", system.system_live, name="system-live"),
+    path("system/queues/<str:queue>/pause/", system.pause, name="queue-pause"),
+    path("system/queues/<str:queue>/resume/", system.resume, name="queue-resume"),
+    path("system/workers/<uuid:worker_id>/drain/", system.drain, name="worker-drain"),
+    path("system/workers/<uuid:worker_id>/undrain/", system.undrain, name="worker-undrain"),
     path("approvals/", approvals.approval_list, name="approvals"),
     path("approvals/<uuid:run_id>/<uuid:step_id>/", approvals.approval, name="approval"),
     path("workflows/", definitions.workflows, name="workflows"),

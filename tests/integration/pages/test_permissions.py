@@ -15,7 +15,7 @@ from workflows.views.urls import urlpatterns
 Reader = Callable[..., Client]
 ARGUMENTS: dict[str, Any] = {
     "fingerprint": "0" * 32, "batch_id": uuid4(), "view_id": uuid4(),
-    "run_id": uuid4(), "step_id": uuid4(), "name": "broken", "part": "input", "mute_id": uuid4(),
+    "run_id": uuid4(), "queue": "default", "worker_id": uuid4(), "step_id": uuid4(), "name": "broken", "part": "input", "mute_id": uuid4(),
     "version": "1.0.0", "old": "1.0.0", "new": "1.0.1",
     "notification_id": uuid4(), "event_id": uuid4(), "delivery_id": uuid4(),
 }  # fmt: skip
@@ -51,6 +51,12 @@ NEEDED = {
     "step-raw": "workflows.view_run",
     "step-skip": "workflows.skip_step",
     "step-fire": "workflows.fire_timer",
+    "system": "workflows.view_worker",
+    "system-live": "workflows.view_worker",
+    "queue-pause": "workflows.change_queue",
+    "queue-resume": "workflows.change_queue",
+    "worker-drain": "workflows.drain_worker",
+    "worker-undrain": "workflows.drain_worker",
     "approvals": "workflows.answer_approval",
     "approval": "workflows.answer_approval",
     "workflows": "workflows.view_workflow",
