@@ -270,7 +270,7 @@ def _scalar(node: Schema, kind: str, value: Any, base: dict[str, Any], *, blank:
         choices = [(_choice(each), _choice_title(each)) for each in node["enum"]]
         only = base["required"] and len(choices) == 1
         chosen = choices[0][0] if only else "" if value is MISSING else _choice(value)
-        return Field(**base, widget="select", kind="choice", choices=choices, text=chosen)
+        return Field(**base, widget="select", kind=_("choice"), choices=choices, text=chosen)
     if kind == "boolean":
         if not blank:
             return Field(**base, widget="checkbox", kind=kind, checked=value is True)

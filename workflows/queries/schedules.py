@@ -9,6 +9,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop, ngettext_lazy
+
 from audit.models import AuditEvent
 from audit.recording import KINDS
 from dotdo_site.lib.paging import decode, encode
@@ -24,7 +27,18 @@ from workflows.sql import Statement
 UPCOMING = 5
 LATEST = 10
 NOTED = ("schedule.failed", "schedule.skipped", "schedule.paused", "schedule.resumed", "schedule.run_now")
-UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
+UNITS = (
+    (86_400, ngettext_lazy("%g day", "%g days")),
+    (3_600, ngettext_lazy("%g hour", "%g hours")),
+    (60, ngettext_lazy("%g minute", "%g minutes")),
+    (1, ngettext_lazy("%g second", "%g seconds")),
+)
+ONCE = {
+    86_400: gettext_noop("every day"),
+    3_600: gettext_noop("every hour"),
+    60: gettext_noop("every minute"),
+    1: gettext_noop("every second"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,31 +220,31 @@ def _words(rule: Rule) -> str:
         return _event_words(rule.strategy)
     if rule.cron is not None:
         return f"{occurrences.cron_words(rule.cron)} ({rule.cron}, {rule.timezone})"
-    length = _length(rule.interval or timedelta())
-    return f"every {length.removeprefix('1 ')}" if rule.kind == "every" else f"{length} after the last run has ended"
+    seconds = (rule.interval or timedelta()).total_seconds()
+    if rule.kind == "after":
+        return _("{length} after the last run has ended").format(length=_length(seconds))
+    return _(ONCE[int(seconds)]) if seconds in ONCE else _("every {length}").format(length=_length(seconds))
 
 
-def _length(interval: timedelta) -> str:
-    seconds = interval.total_seconds()
-    size, unit = next((each for each in UNITS if seconds % each[0] == 0), UNITS[-1])
-    count = seconds / size
-    return f"{count:g} {unit}{'' if count == 1 else 's'}"
+def _length(seconds: float) -> str:
+    size, words = next((each for each in UNITS if seconds % each[0] == 0), UNITS[-1])
+    return words % (seconds / size)
 
 
 def _event_words(strategy: Strategy) -> str:
     if not strategy.filters:
-        return "on every event"
+        return _("on every event")
     names = [_filter_words(wanted) for wanted in strategy.filters]
     if strategy.mode == "all" and len(names) > 1:
-        return f"when there was one event of each: {', '.join(names)}"
-    return f"on {' or '.join(names)}"
+        return _("when there was one event of each: {names}").format(names=", ".join(names))
+    return _("on {names}").format(names=_(" or ").join(names))
 
 
 def _filter_words(wanted: EventFilter) -> str:
     rule = wanted.with_.get("type")
     others = len(wanted.with_) + len(wanted.correlate) - (rule is not None)
-    name = str(rule.value) if isinstance(rule, Constant) else "an event"
-    return f"{name} (with conditions)" if others else name
+    name = str(rule.value) if isinstance(rule, Constant) else _("an event")
+    return _("{name} (with conditions)").format(name=name) if others else name
 
 
 def _fire_row(fire: ScheduleFire) -> FireRow:

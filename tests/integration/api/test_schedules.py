@@ -41,7 +41,7 @@ def test_a_schedule_shows_what_it_did_and_what_it_left_out(api: Caller) -> None:
     scheduling.fire_due()
     shown = api("GET", "schedules/job").json()
     assert [(fire["skipped"], fire["status"]) for fire in shown["fires"]] == [(False, "pending"), (True, "")]
-    assert "Left out after downtime: 1 moments" in shown["notes"][0]["sentence"]
+    assert "Left out after downtime: 1 moment from" in shown["notes"][0]["sentence"]
 
 
 def test_pausing_and_resuming_need_a_reason_and_are_audited(api: Caller) -> None:
