@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from django.contrib.auth.models import Group
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from workflows.queries import RunOutline, StepLine
@@ -46,7 +46,6 @@ def menu(request: HttpRequest, run: RunOutline, step: StepLine | None, *, told: 
     offers = [*_again(run, step), *_steps(run, step), *_commands(run), *_rest(run)]
     if told and may(request, COMMANDS["retry"].permission):
         offers = [offer for offer in offers if not (offer.dialog == "dialog-retry" and offer.refusal is None)]
-    offers = [offer for offer in offers if offer.url or offer.refusal]
     lacking = {offer.permission for offer in offers if not may(request, offer.permission)}
     roles = _roles(lacking)
     return [_choice(offer, roles.get(offer.permission)) for offer in offers]
@@ -73,13 +72,6 @@ def _roles(lacking: set[str]) -> dict[str, list[str]]:
     return found
 
 
-def _url(name: str, *args: Any) -> str:
-    try:
-        return reverse(name, args=args)
-    except NoReverseMatch:
-        return ""
-
-
 def _again(run: RunOutline, step: StepLine | None) -> Iterator[_Offer]:
     retry = COMMANDS["retry"]
     name = {"step": step.title} if step and step.state == "failed" else None
@@ -87,9 +79,9 @@ def _again(run: RunOutline, step: StepLine | None) -> Iterator[_Offer]:
     url = reverse("run-retry", args=[run.id])
     yield _Offer(title, retry.icon, url, retry.permission, run.can_retry, "dialog-retry")
     edit = step.can_edit if step else _("No step of this run has failed.")
-    url = _url("step-edit", run.id, step.id) if step else ""
+    url = reverse("step-edit", args=[run.id, step.id]) if step else ""
     yield _Offer(_("Retry with other input…"), "edit", url, retry.permission, edit)
-    again = _url("run-again", run.id)
+    again = reverse("run-again", args=[run.id])
     yield _Offer(_("Run again on the current version…"), "play", again, START, run.can_again)
     start = reverse(f"{run.kind}-start", args=[run.name]) + f"?from={run.id}"
     yield _Offer(_("Start another one with edits…"), "plus", start, START, None)
@@ -122,7 +114,7 @@ def _rest(run: RunOutline) -> Iterator[_Offer]:
     quiet = None if run.state == "failed" else _("Only a run that failed is told about.")
     url = f"{reverse('notification-mute')}?{urlencode({'subject': 'run', 'name': run.id})}"
     yield _Offer(_("Mute its notifications…"), "pause", url, "workflows.mute_notification", quiet)
-    url = _url("run-reveal", run.id)
+    url = reverse("run-reveal", args=[run.id])
     yield _Offer(_("Show hidden values…"), "key", url, "workflows.view_payload", None)
 
 

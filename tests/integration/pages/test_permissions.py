@@ -59,6 +59,8 @@ NEEDED = {
     "worker-undrain": "workflows.drain_worker",
     "approvals": "workflows.answer_approval",
     "approval": "workflows.answer_approval",
+    "approvals-live": "workflows.answer_approval",
+    "approvals-answered": "workflows.answer_approval",
     "workflows": "workflows.view_workflow",
     "workflow": "workflows.view_workflow",
     "workflow-version": "workflows.view_workflow",
