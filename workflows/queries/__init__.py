@@ -1,7 +1,15 @@
 """Every read: the same filters, pages and counts for dashboard, API, admin and commands."""
 
 from workflows.queries.again import Former, former
-from workflows.queries.approvals import ApprovalRow, answered_by, approval, count_approvals, open_approvals
+from workflows.queries.approvals import (
+    AnsweredRow,
+    ApprovalRow,
+    answered_approvals,
+    answered_by,
+    approval,
+    count_approvals,
+    open_approvals,
+)
 from workflows.queries.audit_search import (
     AuditFilter,
     AuditRow,
@@ -136,6 +144,7 @@ __all__ = [
     "LABELS",
     "ActionDetail",
     "ActionRow",
+    "AnsweredRow",
     "ApprovalRow",
     "AttemptView",
     "AuditFilter",
@@ -203,6 +212,7 @@ __all__ = [
     "action_page",
     "actions",
     "affected_versions",
+    "answered_approvals",
     "answered_by",
     "any_run",
     "approval",

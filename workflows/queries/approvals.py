@@ -1,4 +1,4 @@
-"""Approvals: what waits for a person, and for whom."""
+"""Approvals: what waits for a person, and for whom; and what was answered."""
 
 import json
 import uuid
@@ -6,11 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Q
+
+from audit.models import PERSON, AuditEvent
 from dotdo_site.lib.paging import decode, encode
 from workflows import approvals
 from workflows.approvals import Person
 from workflows.language.durations import DurationError
 from workflows.models import Message
+from workflows.queries import keyset
+from workflows.queries.keyset import Looked
 from workflows.queries.rows import Page
 from workflows.sql import Statement
 
@@ -38,6 +43,34 @@ class ApprovalRow:
     run_key: str
     run_state: str
     asked: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnsweredRow:
+    """An answer to an approval: the name of the step, what was decided by whom and why, and where."""
+
+    id: int
+    at: datetime
+    name: str
+    decision: str
+    by: str
+    actor: str
+    reason: str
+    run: uuid.UUID
+    step: uuid.UUID
+
+
+def answered_approvals(
+    by: str = "", *, after: str | None = None, before: str | None = None, limit: int = 50
+) -> Looked[AnsweredRow]:
+    """Return one page of the answers that are kept in the trail, of a person or of all, newest first.
+
+    Raises BadCursor.
+    """
+    rows = AuditEvent.objects.filter(kind="approval.answered", run__isnull=False)
+    among = Q(actor=f"{PERSON}{by}") if by else None
+    found = keyset.newest_first(rows, int, after=after, before=before, limit=limit, among=among)
+    return found.page([_answer_row(event) for event in found.rows])
 
 
 def open_approvals(
@@ -68,6 +101,22 @@ def answered_by(step_id: uuid.UUID) -> str:
     """Return who answered an approval, empty when nobody has."""
     answer = Message.objects.filter(step=step_id, kind="answer").order_by("-id").first()
     return str((answer.data or {}).get("by", "")) if answer else ""
+
+
+def _answer_row(event: AuditEvent) -> AnsweredRow:
+    data = json.loads(event.data)
+    assert event.run is not None  # noqa: S101 - asked for above
+    return AnsweredRow(
+        id=event.pk,
+        at=event.at,
+        name=str(data.get("name", "")),
+        decision=str(data.get("decision", "")),
+        by=str(data.get("by", "")),
+        actor=event.actor,
+        reason=event.reason,
+        run=event.run,
+        step=event.chain,
+    )
 
 
 _FIELDS = """s.id, s.key, s.name, s.state, s.created_at, r.id, r.name, r.title, r.key, r.state, a.asked"""
