@@ -41,7 +41,7 @@ TEMPLATES = {
 @needs("workflows.view_run")
 def overview(request: HttpRequest) -> HttpResponse:
     """Show the first page."""
-    attention = queries.needs_attention(SHOWN)
+    attention = _attention(request)
     built = _build(request, attention, queries.overview_token(timezone.now(), attention))
     window, table = _asked(request)
     context = {"window": window, "table": table, "windows": WINDOWS, "fragments": built.fragments}
@@ -52,7 +52,7 @@ def overview(request: HttpRequest) -> HttpResponse:
 @needs("workflows.view_run")
 def overview_live(request: HttpRequest) -> HttpResponse:
     """Answer the poller of the first page."""
-    attention = queries.needs_attention(SHOWN)
+    attention = _attention(request)
     token = queries.overview_token(timezone.now(), attention)
     return live.answer(request, token, lambda: _build(request, attention, token))
 
@@ -61,6 +61,10 @@ def _asked(request: HttpRequest) -> tuple[str, bool]:
     """Return which window is shown, and whether the numbers of charts are."""
     window = request.GET.get("window", "")
     return window if window in WINDOWS else DEFAULT_WINDOW, request.GET.get("table") == "1"
+
+
+def _attention(request: HttpRequest) -> list[queries.FailureRow]:
+    return queries.needs_attention(SHOWN) if may(request, "workflows.view_failuregroup") else []
 
 
 def _build(request: HttpRequest, attention: list[queries.FailureRow], token: str) -> live.Live:
