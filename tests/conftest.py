@@ -101,9 +101,8 @@ def database(
 
 
 @pytest.fixture
-def handlers(database: None) -> None:
+def handlers(database: None, superuser: "psycopg.Connection[tuple[Any, ...]]") -> None:
     """Publish the tests' own actions."""
-    from actions import registry, sync
+    from tests.support.published import publish
 
-    registry.discover()
-    sync.sync(registry.specs(), actor="system")
+    publish(superuser)

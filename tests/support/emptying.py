@@ -21,8 +21,8 @@ SET session_replication_role = DEFAULT;
 """
 
 
-RESTART = """
+RESTART = f"""
 SELECT setval(format('%I.%I', schemaname, sequencename), start_value, false) FROM pg_sequences
-WHERE schemaname = 'public' AND last_value IS NOT NULL;
-"""
+WHERE schemaname = 'public' AND last_value IS NOT NULL AND sequencename NOT IN {tuple(f"{name}_id_seq" for name in KEPT)!r};
+"""  # noqa: S608 - constants
 EMPTY = emptying(f"NOT IN {KEPT!r}") + RESTART
