@@ -9,13 +9,10 @@ from workflows.sql import Statement
 COUNT_SECONDS, SAMPLE_SECONDS, TIDY_SECONDS = 10.0, 60.0, 3600.0
 REST = 20  # of a chore's own duration: it takes a twentieth of a connection at most
 BATCH = 10_000
-# Five minutes serve the window of a day, hours that of a month; days are few: three years.
 KEPT_DAYS = {
-    ("rollup", 300): 3,
-    ("rollup", 3_600): 65,
-    ("rollup", 86_400): 1_100,
-    ("gauge", 60): 3,
-    ("gauge", 3_600): 65,
+    **{("rollup", span): days for span, days in counting.KEPT_DAYS.items()},
+    ("gauge", gauges.MINUTE): 3,
+    ("gauge", gauges.HOUR): 65,
 }
 _lasted: dict[str, float] = {}
 

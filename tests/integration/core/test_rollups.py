@@ -136,7 +136,7 @@ def test_counting_reads_a_piece_of_the_trail_and_single_runs_and_steps() -> None
     with connection.cursor() as cursor:
         cursor.execute("SET enable_seqscan = off")
         cursor.execute("PREPARE counting AS " + counting._COUNT.text)
-        cursor.execute(f"EXPLAIN EXECUTE counting(1, 2, '{{{','.join(counting.KINDS)}}}', '{{300}}')")
+        cursor.execute(f"EXPLAIN EXECUTE counting(1, 2, '{{{','.join(counting.KINDS)}}}', '{{300}}', '{{3}}')")
         plan = "\n".join(row[0] for row in cursor.fetchall())
         cursor.execute("DEALLOCATE counting")
         cursor.execute("RESET enable_seqscan")
