@@ -155,6 +155,16 @@ def again_refusal(state: str) -> str | None:
     )
 
 
+def resend_refusal(state: str, attempts: int, *, under_way: bool) -> str | None:
+    """Return why a message cannot be sent again, or at once. `under_way`: it is being sent."""
+    if under_way:
+        return "This message is being sent at this moment."
+    if state == "waiting":
+        return None if attempts else "This message goes out by itself: it has not been tried yet."
+    did_not_arrive = state in ("dead", "gone")
+    return None if did_not_arrive else f"Only messages that did not arrive are sent again; this one is {state}."
+
+
 def pause_queue_refusal(*, paused: bool) -> str | None:
     """Return why a queue cannot be paused."""
     return _("This queue is paused already.") if paused else None

@@ -10,11 +10,19 @@ from django.db.models.functions import Now
 from actions.models import Action
 from actions.running import refuse_inside_handler
 from audit.recording import record
+from workflows import rules
 from workflows.models import Notification, NotificationMute, NotificationRule, Run, Workflow
 from workflows.notifications import addresses, matching
 from workflows.notifications.kinds import TEST
 from workflows.notifications.remaining import remaining
-from workflows.operations.errors import NotAllowed, UnknownDefinition, UnknownMute, UnknownNotification, UnknownRun
+from workflows.operations.errors import (
+    NotAllowed,
+    UnknownDefinition,
+    UnknownMute,
+    UnknownNotification,
+    UnknownRun,
+    refuse,
+)
 from workflows.operations.lookup import near
 from workflows.sql import Statement
 
@@ -100,7 +108,8 @@ def unmute(mute_id: uuid.UUID, *, actor: str, reason: str) -> None:
 
 
 def resend(notification_id: uuid.UUID, *, actor: str, reason: str) -> None:
-    """Send a message again that did not arrive, with all its attempts anew and under the same id.
+    """Send a message again that did not arrive, with all its attempts anew and under the same id; or at once, one
+    that waits for its next attempt.
 
     Raises UnknownNotification, NotAllowed.
     """
@@ -109,17 +118,22 @@ def resend(notification_id: uuid.UUID, *, actor: str, reason: str) -> None:
         row = Notification.objects.select_for_update().filter(pk=notification_id).first()
         if row is None:
             raise UnknownNotification(notification_id)
-        if row.state not in RESENT:
-            raise NotAllowed(f"Only messages that did not arrive are sent again; this one is {row.state}.")
+        refuse(rules.resend_refusal(row.state, row.attempts, under_way=_under_way(row)))
         if row.kind != TEST and not remaining(row)[0]:
             raise NotAllowed("There is nothing left to tell: what it tells of was repaired, has ended or is muted.")
         if row.state == "gone":
             alike = Notification.objects.filter(channel=row.channel, address=row.address, state="gone")
             alike.exclude(pk=row.pk).update(state="dead")
-        values: dict[str, Any] = {"state": "waiting", "attempts": 0, "due_at": Now(), "ended_at": None, "error": ""}
-        Notification.objects.filter(pk=row.pk).update(lease_expires_at=None, **values)
+        values: dict[str, Any] = {"state": "waiting", "due_at": Now(), "ended_at": None, "lease_expires_at": None}
+        anew: dict[str, Any] = {} if row.state == "waiting" else {"attempts": 0, "error": ""}
+        Notification.objects.filter(pk=row.pk).update(**values, **anew)
         data = {"was": row.state, "kind": row.kind, "channel": row.channel}
         record(chain=row.pk, kind="notification.resent", actor=actor, reason=reason, data=data)
+
+
+def _under_way(row: Notification) -> bool:
+    """Tell whether somebody sends it at this moment."""
+    return Notification.objects.filter(pk=row.pk, lease_expires_at__gt=Now()).exists()
 
 
 def _rule(name: str) -> NotificationRule:

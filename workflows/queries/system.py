@@ -49,9 +49,8 @@ class Database:
 def queues() -> list[QueueRow]:
     """Return all queues: those with most due steps first, then by name."""
     rows = {row.name: row for row in Queue.objects.filter(paused_at__isnull=False)}
-    lines = {
-        line.name: line for line in queue_lines(timezone.now(), {row.name: row.paused_by for row in rows.values()})
-    }
+    paused = {name: row.paused_by for name, row in rows.items()}
+    lines = {line.name: line for line in queue_lines(timezone.now(), paused)}
     running = dict(Step.objects.filter(state="running").values_list("queue").annotate(Count("id")))
     served = list(Worker.objects.filter(stopped_at=None, draining_at=None).values_list("queues", flat=True))
     found = []

@@ -111,6 +111,13 @@ def resend(request: HttpRequest, notification_id: UUID) -> HttpResponse:
         "button": _("Send it again"),
         "done": _("It goes out within seconds."),
     }
+    if found.state == "waiting":
+        form |= {
+            "title": _("Send this message now?"),
+            "explanation": _("It waits for its next attempt: %s. The attempts that it had still count.")
+            % (found.error or _("nothing is known about why")),
+            "button": _("Send it now"),
+        }
     return _command(request, form, lambda **by: operations.resend(notification_id, **by))
 
 

@@ -1,10 +1,12 @@
 """What people do to a run, each with a reason. Afterwards the page says what became of it, not what was asked for."""
 
 from collections.abc import Callable
+from typing import cast
 from uuid import UUID
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -23,10 +25,12 @@ from workflows.views.run import find
 
 RESULT_SECONDS = 2.0
 LONGEST_REASON = 1_000
-NO_REASON = gettext_lazy("Say why, in up to 1,000 characters: the reason is kept in the audit trail.")
+NO_REASON = cast(
+    "str", gettext_lazy("Say why, in up to 1,000 characters: the reason is kept in the audit trail.")
+)  # translated where it is shown
 
 
-def view(verb: str) -> Callable[..., HttpResponse]:
+def view(verb: str) -> Callable[..., HttpResponseBase]:
     """Return the view of a verb: GET asks for the reason, POST does it and leads back to the run."""
     command = COMMANDS[verb]
 

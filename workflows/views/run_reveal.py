@@ -1,5 +1,6 @@
 """Show what is masked in a run: in the answer to one form only, after it is on record who asked and why."""
 
+from typing import Any
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -24,7 +25,8 @@ def reveal(request: HttpRequest, run_id: UUID) -> HttpResponse:
     run, reason = find(run_id), posted_reason(request)
     if request.method == "GET" or not reason:
         error = NO_REASON if request.method == "POST" else ""
-        context = {"run": run, "error": error, "back": reverse("run", args=[run_id]), "action": request.path}
+        back = reverse("run", args=[run_id])
+        context: dict[str, Any] = {"run": run, "error": error, "back": back, "action": request.path}
         return render(request, "runs/reveal.html", context, status=422 if error else 200)
     try:
         operations.reveal(run_id, actor=actor(request), reason=reason)

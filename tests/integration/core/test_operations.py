@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -15,7 +16,7 @@ from workflows.models import Branch, Message, Run, Step, Subscription, Undo
 from workflows.operations import AnswerInvalid, NotAllowed, UnknownRun, UnknownStep
 
 pytestmark = pytest.mark.usefixtures("handlers")
-WHY = {"actor": "user:ada", "reason": "because"}
+WHY: dict[str, Any] = {"actor": "user:ada", "reason": "because"}
 HOUR = timedelta(hours=1)
 MOMENT = timedelta(seconds=5)
 

@@ -13,7 +13,7 @@ from tests.support.cluster import until
 from tests.support.documents import publish
 from tests.support.engine import finished, shown, start_action, start_workflow, state, work_until_idle
 from tests.support.interleaving import Doing
-from workflows import broker, identity, operations, supervision, worker
+from workflows import broker, claim, identity, operations, supervision, worker
 from workflows.models import NotificationRule, Queue, Run, Step
 from workflows.notifications.conditions import Seen
 from workflows.notifications.kinds import QUEUE_AGE
@@ -78,7 +78,7 @@ def test_a_worker_that_claims_while_the_queue_is_paused_finishes_that_step_and_b
     me = identity.identity()
     assert not me.paused("bank")
     assert me._look_around() is not None  # it knows the pair now, and may take from it without another look
-    worker.claim.release(me.id)
+    claim.release(me.id)
     operations.pause_queue("bank", **BY)
     held = me.take()
     assert held is not None, "within a second of its last look"

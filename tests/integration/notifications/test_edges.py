@@ -78,6 +78,25 @@ def test_a_message_is_sent_again_from_the_page_with_a_reason(
     assert "Nothing was done: Only messages that did not arrive are sent again" in again
 
 
+def test_a_message_that_waits_for_its_next_attempt_is_sent_now(
+    operator: Client, dead: Notification, mailbox: Post
+) -> None:
+    later = dead.created_at + timedelta(hours=9)
+    Notification.objects.update(state="waiting", attempts=3, due_at=later, ended_at=None)
+    address = f"/notifications/{dead.pk}/resend/"
+    assert "Send now" in operator.get("/notifications/").content.decode()
+    assert "Send this message now?" in operator.get(address).content.decode()
+    Notification.objects.update(lease_expires_at=later)
+    operator.post(address, {"reason": "now"})
+    assert "being sent at this moment" in operator.get("/notifications/").content.decode()
+    Notification.objects.update(lease_expires_at=None)
+    assert operator.post(address, {"reason": "the server is back"}).status_code == 303
+    assert Notification.objects.get().attempts == 3
+    chores.send()
+    assert (states(), len(mailbox.mails)) == (["sent"], 1)
+    assert AuditEvent.objects.get(kind="notification.resent").reason == "the server is back"
+
+
 def test_operators_mute_from_the_page_of_a_run_and_end_it(operator: Client, mailbox: Post) -> None:
     run = begin(REFUSED)
     deliver()
