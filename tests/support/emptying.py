@@ -21,8 +21,9 @@ SET session_replication_role = DEFAULT;
 """
 
 
+_OF_KEPT = tuple(f"{name}_id_seq" for name in KEPT)
 RESTART = f"""
 SELECT setval(format('%I.%I', schemaname, sequencename), start_value, false) FROM pg_sequences
-WHERE schemaname = 'public' AND last_value IS NOT NULL AND sequencename NOT IN {tuple(f"{name}_id_seq" for name in KEPT)!r};
-"""  # noqa: S608 - constants
+WHERE schemaname = 'public' AND last_value IS NOT NULL AND sequencename NOT IN {_OF_KEPT!r};
+"""
 EMPTY = emptying(f"NOT IN {KEPT!r}") + RESTART
