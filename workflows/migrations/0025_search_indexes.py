@@ -21,7 +21,14 @@ class Migration(migrations.Migration):
             "run",
             models.Index(OpClass(F("key"), name="text_pattern_ops"), name="run_by_key_prefix", condition=~Q(key="")),
         ),
-        BuildIndexConcurrently("run", models.Index(fields=["name", "state", "-id"], name="run_by_name_state")),
+        BuildIndexConcurrently(
+            "run",
+            models.Index(fields=["state", "-id"], name="run_by_state_reason", include=["reason", "resolved_at"]),
+        ),
+        BuildIndexConcurrently(
+            "run",
+            models.Index(fields=["name", "state", "-id"], name="run_by_name_state", include=["reason", "resolved_at"]),
+        ),
         BuildIndexConcurrently(
             "run", models.Index(fields=["queue", "-id"], name="run_by_queue", condition=~Q(queue="default"))
         ),
@@ -29,5 +36,7 @@ class Migration(migrations.Migration):
             "entry", models.Index(OpClass(F("key"), name="text_pattern_ops"), name="entry_by_key_prefix")
         ),
         BuildIndexConcurrently("event", models.Index(fields=["event_id"], name="event_by_event_id")),
+        BuildIndexConcurrently("run", models.Index(fields=["-id"], name="run_by_kind", condition=Q(kind="action"))),
         RemoveIndexConcurrently("run", "run_by_key"),
+        RemoveIndexConcurrently("run", "run_by_state"),
     ]

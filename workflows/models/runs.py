@@ -90,11 +90,13 @@ class Run(models.Model):
             ),
         ]
         indexes = [
-            # the run list, filtered by state or by name; ids grow with time
-            models.Index(fields=["state", "-id"], name="run_by_state"),
+            # the run list, filtered by state or by name; ids grow with time; what is included answers the counts
+            models.Index(fields=["state", "-id"], name="run_by_state_reason", include=["reason", "resolved_at"]),
             models.Index(fields=["name", "-id"], name="run_by_name"),
             # the run list, filtered by name and state: also what counts them
-            models.Index(fields=["name", "state", "-id"], name="run_by_name_state"),
+            models.Index(fields=["name", "state", "-id"], name="run_by_name_state", include=["reason", "resolved_at"]),
+            # the run list, filtered by kind: actions alone are few
+            models.Index(fields=["-id"], name="run_by_kind", condition=Q(kind="action")),
             # search by how a business key or a title begins
             models.Index(OpClass(F("key"), name="text_pattern_ops"), name="run_by_key_prefix", condition=~Q(key="")),
             models.Index(OpClass(Upper("title"), name="text_pattern_ops"), name="run_by_title", condition=~Q(title="")),

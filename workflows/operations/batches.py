@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models.functions import Now
 
@@ -21,6 +22,7 @@ from workflows.queries.rows import RunFilter
 from workflows.sql import Statement
 
 MOST_RUNS = 50_000
+NOTHING = "No run fits any more, so nothing was started."
 _NOW = Statement("SELECT clock_timestamp()")
 # Verbs that only some states allow: of all runs that a filter lets through, these are meant.
 _MEANT: dict[str, dict[str, Any]] = {
@@ -115,7 +117,10 @@ def _write_down(batch: Batch, choice: Choice) -> int:
         BatchItem.objects.bulk_create(BatchItem(batch=batch, run=one) for one in ids)
         return len(ids)
     rows = filtered(choice.meant(batch.verb, batch.as_of)).order_by("id").values_list("id")[: MOST_RUNS + 1]
-    sql, values = rows.query.sql_with_params()
+    try:
+        sql, values = rows.query.sql_with_params()
+    except EmptyResultSet:
+        raise NotAllowed(NOTHING) from None
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO batch_item (batch_id, run, state, note) SELECT %s, f.id, 'waiting', '' FROM ({sql}) f",  # noqa: S608 - Django's
@@ -124,7 +129,7 @@ def _write_down(batch: Batch, choice: Choice) -> int:
         count: int = cursor.rowcount
     _refuse_many(count)
     if not count:
-        raise NotAllowed("No run fits any more, so nothing was started.")
+        raise NotAllowed(NOTHING)
     return count
 
 

@@ -1,10 +1,12 @@
 """One filter of runs for pages, API, exports and batches: which rows it lets through, and how many, within limits."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import BooleanField, Case, Exists, OuterRef, Q, QuerySet, Value, When
 
@@ -16,10 +18,12 @@ from workflows.queries.patience import TooSlow, within
 from workflows.queries.rows import RunFilter
 
 COUNT_LIMIT = 10_000
-COUNT_SECONDS = 0.4
+COUNT_SECONDS = 0.3
+FEW = 1_000
 FAILED = "failed"  # every run that failed and that nobody has settled, whatever the reason
 # Ids begin with the time on the clock of the host that made them; rows carry the time of the database.
 SKEW = timedelta(hours=1)
+Group = tuple[str, str, bool, int]
 _RESTING = Case(When(resolved_at__isnull=True, then=Value(False)), default=Value(True), output_field=BooleanField())
 
 
@@ -51,32 +55,45 @@ def filtered(chosen: RunFilter) -> QuerySet[Run]:
     return _searched(_failed_alike(_in_time(rows, chosen), chosen), chosen.q)
 
 
-def tally(chosen: RunFilter) -> dict[str, Count] | None:
-    """Return how many runs have each label, `failed` and "" (all); None when that takes too long to count.
+def in_order(chosen: RunFilter) -> QuerySet[Run]:
+    """Return the runs that the filter lets through, to be read in the order of their ids, a page of them.
 
-    Of each state at most 10,000 are counted.
+    An index that finds a beginning or a tag has no order, and the one that has the order may find nothing for long: so
+    where few runs fit, they are looked up first.
+    """
+    rows = filtered(chosen)
+    if not any((chosen.q, chosen.tag, chosen.key, chosen.version, chosen.code, chosen.group)):
+        return rows
+    ids = list(rows.order_by().values_list("pk", flat=True)[: FEW + 1])
+    return rows if len(ids) > FEW else Run.objects.filter(pk__in=ids)
+
+
+def tally(chosen: RunFilter) -> dict[str, Count]:
+    """Return how many runs have each label, `failed` and "" (all); what takes too long to count is left out.
+
+    Where many fit, at most 10,000 of each state are counted.
     """
     rows = filtered(replace(chosen, label="", state=""))
-    parts = [_part(rows, state) for state in states.RUN_STATES]
-    union = " UNION ALL ".join(f"({sql})" for sql, _ in parts)
-    query = f"SELECT state, reason, resolved, count(*) FROM ({union}) AS t GROUP BY 1, 2, 3"  # noqa: S608 - Django's
-    try:
-        with within(COUNT_SECONDS), connection.cursor() as cursor:
-            cursor.execute(query, [value for _, values in parts for value in values])
-            return _summed(cursor.fetchall())
-    except TooSlow:
-        return None
+    groups: list[Group] | None = None
+    if _narrow(chosen):
+        groups = _grouped([_part(rows)], COUNT_SECONDS)
+        if groups is not None and sum(group[3] for group in groups) <= COUNT_LIMIT:
+            return _summed(groups)
+    by_state = _grouped([_part(rows.filter(state=state)) for state in states.RUN_STATES], COUNT_SECONDS / 2)
+    if by_state is not None:
+        return _summed(by_state)
+    return {"": Count(COUNT_LIMIT, more=True)} if groups is not None else {}
 
 
 def status_counts(chosen: RunFilter) -> dict[str, int]:
     """Return how many runs have each label, at most 10,000 of each; nothing when that takes too long to count."""
-    return {name: count.number for name, count in (tally(chosen) or {}).items() if name in CONDITIONS}
+    return {name: count.number for name, count in tally(chosen).items() if name in CONDITIONS}
 
 
-def count(chosen: RunFilter, limit: int = COUNT_LIMIT) -> Count | None:
+def count(chosen: RunFilter, limit: int = COUNT_LIMIT, seconds: float = COUNT_SECONDS) -> Count | None:
     """Return how many runs the filter lets through, up to a limit; None when that takes too long to count."""
     try:
-        with within(COUNT_SECONDS):
+        with within(seconds):
             found = filtered(chosen).order_by().values("pk")[: limit + 1].count()
     except TooSlow:
         return None
@@ -91,9 +108,9 @@ def newer_than(chosen: RunFilter, run_id: uuid.UUID | None) -> int:
 
 def neighbours(chosen: RunFilter, run_id: uuid.UUID) -> tuple[uuid.UUID | None, uuid.UUID | None]:
     """Return the runs of a list beside this one, the newer and the older; None at the ends, or if it takes too long."""
-    rows = filtered(chosen).values_list("pk", flat=True)
     try:
         with within(COUNT_SECONDS):
+            rows = in_order(chosen).values_list("pk", flat=True)
             newer = rows.filter(id__gt=run_id).order_by("id").first()
             return newer, rows.filter(id__lt=run_id).order_by("-id").first()
     except TooSlow:
@@ -144,12 +161,40 @@ def _begins(field: str, text: str) -> Q:
     return Q(**{f"{field}__startswith": text}) & ~Q(**{field: ""})  # the index leaves out rows without one
 
 
-def _part(rows: QuerySet[Run], state: str) -> tuple[str, tuple[Any, ...]]:
-    part = rows.filter(state=state).order_by().annotate(resolved=_RESTING).values_list("state", "reason", "resolved")
-    return part[: COUNT_LIMIT + 1].query.sql_with_params()
+def _narrow(chosen: RunFilter) -> bool:
+    """Tell whether something is asked for: then few may fit, which are counted at once."""
+    return replace(chosen, label="", state="") != RunFilter()
 
 
-def _summed(groups: list[tuple[str, str, bool, int]]) -> dict[str, Count]:
+def _part(rows: QuerySet[Run]) -> QuerySet[Run, tuple[str, str, bool]]:
+    named = rows.order_by().annotate(resolved=_RESTING).values_list("state", "reason", "resolved")
+    return named[: COUNT_LIMIT + 1]
+
+
+def _grouped(parts: Sequence[QuerySet[Run, tuple[str, str, bool]]], seconds: float) -> list[Group] | None:
+    """Count runs by state, reason and whether they are resolved, in one statement; None when that takes too long."""
+    compiled = [text for part in parts if (text := _compiled(part))]
+    if not compiled:
+        return []
+    union = " UNION ALL ".join(f"({sql})" for sql, _ in compiled)
+    query = f"SELECT state, reason, resolved, count(*) FROM ({union}) AS t GROUP BY 1, 2, 3"  # noqa: S608 - Django's
+    try:
+        with within(seconds), connection.cursor() as cursor:
+            cursor.execute(query, [value for _, values in compiled for value in values])
+            return cursor.fetchall()
+    except TooSlow:
+        return None
+
+
+def _compiled(part: QuerySet[Run, tuple[str, str, bool]]) -> tuple[str, tuple[Any, ...]] | None:
+    """Return a statement, None when it is plain that nothing fits."""
+    try:
+        return part.query.sql_with_params()
+    except EmptyResultSet:
+        return None
+
+
+def _summed(groups: list[Group]) -> dict[str, Count]:
     """Add groups of (state, reason, resolved) up to labels; what belongs to a state with too many is a least number."""
     sums = dict.fromkeys((*CONDITIONS, FAILED, ""), 0)
     many: set[str] = set()

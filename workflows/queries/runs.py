@@ -11,7 +11,7 @@ from django.db.models import Count, QuerySet, Sum
 from dotdo_site.lib.paging import decode, encode
 from workflows import payloads, rules
 from workflows.models import Payload, Run, Step
-from workflows.queries.filtering import filtered
+from workflows.queries.filtering import filtered, in_order
 from workflows.queries.labels import label, waits
 from workflows.queries.rows import Page, RunFilter, RunRow
 from workflows.queries.sentences import now_sentence
@@ -40,7 +40,7 @@ class StepSummary:
 
 def runs(chosen: RunFilter, *, after: str | None = None, before: str | None = None, limit: int = 50) -> Page[RunRow]:
     """Return one page, newest first. Raises BadCursor."""
-    rows = listed(filtered(chosen))
+    rows = listed(in_order(chosen))
     if before:
         found = list(rows.filter(id__gt=decode(before, uuid.UUID)[0]).order_by("id")[: limit + 1])
         if not found:  # whatever was newer is gone: that is the first page

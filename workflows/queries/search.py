@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from actions.models import Action
 from workflows.datastore import UNEXPIRED
 from workflows.models import Entry, Event, Run, Workflow
-from workflows.queries.filtering import filtered
+from workflows.queries.filtering import in_order
 from workflows.queries.patience import TooSlow, within
 from workflows.queries.rows import RunFilter, RunRow
 from workflows.queries.runs import listed, run_rows
@@ -71,15 +71,15 @@ def exactly(text: str, sees: Collection[str]) -> tuple[str, uuid.UUID | str] | N
 
 def search(text: str, sees: Collection[str]) -> Found:
     """Return what begins with a text, newest first or by name, of the kinds that one sees."""
-    parts: dict[str, list[object]] = {}
+    parts: dict[str, list[Any]] = {}
     more: set[str] = set()
     slow: set[str] = set()
-    for name, group, rows in _questions(text):
+    for name, group, ask in _questions(text):
         if group not in sees:
             continue
         try:
             with within(SECONDS):
-                found = list(rows[: SHOWN + 1])
+                found = list(ask()[: SHOWN + 1])
                 parts[name] = run_rows(found[:SHOWN]) if group == RUNS else [_shown(one) for one in found[:SHOWN]]
                 if len(found) > SHOWN:
                     more.add(name)
@@ -88,15 +88,15 @@ def search(text: str, sees: Collection[str]) -> Found:
     return Found(**parts, more=frozenset(more), slow=frozenset(slow))  # type: ignore[arg-type]  # each by its name
 
 
-def _questions(text: str) -> list[tuple[str, str, QuerySet[Any]]]:
-    """Return (field of the answer, kind, rows) of each part; runs that have just this tag apart from the others."""
+def _questions(text: str) -> list[tuple[str, str, Callable[[], QuerySet[Any]]]]:
+    """Return (field of the answer, kind, what asks for the rows) of each part; runs with just this tag are apart."""
     entries = Entry.objects.filter(UNEXPIRED, key__startswith=text)
     return [
-        ("runs", RUNS, listed(filtered(RunFilter(q=text))).order_by("-id")),
-        ("tagged", RUNS, listed(filtered(RunFilter(tag=text))).order_by("-id")),
-        ("workflows", WORKFLOWS, _named(Workflow.objects.all(), text)),
-        ("actions", ACTIONS, _named(Action.objects.all(), text)),
-        ("entries", ENTRIES, entries.only("namespace", "key").order_by("key", "namespace")),
+        ("runs", RUNS, lambda: listed(in_order(RunFilter(q=text))).order_by("-id")),
+        ("tagged", RUNS, lambda: listed(in_order(RunFilter(tag=text))).order_by("-id")),
+        ("workflows", WORKFLOWS, lambda: _named(Workflow.objects.all(), text)),
+        ("actions", ACTIONS, lambda: _named(Action.objects.all(), text)),
+        ("entries", ENTRIES, lambda: entries.only("namespace", "key").order_by("key", "namespace")),
     ]
 
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django_q.models import Task
 
 from workflows import draining
-from workflows.models import Worker
+from workflows.models import Batch, Worker
 from workflows.retention import archive
 from workflows.sql import Statement
 
@@ -28,6 +28,7 @@ WORKER_DAYS = 7
 LOST_HOST_DAYS = 30
 SIGN_IN_DAYS = 30
 TASK_DAYS = 30
+BATCH_DAYS = 90
 LAST_NUMBER = (1 << 63) - 1
 
 
@@ -96,10 +97,20 @@ VERSIONS_OF_NOTHING = Leftover(
 )
 
 
+_BATCH_ITEMS = Statement(
+    f"""
+    DELETE FROM batch_item WHERE id IN (
+        SELECT i.id FROM batch_item i JOIN batch b ON b.id = i.batch_id
+        WHERE b.ended_at < now() - make_interval(days => :days) LIMIT {PAGE})
+    RETURNING id
+    """  # noqa: S608 - a constant
+)
+
+
 def tidy(seconds: float = ROUND_SECONDS) -> dict[str, int]:
     """Delete what has no more use; return how many rows of which table went."""
     until = time.monotonic() + seconds
-    gone = {MOMENTS.table: _sweep(MOMENTS, MOMENT_DAYS, until)}
+    gone = {MOMENTS.table: _sweep(MOMENTS, MOMENT_DAYS, until), "batch": _batches(until)}
     swept = ((VERSIONS, VERSION_DAYS), (VERSIONS_OF_NOTHING, HISTORY_DAYS))
     gone[VERSIONS.table] = sum(_sweep(table, days, until) for table, days in swept)
     if settings.EVENT_RETENTION_DAYS is not None:
@@ -114,6 +125,18 @@ def tidy(seconds: float = ROUND_SECONDS) -> dict[str, int]:
     if settings.RETENTION_EXPORT:
         archive.clear(settings.RETENTION_DIR)
     return gone
+
+
+def _batches(until: float) -> int:
+    """Delete batches that ended long ago, their items first; return how many batches went. The trail still has them."""
+    deleted = 0
+    while time.monotonic() < until and not draining.requested():
+        if _BATCH_ITEMS.rows({"days": BATCH_DAYS}):
+            continue
+        gone = Batch.objects.filter(ended_at__lt=_ago(BATCH_DAYS), items=None)
+        deleted = gone.delete()[0]
+        break
+    return deleted
 
 
 def _ago(days: int) -> datetime:

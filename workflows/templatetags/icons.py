@@ -1,5 +1,7 @@
 """Icons as inline SVG: 16 px, drawn with strokes in the colour of the text around them; always beside words."""
 
+from functools import cache
+
 from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
@@ -86,6 +88,7 @@ GLYPHS = {
 
 
 @register.simple_tag
+@cache
 def icon(name: str, css: str = "") -> SafeString:
     """Draw an icon. Raises KeyError for a name that is not drawn."""
     # The only markup here is the constants above.
@@ -97,6 +100,7 @@ def icon(name: str, css: str = "") -> SafeString:
 
 
 @register.simple_tag
+@cache
 def glyph(status: str) -> SafeString:
     """Draw the sign of a status key; a key without a sign of its own gets the dotted circle."""
     drawing = GLYPHS.get(status, GLYPHS["queued"])

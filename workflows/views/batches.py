@@ -31,6 +31,7 @@ from workflows.views.run_commands import NO_REASON, posted_reason
 
 PAGE_SIZE = 50
 MOST_IDS = 1_000
+COUNT_SECONDS = 5.0
 OWN_KEYS = ("verb", "run", "all", "reason", "shown", "as_of", "batch", "csrfmiddlewaretoken", "after", "before")
 STATES = ("waiting", "done", "skipped", "failed")
 # How long after the end of a batch its page still asks what became of the runs.
@@ -76,7 +77,7 @@ def new(request: HttpRequest) -> HttpResponse:
         return _ask(request, verb, picked, as_of)
     reason = posted_reason(request)
     if not reason:
-        return _ask(request, verb, picked, as_of, error=NO_REASON, status=422)
+        return _ask(request, verb, picked, as_of, error=str(NO_REASON), status=422)
     return _start(request, verb, picked, as_of, reason)
 
 
@@ -112,7 +113,7 @@ def stop(request: HttpRequest, batch_id: UUID) -> HttpResponse:
         except NotAllowed as refused:
             messages.error(request, refused.message)
         return see_other(reverse("batch", args=[batch_id]))
-    error = NO_REASON if request.method == "POST" else ""
+    error = str(NO_REASON) if request.method == "POST" else ""
     context = {"batch": found, "verb": VERBS[found.verb], "error": error}
     return render(request, "batches/stop.html", context, status=422 if error else 200)
 
@@ -188,7 +189,7 @@ def _picked(data: QueryDict, as_of: datetime) -> Picked:
 def _count(verb: Verb, picked: Picked, as_of: datetime) -> Count | None:
     if picked.choice.runs:
         return Count(len(picked.choice.runs))
-    return queries.count(picked.choice.meant(verb.verb, as_of), MOST_RUNS)
+    return queries.count(picked.choice.meant(verb.verb, as_of), MOST_RUNS, COUNT_SECONDS)
 
 
 def _build(request: HttpRequest, found: BatchRow) -> live.Live:

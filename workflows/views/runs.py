@@ -159,16 +159,14 @@ def _facets(chosen: RunFilter, asked: Asked) -> dict[str, Any]:
     return {"facets": [everything, *facets], "matching": _text(counts, current)}
 
 
-def _number(counts: dict[str, Count] | None, label: str) -> int:
-    return counts[label].number if counts else 0
+def _number(counts: dict[str, Count], label: str) -> int:
+    return counts[label].number if label in counts else 0
 
 
-def _text(counts: dict[str, Count] | None, label: str) -> str:
+def _text(counts: dict[str, Count], label: str) -> str:
     """Return a count in words: `10,000+` where nobody counted further, nothing where it is not known."""
-    if counts is None:
-        return ""
-    count = counts[label]
-    if count.more and not count.number:
+    count = counts.get(label)
+    if count is None or (count.more and not count.number):
         return ""
     return f"{number(count.number)}+" if count.more else number(count.number)
 

@@ -70,6 +70,12 @@ def test_a_search_never_looks_inside_a_title(reader: Reader, runs: Seeded) -> No
     assert found(reader(), f"q={runs.failed}") == {runs.failed}
 
 
+@pytest.mark.parametrize("query", ["version=9.9.9", "code=none", "group=none", "tag=none", "queue=none", "name=none"])
+def test_what_nothing_has_finds_nothing(reader: Reader, runs: Seeded, query: str) -> None:
+    assert found(reader(), query) == set()
+    assert reader().get(f"/batches/new/?verb=retry&{query}").status_code == 200
+
+
 def test_a_queue_of_few_runs_is_found(reader: Reader, runs: Seeded) -> None:
     Run.objects.filter(pk=runs.waiting).update(queue="mail")
     assert found(reader(), "queue=mail") == {runs.waiting}
@@ -103,7 +109,7 @@ def test_what_takes_too_long_to_count_is_left_out_and_to_read_is_said(
     reader: Reader, runs: Seeded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(filtering, "COUNT_SECONDS", 0.001)
-    monkeypatch.setattr(filtering, "_part", lambda rows, state: (SLOWLY, ()))
+    monkeypatch.setattr(filtering, "_compiled", lambda part: (SLOWLY, ()))
     assert str(runs.failed) in text(reader(), "/runs/")
 
     def slow(*_: object, **__: object) -> None:

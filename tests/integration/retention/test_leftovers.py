@@ -14,7 +14,7 @@ from django.utils import timezone
 from tests.integration.retention.aging import aged, behind_the_back
 from tests.support.engine import begin, broadcast, work_until_idle
 from workflows import operations, retention
-from workflows.models import Event, Worker
+from workflows.models import Batch, BatchItem, Event, Worker
 from workflows.retention import leftovers
 
 LISTEN = "do:\n- ask: {listen: {to: {one: {with: {type: paid}}}}}\n"
@@ -100,3 +100,19 @@ def test_sessions_that_ran_out_and_old_refused_sign_ins_go() -> None:
     gone = retention.tidy()
     assert (gone["session"], gone["sign-in attempt"]) == (1, 1)
     assert Session.objects.get().session_key == "new"
+
+
+def test_a_batch_goes_long_after_its_end_with_its_items_and_one_that_is_under_way_stays() -> None:
+    now = timezone.now()
+    given = {"verb": "retry", "as_of": now, "shown": 3, "total": 3, "rate": 10, "due_at": now, "actor": "user:x"}
+    old, young, open_one = (
+        Batch.objects.create(state=state, created_at=now - timedelta(days=200), ended_at=ended, reason="", **given)
+        for state, ended in (
+            ("finished", now - timedelta(days=91)), ("stopped", now - timedelta(days=89)), ("running", None)
+        )
+    )  # fmt: skip
+    for batch in (old, young, open_one):
+        BatchItem.objects.bulk_create(BatchItem(batch=batch, run=uuid.uuid4()) for _ in range(3))
+    assert retention.tidy()["batch"] == 1
+    assert set(Batch.objects.values_list("pk", flat=True)) == {young.pk, open_one.pk}
+    assert BatchItem.objects.count() == 6
