@@ -13,6 +13,7 @@ from playwright.sync_api import ConsoleMessage, Page, expect
 from tests.support.addresses import furnish
 from tests.support.engine import start_workflow, work_until_idle
 from tests.support.pages import Seeded
+from workflows.grouping import chores
 from workflows.models import WorkflowVersion
 
 Open = Callable[..., Page]
@@ -72,9 +73,11 @@ def test_pages_before_signing_in_are_accessible_and_obey_the_policy(browser: obj
 
 
 def test_a_dead_letter_is_found_and_retried_from_the_first_page(sign_in: Open, runs: Seeded) -> None:
+    chores.group()
     page = sign_in()
     said = listen(page)
     page.goto("/")
+    page.get_by_role("link", name="declined: the other side said no", exact=True).click()
     page.get_by_role("link", name="order/88213").first.click()
     expect(page.get_by_role("heading", name="charge failed: the other side said no")).to_be_visible()
     page.get_by_role("link", name="Retry from charge").click()
@@ -84,7 +87,7 @@ def test_a_dead_letter_is_found_and_retried_from_the_first_page(sign_in: Open, r
     expect(page.get_by_text("Retried; it is going on")).to_be_visible()
     work_until_idle()
     expect(page.locator("#head").get_by_text("Dead letter")).to_be_visible(timeout=8_000)
-    page.get_by_role("link", name="Audit").click()
+    page.locator('[data-tab="3"]').click()
     expect(page.get_by_text("gateway is back")).to_be_visible()
     assert said == []
 
@@ -93,8 +96,8 @@ def test_a_page_updates_itself_without_closing_what_the_reader_opened(sign_in: O
     page = sign_in()
     said = listen(page)
     page.goto(f"/runs/{runs.pending}/?view=io")
-    page.locator("details").first.locator("summary").first.click()
-    assert page.locator("details").first.get_attribute("open") is None
+    page.locator(".json details").first.locator("summary").first.click()
+    assert page.locator(".json details").first.get_attribute("open") is None
     page.goto(f"/runs/{runs.pending}/")
     expect(page.locator("#head .status.pill")).to_have_text("Pending")
     work_until_idle()
@@ -135,7 +138,9 @@ def test_filters_stand_in_the_address_and_survive_reload_and_back(sign_in: Open,
     page = sign_in()
     said = listen(page)
     page.goto("/runs/")
+    page.get_by_text("Add filter").click()
     page.get_by_label("Kind").select_option("action")
+    page.get_by_role("button", name="Show these runs").click()
     expect(page.locator("tbody tr")).to_have_count(2)
     assert "kind=action" in page.url
     page.reload()
@@ -236,8 +241,9 @@ def test_a_small_screen_hides_no_command_and_no_part_of_a_table(sign_in: Open, r
         page.goto(address)
         wide = "[...document.querySelectorAll('.scroll-x')].filter((e) => e.scrollWidth > e.clientWidth).length"
         assert page.evaluate(wide) == 0, address
+    chores.group()
     page.goto("/")
-    retry = page.get_by_role("link", name="Retry order/88213")
+    retry = page.get_by_role("link", name="Retry 1")
     retry.scroll_into_view_if_needed()
     box = retry.bounding_box()
     assert box is not None
