@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import zip_longest
 
 from django.utils import timezone
 
@@ -149,11 +150,7 @@ def floor(moment: datetime, seconds: int) -> datetime:
 
 def added(counts: Sequence[Sequence[int]]) -> list[int]:
     """Return slot counts added up."""
-    total = [0] * max(map(len, counts), default=0)
-    for each in counts:
-        for number, count in enumerate(each):
-            total[number] += count
-    return total
+    return [sum(slot) for slot in zip_longest(*counts, fillvalue=0)]
 
 
 def _performance(counts: Mapping[str, int], durations: Sequence[int]) -> Performance:

@@ -117,6 +117,16 @@ def totals(frame: Frame, spans: Iterable[Span]) -> list[dict[str, int]]:
     return found
 
 
+def durations_by_column(frame: Frame, spans: Iterable[Span]) -> list[list[int]]:
+    """Return how long what succeeded took, in slots, for each column."""
+    found: list[list[Sequence[int]]] = [[] for _begins in frame.begins]
+    for span in spans:
+        index = frame.column(span.begins_at)
+        if index >= 0:
+            found[index].append(span.durations)
+    return [rollups.added(each) for each in found]
+
+
 def failures(frame: Frame, hours: Mapping[datetime, int], now: datetime) -> Columns:
     """Return the chart of how often a group of failures happened."""
     counts = [{"failed": 0} for _begins in frame.begins]

@@ -113,11 +113,7 @@ def _p95(frame: Frame, spans: Sequence[Span], durations: Sequence[int], now: dat
     before = rollups.spans(since, until, span=BEFORE[frame.window]).values()
     earlier = slots.percentile(rollups.added([span.durations for span in before]), 0.95)
     changed = charting.change(p95, earlier)
-    by_column: list[list[Sequence[int]]] = [[] for _begins in frame.begins]
-    for span in spans:
-        if (index := frame.column(span.begins_at)) >= 0:
-            by_column[index].append(span.durations)
-    history = [slots.percentile(rollups.added(each), 0.95) or 0.0 for each in by_column]
+    history = [slots.percentile(each, 0.95) or 0.0 for each in charting.durations_by_column(frame, spans)]
     words = {"change": " ".join(changed) if changed else "", "window": WINDOW_WORDS[frame.window]}
     return Card(
         _("p95 duration"),
