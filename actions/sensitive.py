@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 
 MASK = "•••"
@@ -54,6 +55,7 @@ def redact_value(value: Any, secrets: Iterable[str] = ()) -> Any:
     return redact(value, known) if isinstance(value, str) else value
 
 
+@lru_cache(maxsize=4_096)
 def is_sensitive_name(name: str) -> bool:
     """Tell whether a field's name alone says that it is secret: `cardNumber`, `x-api-key`, `db_password`."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).replace("-", "_").lower()

@@ -1,5 +1,5 @@
 // Comfort on the page of a run: copying values from where they can be had, a menu that closes by itself, and updates
-// that wait while the reader holds something.
+// that wait for it.
 "use strict";
 
 (() => {
@@ -31,11 +31,8 @@
     menus().forEach((menu) => { menu.open = false; menu.querySelector("summary").focus(); event.stopImmediatePropagation(); });
   }, true);
 
-  // --- updates wait while text is selected or a menu is open ---------------------------------------------------------
+  // --- updates wait while a menu is open ----------------------------------------------------------------------------
   document.addEventListener("htmx:beforeRequest", (event) => {
-    if (!event.target.matches("[data-poll]")) return;
-    const selection = getSelection();
-    const holding = selection && !selection.isCollapsed && byId("main").contains(selection.anchorNode);
-    if (holding || menus().length) event.preventDefault();
+    if (event.target.matches("[data-poll]") && menus().length) event.preventDefault();
   });
 })();

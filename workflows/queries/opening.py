@@ -15,9 +15,24 @@ class Opener:
     def __init__(self, run: Run, stored: Iterable[Any], *, reveal: bool = False) -> None:
         self._found = payloads.load(run.id, stored)
         self._reveal = reveal
+        self._opened: dict[tuple[str, int], tuple[Any, Any]] = {}
 
     def open(self, value: Any, schema: Any = None) -> Any:
-        """Return the value that is meant, sensitive fields masked by the schema and by their names."""
+        """Return the value that is meant, sensitive fields masked by the schema and by their names.
+
+        A large value that one step hands to the next is masked once for each schema.
+        """
+        if not payloads.is_reference(value):
+            return self._masked(value, schema)
+        known = (value[payloads.REFERENCE], id(schema))
+        if known not in self._opened:
+            self._opened[known] = (
+                schema,
+                self._masked(value, schema),
+            )  # keeps the schema, so that its id stays its own
+        return self._opened[known][1]
+
+    def _masked(self, value: Any, schema: Any) -> Any:
         try:
             resolved = markers.shorten(payloads.resolve(value, self._found))
         except KeyError:  # the run was deleted while it was read

@@ -24,13 +24,13 @@ INVISIBLE = {
 @register.inclusion_tag("_json.html")
 def json_view(value: Any, label: str, raw_url: str = "") -> dict[str, Any]:
     """Show a JSON value; above 64 KiB only its beginning, as text. `label` is its name, `raw_url` has all of it."""
-    text = json.dumps(value, indent=2, ensure_ascii=False)
+    size = len(json.dumps(value, ensure_ascii=False))
     return {
         "label": label,
         "raw_url": raw_url,
-        "tree": _node(value, 0) if len(text) <= MAX_TEXT else "",
-        "text": visible(text[:MAX_TEXT]) if len(text) > MAX_TEXT else "",
-        "size": len(text),
+        "tree": _node(value, 0) if size <= MAX_TEXT else "",
+        "text": visible(_beginning(value)) if size > MAX_TEXT else "",
+        "size": size,
     }
 
 
@@ -51,6 +51,17 @@ def one_line(value: Any) -> str:
     """Return the beginning of a value as JSON in one line."""
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= PREVIEW else f"{text[:PREVIEW]}…"
+
+
+def _beginning(value: Any) -> str:
+    """Return the first 64 KiB of a value as indented JSON, without writing out the rest of it."""
+    written, size = [], 0
+    for piece in json.JSONEncoder(indent=2, ensure_ascii=False).iterencode(value):
+        written.append(piece)
+        size += len(piece)
+        if size >= MAX_TEXT:
+            break
+    return "".join(written)[:MAX_TEXT]
 
 
 def _node(value: Any, depth: int) -> SafeString:
