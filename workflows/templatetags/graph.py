@@ -1,6 +1,7 @@
 """The graph as nested lists: what it looks like is CSS, what it says is text. Drawn here because it is recursive."""
 
 import re
+from functools import cache
 from urllib.parse import quote
 
 from django import template
@@ -36,6 +37,9 @@ class _Drawer:
     def __init__(self, drawing: Drawing) -> None:
         self.drawing = drawing
         self.ran = drawing.standings is not None
+        # a graph has few different ones of these, and each of them often
+        self.icon, self.glyph = cache(icon), cache(glyph)
+        self.tone, self.word = cache(tone), cache(word)
 
     def block(self, block: Block) -> SafeString:
         items = format_html_join(
@@ -80,27 +84,27 @@ class _Drawer:
 
     def _sign(self, node: Node, stood: Standing) -> SafeString:
         if not self.ran:
-            return icon(words.sign(node))
-        return glyph(tone(stood.label) if stood.label else "queued")
+            return self.icon(words.sign(node))
+        return self.glyph(self.tone(stood.label) if stood.label else "queued")
 
     def _corner(self, node: Node, stood: Standing) -> SafeString:
         if stood.attempts > 1:
             return format_html(
                 '<span class="x" data-s="{}">{}<span class="vh">, {}</span></span>',
-                tone(stood.label),
+                self.tone(stood.label),
                 format_html('<span aria-hidden="true">&times;{}</span>', stood.attempts),
                 ngettext("%(n)d attempt", "%(n)d attempts", stood.attempts) % {"n": stood.attempts},
             )
         if not self.ran or words.sign(node) == "atom":
             return SafeString("<span></span>")
-        return format_html('<span class="ty">{}</span>', icon(words.sign(node)))
+        return format_html('<span class="ty">{}</span>', self.icon(words.sign(node)))
 
     def _spoken(self, node: Node, stood: Standing) -> str:
-        return (word(stood.label) if stood.label else _("not reached")) if self.ran else node.kind
+        return (self.word(stood.label) if stood.label else _("not reached")) if self.ran else node.kind
 
     def _linked(self, node: Node, stood: Standing, css: str, inner: SafeString) -> SafeString:
         """Lead to the step of a run, or to what a definition calls; what has neither is no link."""
-        state = (tone(stood.label) if stood.label else "pending") if self.ran else ""
+        state = (self.tone(stood.label) if stood.label else "pending") if self.ran else ""
         shown = format_html(' data-s="{}"', state) if state else NOTHING
         address = (
             f"{self.drawing.step}{stood.step}" if stood.step else "" if self.ran else address_of(node.calls, node.kind)
@@ -144,7 +148,7 @@ class _Drawer:
         name = visible(node.name)
         return format_html(
             '{}{}<span class="sub">{}</span><span class="sub">{}</span>',
-            icon(words.sign(node)),
+            self.icon(words.sign(node)),
             self._linked(node, stood, "gn", format_html("{}", name)) if stood.step else name,
             visible(words.told(node)),
             words.rounds(node, stood) if self.ran else "",
@@ -156,14 +160,14 @@ class _Drawer:
             return NOTHING
         return format_html(
             '<div class="catch"><span class="cap-pill">{}{}</span>{}{}</div>',
-            icon("alert"),
+            self.icon("alert"),
             visible(words.caught(node)),
             self.block(node.caught) if node.caught else NOTHING,
             self._goes(str(catch["then"])) if catch.get("then", CONTINUE) != CONTINUE else NOTHING,
         )
 
     def _goes(self, where: str) -> SafeString:
-        return format_html('<span class="goes">{}{}</span>', icon("chevron"), visible(words.goes(where)))
+        return format_html('<span class="goes">{}{}</span>', self.icon("chevron"), visible(words.goes(where)))
 
     def _cells(self, stood: Standing) -> SafeString:
         if not stood.cells or stood.rounds is None:
@@ -174,7 +178,7 @@ class _Drawer:
             '<rect{} x="{}%" width="{}%" height="10" rx="2"/>',
             (
                 (
-                    format_html(' data-s="{}"', tone(label)) if label else NOTHING,
+                    format_html(' data-s="{}"', self.tone(label)) if label else NOTHING,
                     f"{at * width:.2f}",
                     f"{width * 0.85:.2f}",
                 )
@@ -192,7 +196,7 @@ class _Drawer:
         told = words.told(node)
         return format_html(
             '<span class="cap-pill">{}{}<span class="vh"> {}</span>{}</span><ol class="branches" role="list">{}</ol>',
-            icon(words.sign(node)),
+            self.icon(words.sign(node)),
             visible(node.name),
             node.kind,
             format_html(' <span class="sub">{}</span>', told) if told else NOTHING,
@@ -229,7 +233,7 @@ class _Drawer:
         return format_html(
             '<span class="cap-pill"{}>{}{}<span class="vh">{}</span></span>',
             format_html(' title="{}"', visible(lane.when)) if lane.when else NOTHING,
-            glyph("succeeded") if said and taken else NOTHING,
+            self.glyph("succeeded") if said and taken else NOTHING,
             visible(lane.name or _("otherwise")),
             said,
         )
@@ -255,7 +259,7 @@ class _Drawer:
             _id(node.ref + FOLD),
             address,
             self._swapped(address),
-            icon("plus"),
+            self.icon("plus"),
             ", ".join(parts),
             _("show"),
         )

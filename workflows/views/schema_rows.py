@@ -67,7 +67,7 @@ def _row(root: dict[str, Any], schema: Any, path: str, depth: int, *, required: 
         kind=_kind(root, node, kind),
         required=required,
         rules=_rules(node, path),
-        about=" ".join(str(node[key]) for key in ("title", "description") if node.get(key)),
+        about=": ".join(str(node[key]) for key in ("title", "description") if node.get(key)),
     )
 
 
