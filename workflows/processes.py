@@ -23,6 +23,7 @@ import django_q.cluster
 from django_q.cluster import Sentinel
 from django_q.monitor import monitor
 from django_q.pusher import pusher
+from django_q.signals import post_spawn
 
 from dotdo_site.lib import process_state
 from dotdo_site.lib.parent_death import die_with_parent
@@ -166,9 +167,10 @@ class _Context(multiprocessing.context.ForkContext):
     Process = Process
 
 
-def install() -> None:
-    """Make django-q2 use these queues, flags, numbers and processes."""
+def install(introduce: Callable[..., None]) -> None:
+    """Make django-q2 use these queues, flags, numbers and processes; each worker calls `introduce` first."""
     context = _Context()
+    post_spawn.connect(introduce, weak=False, dispatch_uid="dotdo")
     django_q.cluster.Queue = SocketQueue  # type: ignore[attr-defined, assignment]
     django_q.cluster.Event = Flag  # type: ignore[attr-defined, assignment]
     django_q.cluster.Value = Timer  # type: ignore[attr-defined, assignment]

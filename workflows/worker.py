@@ -42,6 +42,15 @@ SCARCE = (OSError, MemoryError)  # something is missing on this machine: it may 
 BURIED_WITHIN_SECONDS, BURY_SECONDS = 1.0, 0.2  # a session that is dying may still hold the step
 
 
+def introduce(**_: object) -> None:
+    """Enter this process among the workers before there is work, so that people see it. Otherwise its first hint does."""
+    try:
+        identity()
+    except Exception as error:
+        log.warning("this worker is not entered yet: %s", str(error).strip())
+        connection.close()
+
+
 def work() -> None:
     """Execute due steps. Called by django-q2 for each hint; does nothing when nothing is due.
 

@@ -25,13 +25,13 @@ def workers() -> list[Worker]:
 
 
 def all_known(count: int) -> list[Worker]:
-    """Wait until so many workers have said who they are: each does with its first hint."""
+    """Wait until so many workers have said who they are."""
+    return until(lambda: workers() if len(workers()) == count else [])
 
-    def known() -> list[Worker]:
-        start_action("test-echo", {"value": 1})
-        return workers() if len(workers()) == count else []
 
-    return until(known)
+def test_workers_are_known_before_there_is_work_for_them(tmp_path: Path) -> None:
+    with cluster(tmp_path / "log", DOTDO_WORKERS="2", **SETTINGS):
+        assert len(all_known(2)) == 2
 
 
 def test_two_hosts_stop_within_a_second_of_a_pause_under_load_and_lose_nothing(tmp_path: Path) -> None:
