@@ -2,15 +2,17 @@
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from tests.support.documents import publish
 from tests.support.engine import start_workflow, work_until_idle
 from workflows import operations
-from workflows.models import Step
+from workflows.models import Notification, NotificationMute, NotificationRule, Step
 
 Reader = Callable[..., Client]
 HOSTILE = "<img src=x onerror=alert(1)><div hx-get='/x' hx-trigger=load></div></script>\u202egnp.exe{{ 7|add:7 }}\"'&"
@@ -104,3 +106,28 @@ def test_a_form_shows_what_was_typed_as_text(reader: Reader, handlers: None) -> 
         {"tab": "json", "json": HOSTILE, "do": HOSTILE},
     ):
         check(client.post("/actions/test-refuses/start/", data).content.decode())
+
+
+def test_mutes_messages_and_preferences_stay_text(reader: Reader, handlers: None) -> None:
+    publish("loud", "do: [{one: {call: test-refuses}}]")
+    run_id = start_workflow("loud", {}, title=HOSTILE[:200])
+    work_until_idle()
+    later = timezone.now() + timedelta(hours=1)
+    operations.mute("run", str(run_id), later, actor="user:<img src=x>", reason=HOSTILE)
+    NotificationRule.objects.create(
+        name=HOSTILE[:100], kinds=["run_failed"], email=["a@example.com"], muted_until=later
+    )
+    sent = Notification.objects.create(
+        channel="email", address=HOSTILE[:100], kind="run_failed", definition=HOSTILE[:100], because=HOSTILE[:100],
+        error=HOSTILE, state="dead", due_at=later, created_at=later, ended_at=later,
+    )  # fmt: skip
+    client = reader()
+    page = client.get("/notifications/").content.decode()
+    assert "&lt;img src=x onerror" in page
+    assert "\u202e" not in page
+    mute = NotificationMute.objects.get()
+    for path in ("/notifications/", f"/notifications/mutes/{mute.pk}/end/", f"/notifications/{sent.pk}/resend/"):
+        check(client.get(path).content.decode())
+    typed = {"subject": HOSTILE, "name": HOSTILE, "hours": HOSTILE, "reason": HOSTILE}
+    check(client.post("/notifications/mute/", typed).content.decode())
+    check(client.post("/preferences/", {"timezone": HOSTILE, "theme": HOSTILE, "refresh": HOSTILE}).content.decode())
