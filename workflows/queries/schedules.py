@@ -228,7 +228,8 @@ def _words(rule: Rule) -> str:
 
 def _length(seconds: float) -> str:
     size, words = next((each for each in UNITS if seconds % each[0] == 0), UNITS[-1])
-    return words % (seconds / size)
+    count = seconds / size
+    return words % (int(count) if count.is_integer() else count)
 
 
 def _event_words(strategy: Strategy) -> str:

@@ -301,7 +301,7 @@ def test_an_entry_is_written_only_over_the_version_that_was_read(reader: Reader,
     assert "email_sent" in text(client, entry_path("usr_1"))
     assert client.post(entry_path("usr_1"), {"value": '{"a": 1}', "version": "1"}).status_code == 303
     late = client.post(entry_path("usr_1"), {"value": '{"a": 2}', "version": "1"})
-    assert late.status_code == 422
+    assert late.status_code == 409
     found = queries.entry("default", "usr_1")
     assert found is not None
     assert found.value == {"a": 1}
