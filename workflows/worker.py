@@ -7,8 +7,9 @@ cluster drains. Whatever happens to the process, the rows tell where to go on; s
 import logging
 import time
 
+import psycopg
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import Error, connection, transaction
 
 from actions.errors import MESSAGE_LIMIT, Failure, shorten
 from workflows import (
@@ -43,10 +44,10 @@ BURIED_WITHIN_SECONDS, BURY_SECONDS = 1.0, 0.2  # a session that is dying may st
 
 
 def introduce(**_: object) -> None:
-    """Enter this process among the workers before there is work, so that people see it. Otherwise its first hint does."""
+    """Enter this process among the workers before there is work, so that people see it; else its first hint does."""
     try:
         identity()
-    except Exception as error:
+    except (Error, psycopg.Error) as error:
         log.warning("this worker is not entered yet: %s", str(error).strip())
         connection.close()
 
