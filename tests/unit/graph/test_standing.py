@@ -26,7 +26,13 @@ def read(text: str = LOOP) -> Block:
 
 
 def step(key: str, label: str = "succeeded", **more: Any) -> StepMark:
-    given = {"ref": ref_of(key), "kind": "call", "function": "x:1.0.0", "attempts": 1, "seconds": 2.0} | more
+    given: dict[str, Any] = {
+        "ref": ref_of(key),
+        "kind": "call",
+        "function": "x:1.0.0",
+        "attempts": 1,
+        "seconds": 2.0,
+    } | more
     return StepMark(id=uuid4(), key=key, label=label, **given)
 
 
