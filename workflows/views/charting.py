@@ -224,7 +224,7 @@ def _earlier(moment: datetime, seconds: int) -> datetime:
 def _spread(first: int, last: int) -> list[int]:
     """Return a few slots, the first and the last among them, that begin with a doubling where there is room."""
     step = max(slots.PER_OCTAVE, -(-(last - first) // TICKS))
-    return [*range(first, last - step // 2, step), last]
+    return [*range(first, last - 3 * step // 4, step), last]
 
 
 def _clock(moment: datetime) -> str:
