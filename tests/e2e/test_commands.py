@@ -60,7 +60,7 @@ def test_every_form_is_accessible_fits_its_screen_and_obeys_the_policy(sign_in: 
     found: list[object] = []
     for address in (
         "/approvals/", f"/approvals/{ask}/{step(ask, 'ask').id}/", f"/runs/{ask}/?step={step(ask, 'ask').id}",
-        f"/runs/{ask}/?view=path", f"/runs/{ask}/suspend/", f"/runs/{trip}/?step={step(trip, 'paid').id}",
+        f"/runs/{ask}/?view=graph", f"/runs/{ask}/suspend/", f"/runs/{trip}/?step={step(trip, 'paid').id}",
         f"/runs/{trip}/undo/", f"/runs/{trip}/event/", f"/runs/{trip}/steps/{step(trip, 'paid').id}/skip/",
         f"/runs/{trip}/steps/{step(trip, 'paid').id}/fire/",
     ):  # fmt: skip

@@ -53,8 +53,8 @@ class Mark:
 
 
 def labelled(folds: list[Mark], ticks: list[Mark]) -> tuple[list[Mark], list[Mark]]:
-    """Return the marks with the room that they have: the beginning first, then what is folded."""
-    order = sorted([*folds, *ticks], key=lambda mark: (mark.at > 0, not mark.length))
+    """Return the marks with the room that they have: what is folded comes first."""
+    order = [*folds, *ticks]
     narrow = _fitting(order, NARROW)
     wide = _fitting([*narrow, *order], WIDE)
 

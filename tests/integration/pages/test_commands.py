@@ -273,8 +273,8 @@ def test_the_second_answer_is_told_about_the_first(reader: Reader) -> None:
     assert (late.status_code, "already answered by operator" in late.content.decode()) == (422, True)
 
 
-# --- path -----------------------------------------------------------------------------------------------------------
-def test_the_path_shows_cases_iterations_and_what_was_skipped_or_caught(reader: Reader) -> None:
+# --- the way of a run -----------------------------------------------------------------------------------------------
+def test_the_events_tell_cases_iterations_and_what_was_skipped_or_caught(reader: Reader) -> None:
     run = rows.run("running")
     step = rows.step(run, "pay", "succeeded", function="charge:1.0.0", key="/do/1/loop@2/do/0/pay")
     lines = [
@@ -285,14 +285,14 @@ def test_the_path_shows_cases_iterations_and_what_was_skipped_or_caught(reader: 
         "/do/2/set",
     ]
     rows.tell(run, "step.succeeded", {"step": step.key, "name": "pay", "kind": "call", "path": lines})
-    page = text(reader(), f"/runs/{run.id}/?view=path")
+    page = text(reader(), f"/runs/{run.id}/?view=events")
     places = [
         page.index(words)
-        for words in ("charge:1.0.0", "took big", "iteration 3 of 10", "skipped", "caught communication")
+        for words in ("pay succeeded", "took big", "iteration 3 of 10", "skipped", "caught communication")
     ]
     assert places == sorted(places)
     assert f"step={step.id}" in page
-    assert "iteration 3 of loop" in page
+    assert "loop iteration 3 of 10" in page
 
 
 # --- what a run waits for -------------------------------------------------------------------------------------------
@@ -332,9 +332,10 @@ def test_a_deadline_is_told_from_the_step_that_it_limits(reader: Reader) -> None
         assert words in page
 
 
-def test_rows_of_a_fork_name_their_branch(reader: Reader) -> None:
+def test_rows_of_a_fork_stand_below_their_branch(reader: Reader) -> None:
     run = rows.run("waiting", "event")
     for index, name in enumerate("ab"):
         rows.step(run, "c", "waiting", "listen", key=f"/do/0/both/fork/branches/{index}/{name}/do/0/c")
     page = text(reader(), f"/runs/{run.id}/")
-    assert page.index(">both / a /<") < page.index(">both / b /<")
+    places = [page.index(f'title="{name}">{name}</span>') for name in ("both", "a", "b")]
+    assert places == sorted(places)
