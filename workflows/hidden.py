@@ -55,8 +55,8 @@ def _restored(given: Any, seen: Any, stored: Any, path: Path, problems: list[Pro
             for key, part in given.items()
         }
     if isinstance(given, list):
-        known = (seen, stored) if isinstance(seen, list) else ([], [])
-        return _items(given, *known, path, problems)
+        listed = isinstance(seen, list)
+        return _items(given, seen if listed else [], stored if listed else [], path, problems)
     if is_hidden(given):
         problems.append(Problem(pointer(path), "hidden", "stands for a value that is not shown here: type it anew"))
     return given
@@ -80,8 +80,8 @@ def _items(given: list[Any], seen: list[Any], stored: list[Any], path: Path, pro
             found.append(stored[index])
         else:
             here = look not in before and len(given) == len(seen) and canonical.dumps(seen[index]) not in now
-            known = (seen[index], stored[index]) if here else (ABSENT, None)
-            found.append(_restored(item, *known, (*path, index), problems))
+            look_before, value = (seen[index], stored[index]) if here else (ABSENT, None)
+            found.append(_restored(item, look_before, value, (*path, index), problems))
     return found
 
 

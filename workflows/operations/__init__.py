@@ -1,11 +1,11 @@
 """Every way in: validate, persist, audit, wake the workers. Edges make one call here and render the result."""
 
-from workflows.operations.again import UNCHANGED, run_again
+from workflows.operations.again import run_again
 from workflows.operations.answering import answer_approval
 from workflows.operations.batches import MOST_RUNS, Choice, start_batch, stop_batch
 from workflows.operations.commands import cancel, resolve, retry
 from workflows.operations.deliveries import Incoming
-from workflows.operations.editing import Checked, check_edit
+from workflows.operations.editing import UNCHANGED, Checked, check_edit
 from workflows.operations.endpoints import endpoint_url, save_endpoint, secret_problem
 from workflows.operations.entries import delete_entry, put_entry
 from workflows.operations.erasing import erase

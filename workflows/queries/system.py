@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import Count, F
 from django.utils import timezone
@@ -112,7 +113,7 @@ def database() -> Database:
     return Database(*_DATABASE.rows()[0])
 
 
-def _worker(row: Worker, held: Mapping[uuid.UUID | None, list[object]], newest: str, now: datetime) -> WorkerRow:
+def _worker(row: Worker, held: Mapping[uuid.UUID | None, list[Any]], newest: str, now: datetime) -> WorkerRow:
     step, run, name, since = held.get(row.id, [None, None, "", None])
     if row.draining_at is not None:
         state = "drained" if step is None else "draining"

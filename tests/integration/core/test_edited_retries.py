@@ -109,7 +109,7 @@ def test_several_failed_calls_are_edited_together() -> None:
     branch = "{%s: {call: test-refuses, with: {code: %s}}}"
     run_id = begin(body % ", ".join(branch % (name, "declined") for name in ("left", "right")))
     me = identity()
-    calls = []
+    calls: list[Claimed] = []
     while len(calls) < 2:  # both are under way before either fails
         held = _taken(me)
         if held.kind == "call":
