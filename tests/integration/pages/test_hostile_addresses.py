@@ -1,0 +1,85 @@
+"""Whatever stands in an address: a page, or a page that says what is wrong with it; never an error of the server."""
+
+from collections.abc import Callable
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+
+from tests.integration.pages.test_query_counts import PAGES
+from tests.support.crowd import crowd
+from tests.support.documents import publish
+from tests.support.engine import start_workflow, work_until_idle
+from tests.support.pages import person
+from workflows.models import SavedView, Step
+from workflows.views.urls import urlpatterns
+
+Reader = Callable[..., Client]
+HOSTILE = (
+    "after=garbage&before=%00", "cursor=%FF%FE", "q=%00", f"q={'x' * 10_000}", "status=failed&status=failed",
+    "status=%00&since=-1d&kind=x", "step=x&attempt=-1&view=%00&fold=x", "attempt=99999999999999999999&step=",
+    "v=%00&h=%00&top=x", "from=x&namespace=%00&key=%FF", "version=%00&name=%00", "verb=erase&run=x&as_of=x&shown=-1",
+    "window=9999999999d&state=%00", "list=%3F%00&group=%00&code=%00&queue=%00", "at=x&actor=%00&until=0000-00-00",
+)  # fmt: skip
+UNKNOWN = {
+    "run_id": uuid4(), "step_id": uuid4(), "event_id": uuid4(), "delivery_id": uuid4(), "batch_id": uuid4(),
+    "worker_id": uuid4(), "mute_id": uuid4(), "notification_id": uuid4(), "view_id": uuid4(), "name": "nobody",
+    "version": "9.9.9", "old": "9.9.8", "new": "9.9.9", "part": "input", "queue": "nobody", "fingerprint": "0" * 32,
+}  # fmt: skip
+PEOPLE_ASKED = """
+do: [{ask: {call: approval, with: {title: Between us?, assignees: {users: [viewer]}}}}]
+"""
+
+
+@pytest.mark.timeout(300)
+def test_no_query_string_is_an_error_of_the_server(reader: Reader, handlers: None, tmp_path: Path) -> None:
+    client, made = reader("Admin"), crowd("few", 1, tmp_path)
+    client.raise_request_exception = False
+    wrong = []
+    for name, (_, arguments, _queries) in PAGES.items():
+        for query in HOSTILE:
+            address = f"{reverse(name, kwargs=_there(arguments(made)))}?{query}"
+            status = client.get(address).status_code
+            wrong += [(address[:200], status)] if status >= 500 else []
+    assert wrong == []
+
+
+def _there(arguments: dict[str, object]) -> dict[str, object]:
+    """Name the one version that there is."""
+    return arguments | {key: "1.0.0" for key in ("version", "old", "new") if key in arguments}
+
+
+def test_what_does_not_exist_is_not_found_by_anybody_who_may_look(reader: Reader, handlers: None) -> None:
+    client = reader("Admin")
+    user = User.objects.get(username="admin")
+    user.is_superuser = True
+    user.save()
+    found = {}
+    for pattern in urlpatterns:
+        if names := pattern.pattern.converters:
+            address = reverse(str(pattern.name), kwargs={name: UNKNOWN[name] for name in names})
+            found[str(pattern.name)] = client.get(address).status_code, client.post(address).status_code
+    assert {name: statuses for name, statuses in found.items() if not set(statuses) <= {404, 405}} == {}
+
+
+def test_a_view_of_somebody_else_can_neither_be_seen_nor_deleted(reader: Reader, handlers: None) -> None:
+    client = reader("Operator")
+    view = SavedView.objects.create(user=person("Viewer"), name="a private view", query="status=failed")
+    assert "a private view" not in client.get("/runs/").content.decode()
+    assert client.post(reverse("view-delete", args=[view.pk])).status_code == 404
+    assert SavedView.objects.filter(pk=view.pk).exists()
+
+
+def test_an_approval_for_somebody_else_is_neither_listed_nor_answered(reader: Reader, handlers: None) -> None:
+    person("Viewer")
+    run = start_workflow(publish("between", PEOPLE_ASKED), {})
+    work_until_idle()
+    client, step = reader("Operator"), Step.objects.get(run=run, function="approval:1.0.0")
+    assert "Between us?" not in client.get("/approvals/").content.decode()
+    address = reverse("approval", args=[run, step.pk])
+    response = client.post(address, {"decision": "approved"})
+    assert 400 <= response.status_code < 500
+    assert Step.objects.get(pk=step.pk).state == "waiting"
