@@ -134,7 +134,8 @@ class _Builder:
             value = node.get("default", MISSING)
         base = {
             "name": name,
-            "title": node.get("title") or title,
+            # its own title: that of a model it refers to is the same wherever the model is used
+            "title": (schema.get("title") if isinstance(schema, dict) else "") or title,
             "required": required,
             "help": node.get("description", ""),
             "errors": self.problems.get(name, ()),

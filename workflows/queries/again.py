@@ -33,7 +33,7 @@ def former(run_id: uuid.UUID) -> Former | None:
         id=found.id,
         kind=found.kind,
         name=found.name,
-        title=found.title or found.key or str(found.id),
+        title=found.title or found.key or f"…{str(found.id)[-8:]}",
         version=definition.version,
         tags=list(found.tags),
         input=Opener(found, [found.input]).open(found.input, definition.input_schema),

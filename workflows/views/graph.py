@@ -16,7 +16,7 @@ from workflows.graph.outline import Block
 from workflows.graph.standing import NOT_REACHED, Standing, Standings
 from workflows.language.builtins import BUILTINS
 from workflows.language.functions import PROTOCOLS
-from workflows.queries import RunFacts
+from workflows.queries import Drawable, RunFacts
 
 # The keys of the address that the graph reads itself; a poller of a page with a graph carries them along.
 KEYS = ("open", "shows")
@@ -56,13 +56,13 @@ def of_run(found: RunFacts, request: HttpRequest) -> dict[str, Any]:
     standings = standing.stand(block, marks.steps, marks.notes) if as_it_ran else None
     kept = _kept(request.GET)
     drawing = _drawing(block, standings, step.ref if step else "", request.GET, page=reverse("run", args=[found.id]))
-    newer = found.kind == "workflow" and version.newest not in ("", version.version)
+    newer = version.newest not in ("", version.version)
     return {
         "graph": drawing,
         "graph_of": version,
         "graph_ran": as_it_ran,
         "graph_shows": [_shown(kept, str(step.id) if step else "", shows) for shows in ("run", "definition")],
-        "graph_compare": _difference(version.name, version.version, version.newest) if newer else "",
+        "graph_compare": _difference(found.kind, version) if newer else "",
     }
 
 
@@ -108,5 +108,5 @@ def _shown(kept: list[tuple[str, str]], step: str, shows: str) -> str:
     return f"?{urlencode([*rest, *chosen, *([] if shows == 'run' else [('shows', shows)])])}"
 
 
-def _difference(name: str, old: str, new: str) -> str:
-    return reverse("workflow-diff", args=[name, old, new])
+def _difference(kind: str, version: Drawable) -> str:
+    return reverse(f"{kind}-diff", args=[version.name, version.version, version.newest])

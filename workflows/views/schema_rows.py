@@ -67,8 +67,15 @@ def _row(root: dict[str, Any], schema: Any, path: str, depth: int, *, required: 
         kind=_kind(root, node, kind),
         required=required,
         rules=_rules(node, path),
-        about=": ".join(str(node[key]) for key in ("title", "description") if node.get(key)),
+        about=_about(schema, node, path),
     )
+
+
+def _about(schema: Any, node: dict[str, Any], path: str) -> str:
+    """Return title and description; not the title of a model that it refers to, nor one that only repeats the name."""
+    title = str(schema.get("title", "")) if isinstance(schema, dict) else ""
+    named = title.lower().replace(" ", "_") == path.rpartition(".")[2].lower()
+    return ": ".join(filter(None, ("" if named else title, str(node.get("description", "")))))
 
 
 def _kind(root: dict[str, Any], node: dict[str, Any], kind: str) -> str:

@@ -147,6 +147,12 @@ def test_a_required_value_that_may_be_null_is_null_when_it_is_left_blank() -> No
     assert "bill_to" not in value
 
 
+def test_a_field_has_its_own_title_and_not_that_of_the_model_it_refers_to() -> None:
+    titles = {child.name: child.title for child in forms.build(ORDER, forms.MISSING).children}
+    assert (titles["/ship_to"], titles["/bill_to"], titles["/fallback"]) == ("Ship to", "Bill to", "Fallback")
+    assert titles["/price"] == "Price"
+
+
 def test_a_required_constant_is_chosen_already() -> None:
     field = next(child for child in forms.build(ORDER, forms.MISSING).children if child.name == "/version")
     assert (field.text, field.choices) == ("2", [("2", "2")])
@@ -215,6 +221,7 @@ def test_a_schema_is_a_table_of_its_values() -> None:
     assert rows["priority"].kind == '"low" | "high"'
     assert rows["price"].kind == "number | string"
     assert rows["version"].kind == "2"
+    assert rows["bill_to"].about == ""
     assert schema_rows.rows({}) == []
 
 
