@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import EmptyResultSet
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.db.models.functions import Now
 
 from actions.running import refuse_inside_handler
@@ -16,6 +16,7 @@ from audit.recording import record
 from workflows.models import Batch, BatchItem
 from workflows.models.batches import VERBS
 from workflows.operations.errors import NotAllowed, UnknownBatch
+from workflows.operations.exports import traced
 from workflows.operations.together import in_one_transaction
 from workflows.queries.filtering import filtered
 from workflows.queries.rows import RunFilter
@@ -81,10 +82,15 @@ def start_batch(
     )  # fmt: skip
     if batch_id:
         batch.pk = batch_id
-    batch.save(force_insert=True)
+    try:
+        with transaction.atomic():
+            batch.save(force_insert=True)
+    except IntegrityError:  # the same form, sent at the same time
+        return batch.pk
     total = _write_down(batch, choice)
     Batch.objects.filter(pk=batch.pk).update(total=total)
-    data = {"verb": verb, "runs": total, "shown": shown, "as_of": as_of.isoformat(), "chosen": batch.chosen}
+    data = {"verb": verb, "runs": total, "shown": shown, "as_of": as_of.isoformat()}
+    data["chosen"] = batch.chosen if choice.runs else traced(choice.words)
     record(chain=batch.pk, kind="batch.started", actor=actor, reason=reason, data=data)
     return batch.pk
 

@@ -263,3 +263,21 @@ def test_the_result_is_told_and_not_the_request() -> None:
 
 def test_the_housekeeper_has_a_lane_for_it() -> None:
     assert any(chore.name == "batches.work" and chore.do is batches.work for chore in CHORES)
+
+
+def test_a_form_that_is_sent_twice_at_once_starts_one_batch() -> None:
+    failed(1)
+    key = uuid4()
+    answers: list[UUID] = []
+
+    def send() -> None:
+        answers.append(begin("retry", of_filter(name="broken"), batch_id=key))
+        connection.close()
+
+    posts = [threading.Thread(target=send) for _ in range(4)]
+    for one in posts:
+        one.start()
+    for one in posts:
+        one.join()
+    assert answers == [key] * 4
+    assert Batch.objects.get().total == 1

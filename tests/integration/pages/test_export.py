@@ -119,7 +119,8 @@ def test_more_runs_need_no_more_memory(runs: Seeded) -> None:
 
 
 def test_an_export_is_recorded_with_its_filter(reader: Reader, runs: Seeded) -> None:
-    taken(reader(), "format=csv&status=failed")
+    taken(reader(), "format=csv&status=failed&q=ada%40example.com")
     event = AuditEvent.objects.get(kind="runs.exported")
     assert event.actor == "user:operator"
-    assert json.loads(event.data)["chosen"] == {"status": "failed"}
+    assert json.loads(event.data)["chosen"]["status"] == "failed"
+    assert "ada" not in event.data, "the trail outlives what is erased"

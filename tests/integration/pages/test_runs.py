@@ -16,7 +16,8 @@ from dotdo_site.lib.paging import encode
 from tests.support.engine import start_action, start_workflow, work_until_idle
 from tests.support.pages import Seeded
 from workflows import operations, queries
-from workflows.models import Run, SavedView
+from workflows.grouping import chores as grouping
+from workflows.models import FailureGroup, Run, SavedView
 from workflows.queries import RunFilter, TooSlow, filtering
 from workflows.views import holding
 
@@ -74,6 +75,17 @@ def test_a_search_never_looks_inside_a_title(reader: Reader, runs: Seeded) -> No
 def test_what_nothing_has_finds_nothing(reader: Reader, runs: Seeded, query: str) -> None:
     assert found(reader(), query) == set()
     assert reader().get(f"/batches/new/?verb=retry&{query}").status_code == 200
+
+
+def test_a_group_of_failures_and_an_error_code_find_the_runs_that_rest_so(reader: Reader, runs: Seeded) -> None:
+    grouping.group()
+    group = FailureGroup.objects.get(name="broken")
+    client = reader()
+    assert found(client, f"group={group.fingerprint}") == {runs.failed}
+    assert found(client, f"code={group.code}&name=broken") == {runs.failed}
+    assert "Retry 1 run?" in text(client, f"/batches/new/?verb=retry&group={group.fingerprint}")
+    operations.resolve(runs.failed, actor="user:test", reason="test")
+    assert found(client, f"group={group.fingerprint}") == set()
 
 
 def test_a_queue_of_few_runs_is_found(reader: Reader, runs: Seeded) -> None:
