@@ -136,8 +136,8 @@ def stopped(run: Any, now: datetime) -> datetime:
     """Return until when a run went on: a failed one rests until a person comes, maybe for days."""
     if run.state != "failed":
         return now
-    ended: list[datetime] = [step.finished_at for step in run.steps if step.finished_at]
-    return max([run.created_at, *ended])
+    moments: list[datetime] = [run.created_at, *(step.finished_at for step in run.steps if step.finished_at)]
+    return max(moments)
 
 
 def problem(step: Any) -> bool:

@@ -15,7 +15,8 @@ from workflows.views.urls import urlpatterns
 Reader = Callable[..., Client]
 ARGUMENTS: dict[str, Any] = {
     "fingerprint": "0" * 32, "batch_id": uuid4(), "view_id": uuid4(),
-    "run_id": uuid4(), "queue": "default", "worker_id": uuid4(), "step_id": uuid4(), "name": "broken", "part": "input", "mute_id": uuid4(),
+    "run_id": uuid4(), "queue": "default", "worker_id": uuid4(), "step_id": uuid4(), "name": "broken",
+    "part": "input", "mute_id": uuid4(),
     "version": "1.0.0", "old": "1.0.0", "new": "1.0.1",
     "notification_id": uuid4(), "event_id": uuid4(), "delivery_id": uuid4(),
 }  # fmt: skip
@@ -89,6 +90,7 @@ NEEDED = {
     "action-diff": "actions.view_action",
     "action-start": "workflows.start_run",
     "failures": "workflows.view_failuregroup",
+    "failures-live": "workflows.view_failuregroup",
     "failure": "workflows.view_failuregroup",
     "failure-resolve": "workflows.change_failuregroup",
     "failure-ignore": "workflows.change_failuregroup",

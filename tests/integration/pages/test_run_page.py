@@ -97,7 +97,7 @@ def test_a_difference_of_attempts_shows_what_changed_and_nothing_that_is_hidden(
     for number, tried in ((1, "hunter2"), (2, "hunter3")):
         Attempt.objects.update_or_create(
             step=step, number=number + 10, outcome="failed", input={"card": number, "password": tried},
-            error={"code": "x", "message": str(number)}, finished_at=step.finished_at,
+            error={"code": "x", "message": str(number)}, finished_at=step.created_at,
         )  # fmt: skip
     page = text(reader("Auditor"), f"/runs/{runs.failed}/?step={step.id}&attempt=12&diff=input")
     assert 'class="del"' in page
@@ -119,7 +119,7 @@ def test_a_raw_value_of_a_step_is_that_of_its_attempt(reader: Reader, runs: Seed
 def test_logs_are_filtered_by_level_and_step_and_paged(reader: Reader, runs: Seeded) -> None:
     step = Step.objects.get(run=runs.failed, name="charge")
     lines = [{"at": n / 10, "level": "error" if n % 2 else "info", "message": f"line {n};"} for n in range(300)]
-    Attempt.objects.create(step=step, number=9, outcome="failed", log=lines, finished_at=step.finished_at)
+    Attempt.objects.create(step=step, number=9, outcome="failed", log=lines, finished_at=step.created_at)
     client, path = reader(), f"/runs/{runs.failed}/?view=logs"
     first = client.get(path)
     assert "line 0;" in first.content.decode()
