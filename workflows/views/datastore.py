@@ -78,7 +78,11 @@ def new(request: HttpRequest) -> HttpResponse:
     """Ask for a new entry, then write it where there is none."""
     given = request.POST if request.method == "POST" else request.GET
     namespace, key = (given.get(name, "").replace("\x00", "") for name in ("namespace", "key"))
-    context: dict[str, Any] = {"namespace": namespace or "default", "key": key, "reason": request.POST.get("reason", "")}
+    context: dict[str, Any] = {
+        "namespace": namespace or "default",
+        "key": key,
+        "reason": request.POST.get("reason", ""),
+    }
     if request.method == "GET":
         return render(request, "datastore/new.html", {**context, "text": "{}"})
     text = request.POST.get("value", "")
