@@ -266,7 +266,7 @@ def _is_empty(server: Any, table: str) -> bool:
 def _insert(server: Any, table: str, columns: Mapping[str, str], source: str, sizes: Mapping[str, int]) -> None:
     """Insert what the expressions give for each number of the source; the rest are the model's defaults."""
     given = {name: expression.format(**sizes) for name, expression in columns.items()}
-    defaults = {field.column: field.get_default() for field in _left(table, given)}
+    defaults = {str(field.column): field.get_default() for field in _left(table, given)}
     values = [Jsonb(value) if isinstance(value, dict | list) else value for value in defaults.values()]
     names, expressions = [*given, *defaults], [text.replace("%", "%%") for text in given.values()]
     expressions += ["%s"] * len(defaults)
