@@ -94,7 +94,7 @@ def _more(runs: Seeded, made: Crowd) -> dict[str, list[str]]:
         ],
         "runs": ["/runs/?q=nothing-like-it", "/runs/?status=failed&since=24h", "/runs/?status=wrong"],
         "entry": [f"/datastore/entry/?{urlencode({'namespace': 'default', 'key': 'usr_1'})}"],
-        "search": ["/search/?q=crowd", "/search/?q=nothing-like-it"],
+        "search": ["/search/?q=crow", "/search/?q=nothing-like-it"],
         "batch-new": [f"/batches/new/?verb=retry&run={runs.failed}"],
         "workflow-start": [f"/workflows/broken/start/?from={runs.failed}"],
         "password": ["/password/"],

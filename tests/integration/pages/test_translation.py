@@ -69,9 +69,9 @@ class Shown(HTMLParser):
 @pytest.fixture
 def bracketed() -> Iterator[None]:
     """Speak the language of brackets."""
-    trans_real._active.value = Bracketed()
+    trans_real._active.value = Bracketed()  # type: ignore[attr-defined]
     yield
-    del trans_real._active.value
+    del trans_real._active.value  # type: ignore[attr-defined]
 
 
 def test_every_word_of_a_page_is_translated_or_data(
