@@ -49,6 +49,7 @@ TRIGGERS = {
     "cli": gettext_noop("command line"),
     "schedule": gettext_noop("schedule"),
     "event": gettext_noop("event"),
+    "again": gettext_noop("run again"),
 }
 MESSAGE_STATES = {
     "waiting": gettext_noop("Waiting"),
