@@ -113,6 +113,11 @@ def failures(
     return Page(_rows(found), _cursor(found, -1) if more else None, _cursor(found, 0) if after else None)
 
 
+def failures_since(chosen: FailureFilter, moment: datetime) -> int:
+    """Return how many groups of the list happened after a moment, counting at most 100."""
+    return _filtered(chosen).filter(last_seen_at__gt=moment).values("pk")[:COUNT_LIMIT].count()
+
+
 def needs_attention(limit: int) -> list[FailureRow]:
     """Return the open groups with runs that wait for a person, the one that happened last first."""
     rows = FailureGroup.objects.filter(state="open", open_runs__gt=0)

@@ -10,13 +10,13 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_http_methods
 
 from workflows import operations, queries
 from workflows.operations import OperationError
 from workflows.queries import FailureFilter, FailureRow, Page, RunFilter
-from workflows.views import charting, listing
+from workflows.views import charting, listing, live
 from workflows.views.answers import see_other
 from workflows.views.guard import needs
 from workflows.views.listing import Asked, Criterion
@@ -66,7 +66,22 @@ def failures(request: HttpRequest) -> HttpResponse:
         "filtered": any(key != "state" for key in asked.values),
         "last_settled": queries.last_settled() if state == "open" else None,
     }
-    return render(request, "failures/list.html", context, status=400 if context["problems"] else 200)
+    context |= _poll(asked, context)
+    return live.varied(render(request, "failures/list.html", context, status=400 if context["problems"] else 200))
+
+
+@require_GET
+@needs("workflows.view_failuregroup")
+def failures_live(request: HttpRequest) -> HttpResponse:
+    """Say how many causes of the list happened since the page was made; nothing moves under the reader."""
+    asked = Asked.of(request.GET, CRITERIA)
+    return listing.news(
+        request,
+        asked,
+        "failures",
+        lambda top: queries.failures_since(_chosen(asked, asked.read.get("state", "open")), listing.moment(top)),
+        lambda count: ngettext("%d cause happened", "%d causes happened", count) % count,
+    )
 
 
 @require_GET
@@ -179,6 +194,16 @@ def _command(
         "back": back,
     }
     return render(request, "failures/command.html", context, status=422 if posted else 200)
+
+
+def _poll(asked: Asked, context: dict[str, Any]) -> dict[str, Any]:
+    """Return what `_poll.html` needs: the first page asks what happened after its newest row, or from now on."""
+    if not context["first"]:
+        return {"poll_url": ""}
+    items = context["page"].items
+    top = items[0].last_seen_at if items else timezone.now()
+    query = asked.query(top=top.isoformat(), v="0")
+    return {"poll_url": f"{reverse('failures-live')}?{query}", "poll_every": live.LIST_SECONDS}
 
 
 def _find(fingerprint: str) -> FailureRow:

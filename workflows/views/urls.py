@@ -96,6 +96,7 @@ urlpatterns = [
     path("actions/<slug:name>/diff/<str:old>..<str:new>/", differences.action, name="action-diff"),
     path("actions/<slug:name>/start/", start.start, {"kind": "action"}, name="action-start"),
     path("failures/", failures.failures, name="failures"),
+    path("failures/live/", failures.failures_live, name="failures-live"),
     path("failures/<str:fingerprint>/", failures.failure, name="failure"),
     path("failures/<str:fingerprint>/resolve/", failures.resolve, name="failure-resolve"),
     path("failures/<str:fingerprint>/ignore/", failures.ignore, name="failure-ignore"),

@@ -193,3 +193,18 @@ def test_a_trend_says_what_is_most_worth_knowing(values: dict[str, object], tren
     row = queries.failure(FailureGroup.objects.get().fingerprint)
     assert row is not None
     assert row.trend == trend
+
+
+def test_what_happens_meanwhile_is_offered_and_moves_nothing(reader: Reader) -> None:
+    failed("one")
+    chores.group()
+    client = reader()
+    html = client.get("/failures/").content.decode()
+    address = html.split('data-poll hx-get="')[1].split('"')[0].replace("&amp;", "&")
+    assert client.get(address).status_code == 204
+    Run.objects.all().update(stopped_at=timezone.now())
+    chores.group()
+    answer = client.get(address)
+    assert answer.status_code == 200
+    assert "1 cause happened" in answer.content.decode()
+    assert client.get("/failures/live/?top=nonsense&v=0").status_code == 204
