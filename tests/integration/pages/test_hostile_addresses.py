@@ -80,6 +80,6 @@ def test_an_approval_for_somebody_else_is_neither_listed_nor_answered(reader: Re
     client, step = reader("Operator"), Step.objects.get(run=run, function="approval:1.0.0")
     assert "Between us?" not in client.get("/approvals/").content.decode()
     address = reverse("approval", args=[run, step.pk])
-    response = client.post(address, {"decision": "approved"})
+    response = client.post(address, {"do": "approved"})
     assert 400 <= response.status_code < 500
     assert Step.objects.get(pk=step.pk).state == "waiting"
