@@ -124,7 +124,7 @@
   });
   let status = "";
   const announce = () => {
-    const now = document.querySelector("[data-announce]")?.dataset.announce ?? document.querySelector("#head .status.pill")?.textContent.trim() ?? "";
+    const now = document.querySelector("#head .status.pill, #summary .callout h2")?.textContent.trim() ?? "";
     if (status && now && now !== status) say(now);
     status = now;
   };

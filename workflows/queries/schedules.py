@@ -5,12 +5,13 @@ import uuid
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop, ngettext_lazy
+from django.utils.translation import gettext_noop, ngettext, ngettext_lazy
 
 from audit.models import AuditEvent
 from audit.recording import KINDS
@@ -267,18 +268,22 @@ def _note_row(event: AuditEvent) -> NoteRow:
 
 
 def _failed(data: Mapping[str, Any]) -> str:
-    return " ".join(["No run was started:", str(data.get("error")), *map(str, data.get("problems", []))])
+    return " ".join([_("No run was started:"), str(data.get("error")), *map(str, data.get("problems", []))])
 
 
 def _skipped(data: Mapping[str, Any]) -> str:
-    count = str(data.get("moments"))
-    moments = "1 moment" if count == "1" else f"{count} moments"
-    return f"Left out after downtime: {moments} from {_minute(data.get('from'))} to {_minute(data.get('to'))}."
+    count = int(data.get("moments") or 0)
+    words = ngettext(
+        "Left out after downtime: {count} moment from {start} to {end}.",
+        "Left out after downtime: {count} moments from {start} to {end}.",
+        count,
+    )
+    return words.format(count=count, start=_minute(data.get("from")), end=_minute(data.get("to")))
 
 
 def _minute(text: Any) -> str:
     try:
-        return f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        return f"{timezone.localtime(datetime.fromisoformat(text)):%Y-%m-%d %H:%M %Z}"
     except (TypeError, ValueError):
         return str(text)
 

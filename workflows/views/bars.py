@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from workflows.templatetags.display import describe_label, seconds_text
+from workflows.templatetags.display import describe_label, moment_text, seconds_text
 
 WAITS = frozenset(["wait", "listen", "run", "join"])
 WAITING_FUNCTIONS = ("approval:", "map:", "wait-until:")
@@ -99,13 +98,8 @@ def _deadline(step: Any, start: float, end: float) -> Bar:
     passed = step.state == "failed"
     words = _("passed %(at)s") if passed else _("due %(at)s")
     return Bar(
-        "deadline", start, max(end, start), words % {"at": _moment(step.due_at)}, "failed" if passed else ""
+        "deadline", start, max(end, start), words % {"at": moment_text(step.due_at)}, "failed" if passed else ""
     )  # fmt: skip
-
-
-def _moment(at: datetime) -> str:
-    local = at.astimezone(timezone.get_current_timezone())
-    return f"{local.day} {local:%b, %H:%M:%S}"
 
 
 def _waiting(start: float, end: float) -> Bar:
