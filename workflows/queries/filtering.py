@@ -181,7 +181,8 @@ def _grouped(parts: Sequence[QuerySet[Run, tuple[str, str, bool]]], seconds: flo
     try:
         with within(seconds), connection.cursor() as cursor:
             cursor.execute(query, [value for _, values in compiled for value in values])
-            return cursor.fetchall()
+            groups: list[Group] = cursor.fetchall()
+            return groups
     except TooSlow:
         return None
 

@@ -85,7 +85,7 @@ def search(text: str, sees: Collection[str]) -> Found:
                     more.add(name)
         except TooSlow:
             slow.add(name)
-    return Found(**parts, more=frozenset(more), slow=frozenset(slow))  # type: ignore[arg-type]  # each by its name
+    return Found(**parts, more=frozenset(more), slow=frozenset(slow))
 
 
 def _questions(text: str) -> list[tuple[str, str, Callable[[], QuerySet[Any]]]]:

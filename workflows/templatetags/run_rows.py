@@ -41,7 +41,7 @@ def row_menu(context: template.Context, run: RunRow) -> SafeString:
         '<li><a id="open-{0}" href="{1}">{2}{3}</a></li>{4}'
         '<li><button type="button" id="copy-{0}" data-copy="{0}">{5}{6}</button></li>',
         number,
-        run_address(run, context.get("list_query", "")),
+        run_address(run, context.get("list_query") or ""),
         icon("chevron"),
         _("Open"),
         links,

@@ -1,6 +1,9 @@
 """Commands to many runs: each run has one turn, whatever happens in between, and what became of it is kept."""
 
+import os
 import threading
+import time
+import traceback
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -18,6 +21,7 @@ from workflows import batches, operations, queries
 from workflows.housekeeping import CHORES
 from workflows.models import Batch, BatchItem, Run
 from workflows.operations import Choice, NotAllowed
+from workflows.operations import batches as ending
 from workflows.queries import RunFilter
 
 pytestmark = pytest.mark.usefixtures("handlers")
@@ -55,6 +59,7 @@ def work_off(batch_id: UUID) -> Batch:
         found = Batch.objects.get(pk=batch_id)
         if found.state != "running":
             return found
+        time.sleep(0.05)  # the server notices that a connection is gone
     raise AssertionError("the batch does not end")
 
 
@@ -155,6 +160,39 @@ def test_a_housekeeper_that_dies_in_a_turn_loses_and_doubles_nothing(monkeypatch
     ended = work_off(batch_id)
     assert (ended.state, ended.done, ended.skipped) == ("finished", 3, 0)
     assert AuditEvent.objects.filter(kind="run.cancelled").count() == 3
+
+
+@pytest.mark.parametrize("at", ["_command", "record"])
+def test_a_killed_housekeeper_leaves_the_turn_as_it_was(monkeypatch: pytest.MonkeyPatch, at: str) -> None:
+    runs = waiting(2)
+    batch_id = begin("cancel", Choice(runs=tuple(runs)))
+    if at == "record":  # the last turn, in which the end of the batch is written
+        Batch.objects.filter(pk=batch_id).update(rate=1000, due_at=F("due_at") - timedelta(hours=1))
+    child = os.fork()
+    if child == 0:
+        _inherited, connection.connection = connection.connection, None  # closing it would close the parent's
+        owner, name = (batches, "_command") if at == "_command" else (ending, "record")
+        do = getattr(owner, name)
+
+        def killed(*given: Any, **options: Any) -> None:
+            do(*given, **options)
+            os.kill(os.getpid(), 9)
+
+        monkeypatch.setattr(owner, name, killed)
+        try:
+            Batch.objects.filter(pk=batch_id).update(due_at=timezone.now() - timedelta(hours=1))
+            batches.work(10)
+        except BaseException:  # noqa: BLE001 - told, and then the process ends
+            traceback.print_exc()
+        finally:
+            os._exit(0)
+    assert os.waitpid(child, 0)[1] == 9, "it was killed"
+    found = Batch.objects.get(pk=batch_id)
+    assert (found.state, found.done) == ("running", 0 if at == "_command" else 2)
+    ended = work_off(batch_id)
+    assert (ended.state, ended.done, ended.skipped) == ("finished", 2, 0)
+    assert AuditEvent.objects.filter(kind="run.cancelled").count() == 2
+    assert AuditEvent.objects.filter(chain=batch_id).count() == 2
 
 
 def test_a_fault_in_a_command_is_kept_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
