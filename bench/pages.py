@@ -48,6 +48,7 @@ def main() -> int:
         begun = time.monotonic()
         pages_rows.fill(server, options.runs)
         print(f"{options.runs:,} runs are there ({time.monotonic() - begun:.0f} s)")
+    print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors (over 1 each, times mislead)")
     bad = [measured for measured in _measure(options) if _print(measured)]
     print(f"{len(bad)} of the pages are not as quick as they must be." if bad else "All pages are quick enough.")
     return 1 if bad else 0
