@@ -18,12 +18,13 @@ LARGE = 10_000  # rows, from which on a table must not be read from end to end
 
 @dataclass(frozen=True)
 class Measured:
-    """One page: milliseconds, statements, bytes, and the large tables that were read from end to end."""
+    """One page: milliseconds, those of Python's own processor time, statements, bytes, and large tables read whole."""
 
     title: str
     status: int
     median: float
     p95: float
+    cpu: float
     queries: int
     size: int
     scans: tuple[str, ...]
@@ -91,24 +92,26 @@ def _ask(client: object, title: str, address: str, options: argparse.Namespace) 
     after, queries = _scans(), len(asked)
     if options.explain:
         print("\n".join(f"{float(query['time']) * 1000:8.0f} ms  {query['sql'][:2000]}" for query in asked))
-    took = sorted(_timed(client, address) for _ in range(options.times))
+    timed = [_timed(client, address) for _ in range(options.times)]
+    took, busy = (sorted(values) for values in zip(*timed, strict=True))
     return Measured(
         title=title,
         status=response.status_code,
         median=took[len(took) // 2],
         p95=harness.percentile(took, 0.95),
+        cpu=busy[len(busy) // 2],
         queries=queries,
         size=size,
         scans=tuple(table for table in after if after[table] > before.get(table, 0)),
     )
 
 
-def _timed(client: object, address: str) -> float:
-    begun = time.perf_counter()
+def _timed(client: object, address: str) -> tuple[float, float]:
+    begun, worked = time.perf_counter(), time.process_time()
     response = client.get(address)  # type: ignore[attr-defined]
     for _ in response.streaming_content if response.streaming else ():
         pass
-    return (time.perf_counter() - begun) * 1000
+    return (time.perf_counter() - begun) * 1000, (time.process_time() - worked) * 1000
 
 
 def _scans() -> dict[str, int]:
@@ -125,7 +128,7 @@ def _scans() -> dict[str, int]:
 def _print(page: Measured) -> bool:
     """Print a line; tell whether something is wrong."""
     words = "; ".join(page.problems)
-    times = f"{page.median:7.1f} ms {page.p95:7.1f} ms p95"
+    times = f"{page.median:7.1f} ms {page.p95:7.1f} ms p95 {page.cpu:7.1f} ms cpu"
     print(f"{page.title:<34} {times} {page.queries:4} queries {page.size:9,} bytes  {words}", flush=True)
     return bool(words)
 

@@ -209,7 +209,7 @@ LONG_ATTEMPT = {
     "outcome": "CASE WHEN s < 2 THEN 'failed' ELSE 'succeeded' END",
     "input": "jsonb_build_object('n', n)",
     "error": f"CASE WHEN s < 2 THEN {ERROR} END",
-    "log": """'[{{"at": "2026-01-01T00:00:00Z", "level": "info", "message": "a line of its log"}}]'""",
+    "log": """'[{{"at": 0.5, "level": "info", "message": "a line of its log"}}]'""",
     "started_at": f"{LONG_STEP_AT} + s * interval '1 day'",
     "finished_at": f"{LONG_STEP_AT} + s * interval '1 day' + interval '1 s'",
 }
