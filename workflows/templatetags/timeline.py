@@ -1,11 +1,16 @@
 """The lines of a timeline as SVG: every place is an attribute, so that no style attribute is needed."""
 
 from typing import Any
+from uuid import UUID
 
 from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
+from workflows.templatetags.display import duration, tone, word
+from workflows.templatetags.icons import glyph, icon
+from workflows.templatetags.json_view import visible
 from workflows.views.timeline import Drawn, Row, Timeline
 
 register = template.Library()
@@ -30,6 +35,39 @@ def track(row: Row, behind: SafeString) -> SafeString:
     """Draw the bars of a row on the grid."""
     bars = SafeString("").join(DRAWINGS[drawn.bar.kind](drawn) for drawn in row.bars)
     return format_html('<svg class="track" aria-hidden="true">{}{}</svg>', behind, SafeString(bars))
+
+
+@register.simple_tag
+def step_row(row: Row, chosen: UUID | str, page: str, link: str, behind: SafeString) -> SafeString:
+    """Return the line of a step: written here and not in a template, because a long run has hundreds of them.
+
+    `link` is the beginning of the address of a step on the `page`.
+    """
+    step = row.step
+    name = visible(row.name)
+    return format_html(
+        '<tr{}><th scope="row"><div class="nm d{}{}">{}{}<a id="step-{}" href="{}{}" title="{}" hx-get="{}{}{}" '
+        'hx-swap="none" hx-push-url="true">{}<span class="vh">, {}</span></a>{}</div></th>'
+        '<td>{}<span class="vh">{}</span></td><td class="num dur">{}</td></tr>',
+        SafeString(' aria-selected="true"') if step.id == chosen else "",
+        row.depth,
+        " below" if step.kind == "timer" else "",
+        icon("clock") if step.kind == "timer" else glyph(tone(step.label)),
+        format_html('<span class="at">{} /</span>', row.turn) if row.turn else "",
+        step.id,
+        link,
+        step.id,
+        name,
+        page,
+        link,
+        step.id,
+        name,
+        word(step.label),
+        format_html(' <span class="tag">\u00d7{}</span>', len(step.attempts)) if len(step.attempts) > 1 else "",
+        track(row, behind),
+        row.words or _("not begun"),
+        duration(row.seconds),
+    )
 
 
 @register.filter
