@@ -57,8 +57,8 @@ def test_a_worker_that_is_inside_a_run_hands_it_back_before_a_step_of_a_paused_q
 ) -> None:
     monkeypatch.setattr(identity, "PAUSED_SECONDS", 0.05)
     file = tmp_path / "began"
-    slow = f"{{call: test-outside, with: {{file: {file}, sleep: 0.5}}}}"
-    run_id = start_workflow(publish("rests", f"do: [{{one: {slow}}}, {{two: {slow}}}]"), {})
+    one, two = (f"{{call: test-outside, with: {{file: {file}, sleep: {seconds}}}}}" for seconds in (4, 0))
+    run_id = start_workflow(publish("rests", f"do: [{{one: {one}}}, {{two: {two}}}]"), {})
     working = Doing(worker.work)
     until(file.exists)
     operations.pause_queue("default", **BY)
