@@ -81,7 +81,10 @@ def test_a_time_finds_its_events_whatever_chains_began_then(reader: Reader, data
     assert str(old) not in shown
 
 
-@pytest.mark.parametrize("query", ["kind=no.such", "run=1", "from=noon", "nonsense=1", "after=x"])
+@pytest.mark.parametrize(
+    "query",
+    ["kind=no.such", "run=1", "from=noon", "until=9999-12-31T23:59", "from=0001-01-01", "nonsense=1", "after=x"],
+)
 def test_an_address_that_cannot_be_understood_shows_nothing(reader: Reader, database: None, query: str) -> None:
     note()
     assert ROWS not in page(reader("Auditor"), f"/audit/?{query}", 400)

@@ -51,7 +51,9 @@ def test_the_inbox_shows_what_came_and_filters_by_all_that_it_shows(reader: Read
         assert page(client, f"/events/?{query}").count('class="t"') == count, query
 
 
-@pytest.mark.parametrize("query", ["via=pigeon", "run=1", "from=noon", "nonsense=1", "after=x"])
+@pytest.mark.parametrize(
+    "query", ["via=pigeon", "run=1", "from=noon", "until=9999-12-31T23:59", "from=0001-01-01", "nonsense=1", "after=x"]
+)
 def test_an_address_that_cannot_be_understood_shows_no_event(reader: Reader, database: None, query: str) -> None:
     deliver()
     shown = page(reader(), f"/events/?{query}", 400)
