@@ -307,7 +307,7 @@ def test_a_step_beyond_the_first_thousand_is_found(api: Caller) -> None:
 def test_runs_are_filtered(api: Caller) -> None:
     api("POST", "actions/test-echo/runs", {"title": "Ada Lovelace", "tags": ["x"]}, Idempotency_Key="ada-1")
     api("POST", "actions/test-speaks/runs", {})
-    for query in ("name=test-echo", "tag=x", "q=lovelace", "q=ada-1"):
+    for query in ("name=test-echo", "tag=x", "q=ada%20love", "key=ada", "q=ada-1"):
         assert [row["title"] for row in api("GET", f"runs?{query}").json()["items"]] == ["Ada Lovelace"], query
     assert len(api("GET", "runs?state=pending&kind=action&status=pending").json()["items"]) == 2
     assert api("GET", "runs?kind=workflow").json()["items"] == []
