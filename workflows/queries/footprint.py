@@ -10,7 +10,7 @@ from actions.models import ActionVersion
 from audit.models import AuditEvent
 from workflows.graph.standing import Note, StepMark
 from workflows.models import Step, WorkflowVersion
-from workflows.queries.labels import step_label
+from workflows.queries.labels import step_label, waits
 
 MOST_STEPS, MOST_EVENTS = 5_000, 5_000
 FIELDS = (
@@ -92,7 +92,9 @@ def _split(text: str) -> tuple[str, str]:
 def _mark(row: Mapping[str, Any]) -> StepMark:
     first_call = row["kind"] == "start" and row["function"] and row["state"] != "succeeded"
     kind, key = ("call", row["ref"]) if first_call else (row["kind"], row["key"])
-    began, ended = row["started_at"] or row["created_at"], row["finished_at"]
+    waited = waits(kind, row["function"])  # what counts is the wait, not the moment in which a worker ended it
+    began = (None if waited else row["started_at"]) or row["created_at"]
+    ended = row["finished_at"]
     return StepMark(
         id=row["id"],
         key=key,

@@ -136,7 +136,7 @@ def test_the_roles_are_those_that_migrations_make() -> None:
 
 def test_who_may_pause_schedules_can_read_so() -> None:
     assert "workflows.change_schedule" in roles.OPERATOR
-    assert "pause and resume schedules" in str(table("docs/operating.md", "role")["Operator"])
+    assert "pause, resume and run schedules" in str(table("docs/operating.md", "role")["Operator"])
 
 
 def test_what_an_answer_to_an_approval_needs_and_gives_is_written_down() -> None:

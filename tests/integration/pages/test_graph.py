@@ -102,6 +102,15 @@ def test_a_node_leads_to_its_step_and_keeps_the_rest_of_the_address(reader: Read
     assert "not reached" in node(text, "never")
 
 
+def test_a_wait_counts_from_its_beginning_and_not_from_the_worker_that_ended_it(handlers: None) -> None:
+    publish("waits", "do: [{first: {call: test-echo, with: {value: 1}}}, {settle: {wait: {milliseconds: 300}}}]")
+    run = start_workflow("waits", {})
+    work_until_idle(20)
+    settle = next(mark for mark in queries.footprint(run).steps if mark.kind == "wait")
+    assert settle.seconds is not None
+    assert settle.seconds >= 0.3
+
+
 def test_the_chosen_step_is_marked(reader: Reader, runs: Seeded) -> None:
     step = Step.objects.get(run=runs.failed, name="charge")
     text = page(reader(), f"/runs/{runs.failed}/?view=graph&step={step.id}")
