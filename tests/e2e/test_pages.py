@@ -71,7 +71,7 @@ def _looked_at(page: Page, picture: Path) -> Iterator[tuple[object, ...]]:
         page.set_viewport_size({"width": width, "height": 900})
         yield from [("px too wide", width)] * page.evaluate(TOO_WIDE)
         for theme in ("light", "dark"):
-            page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+            page.emulate_media(color_scheme=theme)
             page.screenshot(path=f"{picture}-{theme}-{width}.png", full_page=True)
             rules = {} if theme == "light" else {"runOnly": ["color-contrast"]}
             for each in Axe().run(page, options=rules).response["violations"]:

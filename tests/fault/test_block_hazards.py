@@ -15,7 +15,7 @@ from workflows.engine.messages import CallFunction
 from workflows.models import Branch, Step
 
 pytestmark = pytest.mark.usefixtures("handlers")
-WHY = {"actor": "user:ada", "reason": "because"}
+WHY: dict[str, Any] = {"actor": "user:ada", "reason": "because"}
 
 
 def test_the_timer_of_a_block_rests_when_the_run_is_parked_as_the_block_begins() -> None:

@@ -15,7 +15,7 @@ from workflows import operations
 from workflows.models import Branch, Run, Step, Subscription
 
 pytestmark = pytest.mark.usefixtures("handlers")
-WHY = {"actor": "user:ada", "reason": "because"}
+WHY: dict[str, Any] = {"actor": "user:ada", "reason": "because"}
 
 
 def test_two_branches_that_export_at_once_both_count(monkeypatch: pytest.MonkeyPatch) -> None:

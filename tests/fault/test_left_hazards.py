@@ -3,6 +3,7 @@
 import time
 import uuid
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from workflows.identity import Identity
 from workflows.models import Attempt, Run, Step
 
 pytestmark = pytest.mark.usefixtures("handlers")
-WHY = {"actor": "user:ada", "reason": "because"}
+WHY: dict[str, Any] = {"actor": "user:ada", "reason": "because"}
 ASK = 'do: [{ask: {call: approval, with: {title: "Ok?"}}}]'
 LEFT = """
 do:

@@ -14,7 +14,7 @@ from workflows import operations
 from workflows.models import Attempt, Step, Undo
 
 pytestmark = pytest.mark.usefixtures("handlers")
-WHY = {"actor": "user:ada", "reason": "because"}
+WHY: dict[str, Any] = {"actor": "user:ada", "reason": "because"}
 
 LATE = """
 do:

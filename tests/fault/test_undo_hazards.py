@@ -1,6 +1,7 @@
 """What could go wrong where effects are undone."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from workflows import operations
 from workflows.models import Step, Undo
 
 pytestmark = pytest.mark.usefixtures("handlers")
-WHY = {"actor": "user:ada", "reason": "because"}
+WHY: dict[str, Any] = {"actor": "user:ada", "reason": "because"}
 
 
 def test_a_run_that_was_undone_for_its_fault_cannot_be_retried_into_nothing() -> None:

@@ -15,7 +15,7 @@ from workflows.identity import Identity
 from workflows.models import Run, Step, Undo
 
 pytestmark = pytest.mark.usefixtures("handlers")
-WHY = {"actor": "user:ada", "reason": "because"}
+WHY: dict[str, Any] = {"actor": "user:ada", "reason": "because"}
 LATE = """
 timeout: {after: {hours: 1}}
 do:

@@ -1,5 +1,6 @@
 """What could go wrong where effects are undone while others complete, begin, end or stop something."""
 
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -12,7 +13,7 @@ from workflows import operations
 from workflows.models import Run, Step
 
 pytestmark = pytest.mark.usefixtures("handlers")
-WHY = {"actor": "user:ada", "reason": "because"}
+WHY: dict[str, Any] = {"actor": "user:ada", "reason": "because"}
 FORK = """
 do:
   - outer:

@@ -12,7 +12,7 @@ from workflows import operations, wake
 from workflows.models import Branch, Run, Step, Subscription
 
 pytestmark = pytest.mark.usefixtures("handlers")
-WHY = {"actor": "user:ada", "reason": "because"}
+WHY: dict[str, Any] = {"actor": "user:ada", "reason": "because"}
 
 LISTEN = """
 do:

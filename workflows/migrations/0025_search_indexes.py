@@ -23,7 +23,9 @@ class Migration(migrations.Migration):
         ),
         BuildIndexConcurrently(
             "run",
-            models.Index(fields=["state", "-id"], name="run_by_state_reason", include=["reason", "resolved_at"]),
+            models.Index(
+                fields=["state", "-id"], name="run_by_state_reason", include=["reason", "resolved_at", "kind"]
+            ),
         ),
         BuildIndexConcurrently(
             "run",
@@ -37,6 +39,14 @@ class Migration(migrations.Migration):
         ),
         BuildIndexConcurrently("event", models.Index(fields=["event_id"], name="event_by_event_id")),
         BuildIndexConcurrently("run", models.Index(fields=["-id"], name="run_by_kind", condition=Q(kind="action"))),
+        BuildIndexConcurrently(
+            "run",
+            models.Index(
+                fields=["reason", "-id"],
+                name="run_by_rare_reason",
+                condition=Q(reason__in=["poisoned", "quarantined", "undo_failed", "undone", "undoing", "blocked"]),
+            ),
+        ),
         RemoveIndexConcurrently("run", "run_by_key"),
         RemoveIndexConcurrently("run", "run_by_state"),
     ]

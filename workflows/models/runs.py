@@ -20,6 +20,7 @@ from workflows.models.definitions import WorkflowVersion
 OVER = Q(parent_step__isnull=True) & (
     Q(finished_at__isnull=False) | Q(resolved_at__isnull=False) | Q(state="failed", reason="undone")
 )
+RARE_REASONS = ["poisoned", "quarantined", "undo_failed", "undone", "undoing", "blocked"]
 STEP_KINDS = ("start", "call", "wait", "task", "timer", "listen", "run", "join", "emit", "undo")
 
 
@@ -91,7 +92,9 @@ class Run(models.Model):
         ]
         indexes = [
             # the run list, filtered by state or by name; ids grow with time; what is included answers the counts
-            models.Index(fields=["state", "-id"], name="run_by_state_reason", include=["reason", "resolved_at"]),
+            models.Index(
+                fields=["state", "-id"], name="run_by_state_reason", include=["reason", "resolved_at", "kind"]
+            ),
             models.Index(fields=["name", "-id"], name="run_by_name"),
             # the run list, filtered by name and state: also what counts them
             models.Index(fields=["name", "state", "-id"], name="run_by_name_state", include=["reason", "resolved_at"]),
@@ -126,6 +129,8 @@ class Run(models.Model):
             ),
             # all that a run has started, however deep
             models.Index(fields=["root"], name="run_by_root", condition=Q(root__isnull=False)),
+            # the run list, filtered by what is seldom
+            models.Index(fields=["reason", "-id"], name="run_by_rare_reason", condition=Q(reason__in=RARE_REASONS)),
             # what a run was run again as
             models.Index(fields=["rerun_of"], name="run_by_rerun", condition=Q(rerun_of__isnull=False)),
             # what failed and waits for a person

@@ -47,7 +47,7 @@ CONDITIONS: dict[str, Q] = {
     "resolved": Q(state="failed", resolved_at__isnull=False),
     "succeeded": Q(state="succeeded"),
     "cancelled": Q(state="cancelled") & ~Q(reason="undone"),
-    "undone": Q(state="cancelled", reason="undone") | (_UNRESOLVED & Q(reason="undone")),
+    "undone": Q(reason="undone") & (Q(state="cancelled") | _UNRESOLVED),
 }
 _REASONS = {
     ("waiting", "back_off"): "retrying",

@@ -3,6 +3,7 @@
 import time
 import uuid
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from workflows.models import Run, Step, Worker
 
 pytestmark = pytest.mark.usefixtures("empty")
 SETTINGS = {"DOTDO_ACTION_MODULES": MODULES, "DOTDO_LEASE_SECONDS": "60"}
-BY = {"actor": "user:olga", "reason": "a test"}
+BY: dict[str, Any] = {"actor": "user:olga", "reason": "a test"}
 DEAF_SECONDS = 8.0  # of the watchdog
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from django.db import connection
 
@@ -20,7 +21,7 @@ from workflows import operations
 from workflows.models import Attempt, Entry, Run, Step
 
 PATIENCE = 120.0
-WHY = {"actor": "user:ada", "reason": "it was a planned fault"}
+WHY: dict[str, Any] = {"actor": "user:ada", "reason": "it was a planned fault"}
 DECLARED = ("quarantined", "dead_letter")  # where an exception of the engine's own leaves a run, until a person retries
 LEASED_ALREADY = ("recorded", "committed")  # the step behind may be held by the dead worker, or not
 

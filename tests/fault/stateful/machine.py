@@ -22,7 +22,7 @@ from workflows.models import Schedule, Step
 from workflows.operations import NotAllowed
 from workflows.states import RUN_FINAL
 
-WHY = {"actor": "user:ada", "reason": "a test"}
+WHY: dict[str, Any] = {"actor": "user:ada", "reason": "a test"}
 ANN = approvals.Person("ann", superuser=True)
 WORKERS, ROUNDS, GIVE_UP = 3, 40, 15
 INDEX = st.integers(0, 7)

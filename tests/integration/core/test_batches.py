@@ -25,7 +25,7 @@ from workflows.operations import batches as ending
 from workflows.queries import RunFilter
 
 pytestmark = pytest.mark.usefixtures("handlers")
-WHO = {"actor": "user:ada", "reason": "gateway is back"}
+WHO: dict[str, Any] = {"actor": "user:ada", "reason": "gateway is back"}
 
 
 def failed(count: int) -> list[UUID]:

@@ -23,7 +23,7 @@ from workflows.operations import NotAllowed
 from workflows.operations.together import ATTEMPTS, in_one_transaction
 
 pytestmark = pytest.mark.usefixtures("handlers")
-WHY = {"actor": "user:ada", "reason": "because"}
+WHY: dict[str, Any] = {"actor": "user:ada", "reason": "because"}
 
 
 def at_once(*calls: Callable[[], Any]) -> list[Any]:

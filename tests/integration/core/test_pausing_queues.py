@@ -21,7 +21,7 @@ from workflows.operations import NotAllowed, UnknownQueue
 from workflows.supervision import Supervisor
 
 pytestmark = pytest.mark.usefixtures("handlers")
-BY = {"actor": "user:olga", "reason": "the bank is down"}
+BY: dict[str, Any] = {"actor": "user:olga", "reason": "the bank is down"}
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from workflows.approvals import Person
 from workflows.models import Message, Run, Step
 
 pytestmark = pytest.mark.usefixtures("handlers")
-WHY = {"actor": "user:ada", "reason": "because"}
+WHY: dict[str, Any] = {"actor": "user:ada", "reason": "because"}
 ADA = Person("ada")
 ASK = """
 do:

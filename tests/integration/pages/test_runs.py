@@ -120,7 +120,8 @@ def test_counts_are_of_the_filter_and_say_when_nobody_counted_further(
 def test_what_takes_too_long_to_count_is_left_out_and_to_read_is_said(
     reader: Reader, runs: Seeded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(filtering, "COUNT_SECONDS", 0.001)
+    monkeypatch.setattr(filtering, "TALLY_SECONDS", 0.001)
+    monkeypatch.setattr(filtering, "BY_STATE_SECONDS", 0.001)
     monkeypatch.setattr(filtering, "_compiled", lambda part: (SLOWLY, ()))
     assert str(runs.failed) in text(reader(), "/runs/")
 

@@ -25,7 +25,7 @@ from workflows.operations import UnknownRun
 from workflows.retention import archive as files
 from workflows.retention import deleting, picking
 
-WHY = {"actor": "user:ada", "reason": "because"}
+WHY: dict[str, Any] = {"actor": "user:ada", "reason": "because"}
 CHILD = "do:\n- no: {call: test-refuses}\n"
 MAP = "do:\n- all: {call: map, with: {items: [1], onError: collect, workflow: {name: child}}}\n"
 

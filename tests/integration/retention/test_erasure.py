@@ -18,7 +18,7 @@ from workflows.models import Event, Run
 from workflows.operations import GoneRun, NotAllowed, UnknownRun
 
 pytestmark = pytest.mark.usefixtures("handlers")
-WHY = {"actor": "user:ada", "reason": "asked for in letter 17"}
+WHY: dict[str, Any] = {"actor": "user:ada", "reason": "asked for in letter 17"}
 PERSON = "grace.hopper@example.com"
 CHILD = "do:\n- hello: {call: 'test-echo', with: {value: '${ .word }'}}\n"
 PARENT = """do:

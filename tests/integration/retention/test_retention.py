@@ -26,7 +26,7 @@ from workflows import operations, retention
 from workflows.models import Event, IdempotencyKey, Run, Step, Workflow
 from workflows.retention import deleting, picking, removal
 
-WHY = {"actor": "user:ada", "reason": "because"}
+WHY: dict[str, Any] = {"actor": "user:ada", "reason": "because"}
 CHILD = "do:\n- hello: {call: 'test-echo', with: {value: '${ .word }'}}\n"
 PARENT = "do:\n- below: {run: {workflow: {namespace: tests, name: child, version: 1.0.0, input: {word: hi}}}}\n"
 MAP = "do:\n- all: {call: map, with: {items: '${ .items }', workflow: {name: child}}}\n"
