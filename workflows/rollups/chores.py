@@ -8,6 +8,7 @@ from workflows.sql import Statement
 
 COUNT_SECONDS, SAMPLE_SECONDS, TIDY_SECONDS = 10.0, 60.0, 3600.0
 REST = 20  # of a chore's own duration: it takes a twentieth of a connection at most
+BEHIND = 2  # instead of it, while there is more to count: charts of today wait for all that is older
 BATCH = 10_000
 KEPT_DAYS = {
     **{("rollup", span): days for span, days in counting.KEPT_DAYS.items()},
@@ -15,11 +16,13 @@ KEPT_DAYS = {
     ("gauge", gauges.HOUR): 65,
 }
 _lasted: dict[str, float] = {}
+_behind = [False]
 
 
 def count() -> None:
     """Count what ended."""
-    _timed("count", counting.count)
+    _behind[0] = False  # also when it fails: what fails comes round seldom
+    _timed("count", _count)
 
 
 def sample() -> None:
@@ -40,7 +43,7 @@ def tidy() -> None:
 
 def count_every() -> float:
     """Return after how many seconds what ended is counted again."""
-    return max(COUNT_SECONDS, REST * _lasted.get("count", 0.0))
+    return max(COUNT_SECONDS, (BEHIND if _behind[0] else REST) * _lasted.get("count", 0.0))
 
 
 def sample_every() -> float:
@@ -50,6 +53,11 @@ def sample_every() -> float:
 
 # The index of rollups by time goes by subject.
 _KINDS = {"rollup": "AND subject IN ('runs', 'workflow', 'action')", "gauge": ""}
+
+
+def _count() -> None:
+    passed = counting.count()
+    _behind[0] = passed > 0 and passed % counting.PAGE == 0  # its last page was full
 
 
 def _timed(name: str, do: Callable[[], object]) -> None:

@@ -86,6 +86,24 @@ def test_who_was_away_for_long_goes_on_a_page_at_a_time(monkeypatch: pytest.Monk
     assert counted() == {"succeeded": 4}
 
 
+def test_who_has_more_to_count_does_not_rest_as_long_as_who_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    for full, rest in ((counting.PAGE, 16.0), (2 * counting.PAGE, 16.0), (counting.PAGE + 1, 160.0), (0, 160.0)):
+        monkeypatch.setattr(counting, "count", lambda full=full: full)
+        chores.count()
+        monkeypatch.setitem(chores._lasted, "count", 8.0)
+        assert chores.count_every() == rest
+
+    def fail() -> None:
+        raise RuntimeError("the power failed")
+
+    chores._behind[0] = True
+    monkeypatch.setattr(counting, "count", fail)
+    with pytest.raises(RuntimeError):
+        chores.count()
+    monkeypatch.setitem(chores._lasted, "count", 8.0)
+    assert chores.count_every() == 160.0
+
+
 def test_an_event_that_is_committed_late_is_not_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """A writer takes an id and hangs, another one commits behind it: nothing is counted before the first has ended."""
     monkeypatch.setattr(sealing, "PATIENCE_SECONDS", 0.05)
