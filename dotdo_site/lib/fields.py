@@ -1,8 +1,11 @@
 """The fields of what callers send, strict and in our own words: what is not text is not turned into text."""
 
+from datetime import datetime
 from typing import Any, NoReturn
 
 from rest_framework import serializers
+
+from dotdo_site.lib.moments import can_be_asked
 
 COMMON: dict[str, Any] = {"required": "is required", "null": "must not be null"}
 BOUNDS = {"max_value": "must be at most {max_value}", "min_value": "must be at least {min_value}"}
@@ -64,6 +67,13 @@ class Moment(serializers.DateTimeField):
     default_error_messages = COMMON | dict.fromkeys(
         ("invalid", "date", "make_aware", "overflow"), "must be a time such as 2026-01-31T12:00:00Z"
     )
+
+    def to_internal_value(self, value: Any) -> datetime:
+        """Return the time. Raises ValidationError for the ends of the calendar as well."""
+        found: datetime = super().to_internal_value(value)
+        if not can_be_asked(found):
+            self.fail("overflow")
+        return found
 
 
 class Id(serializers.UUIDField):

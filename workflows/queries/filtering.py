@@ -121,9 +121,9 @@ def neighbours(chosen: RunFilter, run_id: uuid.UUID) -> tuple[uuid.UUID | None, 
 def _in_time(rows: QuerySet[Run], chosen: RunFilter) -> QuerySet[Run]:
     """Bound the ids as well, which are in the order of time: an index reads no others."""
     if chosen.since:
-        rows = rows.filter(created_at__gte=chosen.since, id__gte=_id_at(chosen.since - SKEW))
+        rows = rows.filter(created_at__gte=chosen.since, id__gte=_id_at(chosen.since, -SKEW))
     if chosen.until:
-        rows = rows.filter(created_at__lt=chosen.until, id__lt=_id_at(chosen.until + SKEW))
+        rows = rows.filter(created_at__lt=chosen.until, id__lt=_id_at(chosen.until, SKEW))
     return rows
 
 
@@ -221,5 +221,6 @@ def _names(state: str, reason: str, *, resolved: bool) -> set[str]:
     return names
 
 
-def _id_at(moment: datetime) -> uuid.UUID:
-    return uuid.UUID(int=max(0, int(moment.timestamp() * 1000)) << 80)
+def _id_at(moment: datetime, skew: timedelta) -> uuid.UUID:
+    """Return the least id of a moment; numbers reach further than the calendar."""
+    return uuid.UUID(int=max(0, int((moment.timestamp() + skew.total_seconds()) * 1000)) << 80)

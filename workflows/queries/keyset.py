@@ -16,6 +16,7 @@ from workflows.queries.rows import Item, Page
 
 Row = TypeVar("Row", bound=Model)
 LOOKED_THROUGH = 20_000
+LAST_ID = 2**128 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,8 @@ def _look(rows: "QuerySet[Row]", among: Q | None, limit: int, *, upwards: bool) 
 
 
 def _beside(key: Any, by: int) -> Any:
-    return uuid.UUID(int=key.int + by) if isinstance(key, uuid.UUID) else key + by
+    """Return the key before or after one; at the ends of the ids there is none, and the key stands for it."""
+    return uuid.UUID(int=min(max(key.int + by, 0), LAST_ID)) if isinstance(key, uuid.UUID) else key + by
 
 
 def _cursor(key: object) -> str | None:

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from dotdo_site.lib.ids import uuid7
+from dotdo_site.lib.moments import can_be_asked
 from dotdo_site.lib.paging import BadCursor
 from workflows import operations, queries
 from workflows.operations import MOST_RUNS, Choice, NotAllowed, UnknownBatch
@@ -250,7 +251,8 @@ def _moment(text: str) -> datetime:
         found = parse_datetime(text)
     except ValueError:
         return now
-    return found if found and timezone.is_aware(found) and found < now else now
+    known = found and timezone.is_aware(found) and can_be_asked(found) and found < now
+    return found if found and known else now
 
 
 def _whole(text: str) -> int:

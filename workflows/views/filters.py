@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from dotdo_site.lib import durations
+from dotdo_site.lib.moments import can_be_asked
 from workflows.queries import FAILED, LABELS, RunFilter
 from workflows.templatetags.display import moment_text, word
 
@@ -169,9 +170,11 @@ def _moment(text: str) -> datetime | None:
     """Return the moment that a text names, in the zone of the viewer when it names none."""
     try:
         found = parse_datetime(text)
-        return found if found is None or timezone.is_aware(found) else timezone.make_aware(found)
-    except (ValueError, OverflowError):
+    except ValueError:
         return None
+    if found is None or not can_be_asked(found):
+        return None
+    return found if timezone.is_aware(found) else timezone.make_aware(found)
 
 
 def _unknown_key(key: str) -> str:

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from dotdo_site.lib import durations
+from dotdo_site.lib.moments import can_be_asked
 from dotdo_site.lib.paging import BadCursor
 from workflows.queries import Page
 from workflows.views import live
@@ -24,7 +25,6 @@ from workflows.views import live
 PAGE_SIZE = 50
 LONGEST = 500
 SHOWN = 100
-FIRST_YEAR, LAST_YEAR = 1970, 9998  # a day more or less must be a time as well
 PAGING = ("after", "before", "v", "h", "top")
 Words = str | Promise
 WINDOWS: Mapping[str, Words] = {
@@ -111,7 +111,7 @@ def moment(text: str) -> datetime:
         found = datetime(day.year, day.month, day.day) if day else parse_datetime(text)  # noqa: DTZ001 - below
     except ValueError:
         found = None
-    if found is None or not FIRST_YEAR <= found.year <= LAST_YEAR:
+    if found is None or not can_be_asked(found):
         raise ValueError(_("it is no time: use 2026-01-31 or 2026-01-31T12:00"))
     return found if timezone.is_aware(found) else timezone.make_aware(found)
 

@@ -329,6 +329,8 @@ def test_runs_are_filtered(api: Caller) -> None:
         "cursor=n.WyIlMDAiXQ",
         "cursor=" + "a" * 2_000,
         "since=yesterday",
+        "since=0001-01-01T00:00:00Z",
+        "until=9999-12-31T23:59:59Z",
         "q=%00",
         "tag=%00",
         "name=%ff%00",

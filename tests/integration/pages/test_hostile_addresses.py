@@ -2,23 +2,31 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
+from dotdo_site.lib.paging import encode
 from tests.integration.pages.test_query_counts import PAGES
 from tests.support.crowd import crowd
 from tests.support.documents import publish
 from tests.support.engine import start_workflow, work_until_idle
-from tests.support.pages import person
+from tests.support.pages import Seeded, person
 from workflows.models import SavedView, Step
 from workflows.views.urls import urlpatterns
 
 Reader = Callable[..., Client]
+ENDS = (
+    "since=0001-01-01T00:00:00Z", "until=9999-12-31T23:59:59Z", "until=9999-12-31T23:59:59-10:00",
+    "list=since%3D0001-01-01T00:00:00Z", "list=until%3D9999-12-31T23:59:59Z",
+    "verb=retry&since=24h&as_of=0001-01-01T00:00:00Z",
+    f"before={encode(UUID(int=2**128 - 1))}", f"after={encode(UUID(int=0))}",
+)  # fmt: skip
 HOSTILE = (
+    *ENDS,
     "after=garbage&before=%00", "cursor=%FF%FE", "q=%00", f"q={'x' * 10_000}", "status=failed&status=failed",
     "status=%00&since=-1d&kind=x", "step=x&attempt=-1&view=%00&fold=x", "attempt=99999999999999999999&step=",
     "v=%00&h=%00&top=x", "from=x&namespace=%00&key=%FF", "version=%00&name=%00", "verb=erase&run=x&as_of=x&shown=-1",
@@ -45,6 +53,16 @@ def test_no_query_string_is_an_error_of_the_server(reader: Reader, handlers: Non
             status = client.get(address).status_code
             wrong += [(address[:200], status)] if status >= 500 else []
     assert wrong == []
+
+
+@pytest.mark.parametrize(
+    "page", ["runs", "runs-live", "runs-export", "batch-new", "events", "deliveries", "run", "run-live"]
+)
+def test_the_ends_of_the_calendar_and_of_the_ids_are_no_error(reader: Reader, runs: Seeded, page: str) -> None:
+    client = reader()
+    address = reverse(page, args=[runs.failed] if page.startswith("run-l") or page == "run" else [])
+    found = {query: client.get(f"{address}?{query}").status_code for query in ENDS}
+    assert {query: status for query, status in found.items() if status >= 500} == {}
 
 
 def _there(arguments: dict[str, object]) -> dict[str, object]:
