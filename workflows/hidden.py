@@ -24,15 +24,28 @@ def shown(schema: Any, value: Any) -> Any:
 
 
 def restored(schema: Any, given: Any, stored: Any) -> tuple[Any, list[Problem]]:
-    """Return what is meant by a value that was edited as `shown`, and where a stand-in stands for nothing."""
+    """Return what is meant by a value that was edited as `shown`, and where a stand-in stands for nothing.
+
+    With problems, nothing is put back.
+    """
     problems: list[Problem] = []
-    return _restored(given, shown(schema, stored), stored, (), problems), problems
+    found = _restored(given, shown(schema, stored), stored, (), problems)
+    problems = problems or list(_uncovered(given, shown(schema, found), ()))
+    return (given if problems else found), problems
 
 
-def compared(schema: Any, old: Any, new: Any) -> tuple[Any, Any]:
-    """Return both values as people see them; a hidden one that changed says so."""
+def compared(schema: Any, old: Any, new: Any, given: Any) -> tuple[Any, Any]:
+    """Return both values as people see them; `given` is the new one as it was typed.
+
+    Whatever was typed in the place of a stand-in says that it changed: that it is the same would confirm a guess.
+    """
     before, after = shown(schema, old), shown(schema, new)
-    return before, _marked(before, after, old, new)
+    return before, _marked(before, after, given)
+
+
+def holds(value: Any) -> bool:
+    """Tell whether a value that was edited as `shown` holds a mask, so that something sensitive is kept."""
+    return any(text == MASK for text in _texts(value))
 
 
 def is_hidden(value: Any) -> bool:
@@ -58,19 +71,35 @@ def _restored(given: Any, seen: Any, stored: Any, path: Path, problems: list[Pro
         listed = isinstance(seen, list)
         return _items(given, seen if listed else [], stored if listed else [], path, problems)
     if is_hidden(given):
-        problems.append(Problem(pointer(path), "hidden", "stands for a value that is not shown here: type it anew"))
+        problems.append(_stray(path))
     return given
+
+
+def _uncovered(given: Any, seen: Any, path: Path) -> Iterator[Problem]:
+    """Yield where a stand-in came to stand for something that would be shown there."""
+    if is_hidden(given):
+        if not _same(given, seen):
+            yield _stray(path)
+    elif isinstance(given, dict) and isinstance(seen, dict):
+        for key, part in given.items():
+            yield from _uncovered(part, seen[key], (*path, key))
+    elif isinstance(given, list) and isinstance(seen, list):
+        for index, part in enumerate(given):
+            yield from _uncovered(part, seen[index], (*path, index))
+
+
+def _stray(path: Path) -> Problem:
+    return Problem(pointer(path), "hidden", "stands for a value that is not shown here: type it anew")
 
 
 def _items(given: list[Any], seen: list[Any], stored: list[Any], path: Path, problems: list[Problem]) -> list[Any]:
     """Restore the items of a list: by what they look like, wherever they stand now, otherwise by their place.
 
-    Of items that look alike, and hide different values, nobody knows which is which once they are not where they were.
+    Of items that look alike, and hide something, nobody knows which is which once they are not where they were; that
+    they hide the same is not told.
     """
     before, now = _places(seen), _places(given)
-    one_value = {
-        look: len({canonical.dumps(stored[place]) for place in places}) == 1 for look, places in before.items()
-    }
+    one_value = {look: len(places) == 1 or not holds(seen[places[0]]) for look, places in before.items()}
     found = []
     for index, item in enumerate(given):
         look = canonical.dumps(item)
@@ -93,14 +122,14 @@ def _places(items: list[Any]) -> dict[str, list[int]]:
     return found
 
 
-def _marked(before: Any, after: Any, old: Any, new: Any) -> Any:
+def _marked(before: Any, after: Any, given: Any) -> Any:
     if is_hidden(after):
-        return after if _same(old, new) or not is_hidden(before) else f"{after} (changed)"
+        return after if is_hidden(given) or not is_hidden(before) else f"{after} (changed)"
     if isinstance(after, dict):
-        before, old = (before, old) if isinstance(before, dict) and isinstance(old, dict) else ({}, {})
-        return {key: _marked(before.get(key), part, old.get(key), new[key]) for key, part in after.items()}
+        looks = before if isinstance(before, dict) else {}
+        return {key: _marked(looks.get(key), part, given[key]) for key, part in after.items()}
     if isinstance(after, list) and isinstance(before, list) and len(after) == len(before):
-        return [_marked(*parts) for parts in zip(before, after, old, new, strict=True)]
+        return [_marked(*parts) for parts in zip(before, after, given, strict=True)]
     return after
 
 

@@ -28,25 +28,27 @@ UNCHANGED: Any = object()
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """What a step is given: `old` and `new` are what is meant, with nothing hidden."""
+    """What a step is given: `old` and `new` as they are meant, `before` and `after` as people see them."""
 
     step: Step
     old: Any
     new: Any
+    before: Any
+    after: Any
     problems: list[Problem]
     unsure: bool
 
     @property
     def changed(self) -> bool:
-        """Tell whether it is another input at all."""
-        return canonical.dumps(self.old) != canonical.dumps(self.new)
+        """Tell whether it is another input, as far as people may know: what is typed over a mask is another value."""
+        return canonical.dumps(self.before) != canonical.dumps(self.after)
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
     """An input that was looked at, and not used: what is wrong with it, and both as people see them.
 
-    `unsure`: nobody knows whether the last attempt had its effect.
+    `unsure`: nobody knows whether the last attempt had its effect. `changed`: it is another input.
     """
 
     schema: dict[str, Any]
@@ -54,6 +56,7 @@ class Checked:
     before: Any
     after: Any
     unsure: bool
+    changed: bool
 
 
 def check_edit(run_id: uuid.UUID, key: str, given: Any = UNCHANGED) -> Checked:
@@ -62,8 +65,7 @@ def check_edit(run_id: uuid.UUID, key: str, given: Any = UNCHANGED) -> Checked:
     if run is None:
         raise UnknownRun(run_id)
     edit = _edit(run, key, given)
-    schema = _schema(edit.step)
-    return Checked(schema, edit.problems, *hidden.compared(schema, edit.old, edit.new), edit.unsure)
+    return Checked(_schema(edit.step), edit.problems, edit.before, edit.after, edit.unsure, edit.changed)
 
 
 def edit(run: Run, edits: Mapping[str, Any], *, confirmed: bool) -> dict[str, dict[str, Any]]:
@@ -94,8 +96,11 @@ def _edit(run: Run, key: str, given: Any) -> Edit:
     )
     found = payloads.load(run.pk, [step.input, step.error])
     old, error = payloads.resolve(step.input, found), payloads.resolve(step.error, found)
-    new, problems = (old, []) if given is UNCHANGED else hidden.restored(_schema(step), given, old)
-    return Edit(step, old, new, problems or _problems(_schema(step), new), unsure(step, error))
+    schema = _schema(step)
+    given = hidden.shown(schema, old) if given is UNCHANGED else given
+    new, problems = hidden.restored(schema, given, old)
+    before, after = hidden.compared(schema, old, new, given)
+    return Edit(step, old, new, before, after, problems or _problems(schema, new), unsure(step, error))
 
 
 def unsure(step: Step, error: Mapping[str, Any] | None) -> bool:

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 from actions.problems import Problem
 from dotdo_site.lib import strict_json
 from workflows import forms, operations
-from workflows.operations import AnswerInvalid, Checked, NotAllowed, OperationError, UnknownStep
+from workflows.operations import AnswerInvalid, Checked, NotAllowed, OperationError, UnknownRun, UnknownStep
 from workflows.queries import StepView
 from workflows.templatetags.json_view import as_json
 from workflows.views import diffs
@@ -44,11 +44,15 @@ def edit(request: HttpRequest, run_id: UUID, step_id: UUID) -> HttpResponse:
     """Show the input that the step had; POST checks, edits the lists of the form, or retries."""
     step = find_step(run_id, step_id)
     try:
-        had = operations.check_edit(run_id, step.key)
+        return _edit(request, run_id, step)
     except NotAllowed as refused:
         return _show(request, run_id, step, {"refusal": refused.message})
-    except UnknownStep as unknown:  # a first call that has not been recorded yet
+    except (UnknownRun, UnknownStep) as unknown:  # gone meanwhile, or a first call that has not been recorded yet
         raise Http404(unknown.message) from unknown
+
+
+def _edit(request: HttpRequest, run_id: UUID, step: StepView) -> HttpResponse:
+    had = operations.check_edit(run_id, step.key)
     if request.method == "GET":
         return _form(request, run_id, step, had, Draft(had.before))
     draft = _posted(request, had)
@@ -93,7 +97,7 @@ def _retry(request: HttpRequest, run_id: UUID, step: StepView, had: Checked, dra
     reason, confirmed = posted_reason(request), request.POST.get("confirm") == "yes"
     _check(draft, run_id, step)
     draft.error = "" if reason else NO_REASON
-    draft.unconfirmed = had.unsure and not confirmed and draft.checked is not None and _changes(draft.checked)
+    draft.unconfirmed = had.unsure and not confirmed and draft.checked is not None and draft.checked.changed
     if draft.problems or draft.error or draft.unconfirmed:
         return _form(request, run_id, step, had, draft)
     by = {"actor": actor(request), "reason": reason}
@@ -107,10 +111,6 @@ def _retry(request: HttpRequest, run_id: UUID, step: StepView, had: Checked, dra
     else:
         tell(request, run_id, _("Retried with the edited input"))
     return see_other(f"{reverse('run', args=[run_id])}?step={step.id}")
-
-
-def _changes(checked: Checked) -> bool:
-    return bool(diffs.lines(checked.before, checked.after) != [])
 
 
 def _form(request: HttpRequest, run_id: UUID, step: StepView, had: Checked, draft: Draft) -> HttpResponse:
@@ -130,7 +130,7 @@ def _form(request: HttpRequest, run_id: UUID, step: StepView, had: Checked, draf
         "unsure": had.unsure,
         "checked": checked is not None,
         "lines": diffs.lines(checked.before, checked.after) if checked else None,
-        "same": checked is not None and not _changes(checked),
+        "same": checked is not None and not checked.changed,
         "confirm": request.POST.get("confirm") == "yes",
         "before": had.before,
     }

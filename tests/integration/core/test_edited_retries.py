@@ -97,6 +97,16 @@ def test_a_masked_field_keeps_its_value_and_a_mask_is_never_sent() -> None:
         edit(again.id, step.key, {"token": "x", "fail": MASK})
 
 
+def test_what_is_typed_over_a_mask_is_another_input_whether_or_not_it_is_the_same() -> None:
+    run = finished(begin("do: [{a: {call: test-secretive, with: {token: hunter2, fail: true}}}]"))
+    step = run.steps[0]
+    for guess in ("hunter2", "wrong"):
+        assert operations.check_edit(run.id, step.key, {"token": guess, "fail": True}).changed
+    edit(run.id, step.key, {"token": "hunter2", "fail": True})
+    assert finished(run.id).steps[0].generation == 1
+    assert "edited" in AuditEvent.objects.get(kind="run.retried").data
+
+
 def test_a_large_input_is_stored_once_and_read_by_the_worker() -> None:
     run = finished(begin("do: [{a: {call: test-secretive, with: {token: x, fail: true}}}]"))
     edit(run.id, run.steps[0].key, {"token": "y" * 10_000})

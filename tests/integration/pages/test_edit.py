@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import pytest
 from django.test import Client
@@ -92,3 +94,34 @@ def test_an_unknown_outcome_has_to_be_looked_at_first(
 def test_a_step_that_cannot_be_edited_says_why(reader: Reader) -> None:
     done = finished(begin("do: [{a: {call: test-echo}}]"))
     assert "Only a failed run can be retried" in reader().get(path(done)).content.decode()
+
+
+def test_a_check_does_not_tell_whether_a_guess_of_a_hidden_value_is_right(reader: Reader, run: RunDetail) -> None:
+    client = reader()
+
+    def told(guess: str) -> str:
+        posted = {"tab": "form", "/token": guess, "/fail": "true", "do": "check"}
+        page = client.post(path(run), posted).content.decode()
+        return page[page.index("The input fits") : page.index("novalidate")]
+
+    assert "(changed)" in told("wrong")
+    assert told("wrong") == told("hunter2")
+
+
+@pytest.mark.parametrize(("gone", "status"), [(operations.NotAllowed("It goes on."), 200), (None, 404)])
+def test_a_step_that_another_person_goes_on_with_meanwhile_is_no_error_of_the_server(
+    reader: Reader, run: RunDetail, monkeypatch: pytest.MonkeyPatch, gone: Exception | None, status: int
+) -> None:
+    check = operations.check_edit
+
+    def meanwhile(run_id: UUID, key: str, *given: Any) -> operations.Checked:
+        if given:
+            raise gone or operations.UnknownRun(run_id)
+        return check(run_id, key)
+
+    monkeypatch.setattr(operations, "check_edit", meanwhile)
+    for command in ("check", "retry"):
+        posted = {"tab": "form", "kept:/token": "1", "do": command, "reason": "again"}
+        answer = reader().post(path(run), posted)
+        assert answer.status_code == status
+        assert status == 404 or "It goes on." in answer.content.decode()

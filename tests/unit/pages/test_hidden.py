@@ -54,10 +54,33 @@ def test_what_could_be_either_of_two_hidden_values_is_asked_for() -> None:
     assert {problem.pointer for problem in problems} == {"/1/token", "/2/token", "/3/token"}
 
 
-def test_a_hidden_value_that_changed_says_so_and_one_that_did_not_does_not() -> None:
-    before, after = compared({}, {"token": "1", "pin": "2", "a": 1}, {"token": "9", "pin": "2", "a": 2})
+def test_a_hidden_value_that_is_typed_over_says_so_and_one_that_is_kept_does_not() -> None:
+    old = {"token": "1", "pin": "2", "a": 1}
+    given = {"token": "9", "pin": MASK, "a": 2}
+    before, after = compared({}, old, restored({}, given, old)[0], given)
     assert before == {"token": MASK, "pin": MASK, "a": 1}
     assert after == {"token": f"{MASK} (changed)", "pin": MASK, "a": 2}
+
+
+def test_a_comparison_does_not_tell_whether_a_guess_is_right() -> None:
+    old = {"token": "1", "keys": [{"pin": "2"}]}
+    wrong, right = ({"token": token, "keys": [{"pin": pin}]} for token, pin in (("8", "9"), ("1", "2")))
+    assert compared({}, old, wrong, wrong) == compared({}, old, right, right)
+
+
+def test_items_that_hide_the_same_are_treated_as_if_they_hid_something_different() -> None:
+    same, different = [{"token": "1"}, {"token": "1"}], [{"token": "1"}, {"token": "2"}]
+    given = shown({}, same)[:1]
+    assert restored({}, given, same) == restored({}, given, different)
+
+
+def test_a_hidden_value_is_not_put_where_it_would_be_shown() -> None:
+    schema = {"prefixItems": [{"x-sensitive": True}, {"type": "string"}]}
+    value, problems = restored(schema, ["dummy", MASK], ["s3cret", "plain"])
+    assert value == ["dummy", MASK]
+    assert [problem.pointer for problem in problems] == ["/1"]
+    deep = {"prefixItems": [{"properties": {"a": {"x-sensitive": True}}}]}
+    assert restored(deep, [{"b": 1}, {"a": MASK}], [{"a": "s3cret"}])[1]
 
 
 def test_numbers_and_truth_are_not_mixed_up() -> None:
