@@ -2,21 +2,38 @@
 
 from django.db import migrations, models
 
-# Whoever writes says so in the setting `dotdo.writer`, for the transaction.
+# Whoever writes says so in the setting `dotdo.writer`, for the transaction. The function runs as the owner of the
+# tables: workers of the release before write while `migrate` goes on, and the application role gets its grants at the
+# end.
+# A write in fifty, and each deletion, takes the oldest versions of the entry away, but for the newest hundred and those
+# of the last day; it does not wait for somebody else who does so.
 REMEMBER = """
-CREATE FUNCTION entry_remember() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION entry_remember() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    gone boolean := TG_OP = 'DELETE';
+    held record;
 BEGIN
-    IF TG_OP = 'DELETE' THEN
-        INSERT INTO entry_version (namespace, key, version, value, deleted, written_at, writer)
-        VALUES (OLD.namespace, OLD.key, OLD.version, NULL, true, clock_timestamp(),
-            coalesce(current_setting('dotdo.writer', true), ''));
-    ELSE
-        INSERT INTO entry_version (namespace, key, version, value, deleted, written_at, writer)
-        VALUES (NEW.namespace, NEW.key, NEW.version, NEW.value, false, NEW.updated_at,
-            coalesce(current_setting('dotdo.writer', true), ''));
+    IF gone THEN held := OLD; ELSE held := NEW; END IF;
+    INSERT INTO public.entry_version (namespace, key, version, value, deleted, written_at, writer)
+    VALUES (held.namespace, held.key, held.version, CASE WHEN gone THEN NULL ELSE held.value END, gone,
+        CASE WHEN gone THEN clock_timestamp() ELSE held.updated_at END,
+        coalesce(current_setting('dotdo.writer', true), ''));
+    IF gone OR held.version % 50 = 0 THEN
+        DELETE FROM public.entry_version WHERE id IN (
+            SELECT past.id FROM public.entry_version past
+            WHERE past.written_at < now() - interval '1 day' AND past.id IN (
+                SELECT oldest.id FROM public.entry_version oldest
+                WHERE oldest.namespace = held.namespace AND oldest.key = held.key AND oldest.id <= (
+                    SELECT kept.id FROM public.entry_version kept
+                    WHERE kept.namespace = held.namespace AND kept.key = held.key
+                    ORDER BY kept.id DESC OFFSET 100 LIMIT 1)
+                ORDER BY oldest.id LIMIT 200)
+            FOR UPDATE SKIP LOCKED);
     END IF;
     RETURN NULL;
 END $$;
+REVOKE ALL ON FUNCTION entry_remember() FROM PUBLIC;
 CREATE TRIGGER entry_remembered AFTER INSERT OR UPDATE OR DELETE ON entry
     FOR EACH ROW EXECUTE FUNCTION entry_remember();
 """

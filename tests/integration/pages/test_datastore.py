@@ -175,6 +175,38 @@ def test_a_history_is_bounded(database: None, superuser: Superuser) -> None:
     assert EntryVersion.objects.count() == 100
 
 
+def test_workers_of_the_release_before_write_while_the_migrations_after_this_one_go_on(
+    database: None, superuser: Superuser
+) -> None:
+    put(1)
+    with superuser.transaction(force_rollback=True):  # the grants come after the last migration
+        superuser.execute("REVOKE ALL ON entry_version, entry_version_id_seq FROM dotdo")
+        superuser.execute("SET LOCAL ROLE dotdo")
+        superuser.execute("UPDATE entry SET value = '2', version = 2")
+        superuser.execute("DELETE FROM entry")
+        superuser.execute("RESET ROLE")
+        assert superuser.execute("SELECT deleted FROM entry_version ORDER BY id").fetchall() == [
+            (False,), (False,), (True,)
+        ]  # fmt: skip
+
+
+def test_a_history_that_grows_faster_than_it_is_swept_is_bounded_by_whoever_writes(
+    database: None, superuser: Superuser
+) -> None:
+    put("other", key="b")
+    put(0)
+    for number in range(1, 120):
+        put(number, number)
+    behind(superuser, "UPDATE entry_version SET written_at = now() - interval '2 days'")
+    for number in range(120, 150):
+        put(number, number)
+    kept = EntryVersion.objects.filter(key="a")
+    assert (kept.count(), kept.earliest("id").value) == (100, 50)
+    operations.delete_entry("default", "a", expected_version=150, actor="user:ada", reason="x")
+    assert (kept.count(), kept.earliest("id").value) == (100, 51)
+    assert EntryVersion.objects.filter(key="b").count() == 1
+
+
 def test_keys_with_spaces_and_pages_of_a_history_lead_there_and_back(
     reader: Reader, monkeypatch: pytest.MonkeyPatch, database: None
 ) -> None:
