@@ -29,7 +29,6 @@ LOST_HOST_DAYS = 30
 SIGN_IN_DAYS = 30
 TASK_DAYS = 30
 BATCH_DAYS = 90
-LAST_NUMBER = (1 << 63) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,25 +41,22 @@ class Leftover:
     free: str
 
     def page(self, after: uuid.UUID | int, days: int) -> tuple[uuid.UUID | int | None, int]:
-        """Delete what is free among the next old rows; return the last that was looked at, and how many went."""
+        """Delete what is free among the next rows; return where to go on, unless all old rows were seen, and how many
+        went. Keys grow with time: behind a page without an old row there is nothing to look for.
+        """
         rows = Statement(
             f"""
             WITH page AS MATERIALIZED (
-                SELECT t.id FROM {self.table} t
-                WHERE t.id > :after AND t.id < :before AND t.{self.old} < now() - make_interval(days => :days)
-                ORDER BY t.id LIMIT {PAGE}),
-            gone AS (DELETE FROM {self.table} t USING page WHERE t.id = page.id AND {self.free} RETURNING t.id)
-            SELECT (SELECT id FROM page ORDER BY id DESC LIMIT 1), (SELECT count(*) FROM gone)
+                SELECT t.id, t.{self.old} < now() - make_interval(days => :days) AS old FROM {self.table} t
+                WHERE t.id > :after ORDER BY t.id LIMIT {PAGE}),
+            gone AS (DELETE FROM {self.table} t USING page WHERE t.id = page.id AND page.old AND {self.free}
+                RETURNING t.id)
+            SELECT (SELECT id FROM page WHERE EXISTS (SELECT FROM page WHERE old) ORDER BY id DESC LIMIT 1),
+                (SELECT count(*) FROM gone)
             """  # noqa: S608 - constants
-        ).rows({"after": after, "before": self._before(days), "days": days})
+        ).rows({"after": after, "days": days})
         last, gone = rows[0]
         return last, gone
-
-    def _before(self, days: int) -> uuid.UUID | int:
-        """Return a key behind those of all old rows: the ids of events and deliveries grow with time."""
-        if isinstance(self.first, int):
-            return LAST_NUMBER
-        return uuid.UUID(int=int(_ago(days - 1).timestamp() * 1000) << 80)
 
 
 # An event that is addressed to a run goes with the run, one that was handed to runs after the last of them.
@@ -95,7 +91,7 @@ VERSIONS_OF_NOTHING = Leftover(
     "written_at",
     "NOT EXISTS (SELECT FROM entry e WHERE e.namespace = t.namespace AND e.key = t.key)",
 )
-
+_places: dict[Leftover, uuid.UUID | int] = {}  # of this process; another one begins anew
 
 _BATCH_ITEMS = Statement(
     f"""
@@ -110,11 +106,15 @@ _BATCH_ITEMS = Statement(
 def tidy(seconds: float = ROUND_SECONDS) -> dict[str, int]:
     """Delete what has no more use; return how many rows of which table went."""
     until = time.monotonic() + seconds
-    gone = {MOMENTS.table: _sweep(MOMENTS, MOMENT_DAYS, until), "batch": _batches(until)}
-    swept = ((VERSIONS, VERSION_DAYS), (VERSIONS_OF_NOTHING, HISTORY_DAYS))
-    gone[VERSIONS.table] = sum(_sweep(table, days, until) for table, days in swept)
+    gone: dict[str, int] = {}
+    swept = [(MOMENTS, MOMENT_DAYS), (VERSIONS, VERSION_DAYS), (VERSIONS_OF_NOTHING, HISTORY_DAYS)]
     if settings.EVENT_RETENTION_DAYS is not None:
-        gone |= {table.table: _sweep(table, settings.EVENT_RETENTION_DAYS, until) for table in (DELIVERIES, EVENTS)}
+        swept += [(table, settings.EVENT_RETENTION_DAYS) for table in (DELIVERIES, EVENTS)]
+    for number, (leftover, days) in enumerate(swept):
+        share = (until - time.monotonic()) / (len(swept) - number + 1)  # what one does not need, those after it have
+        went = _sweep(leftover, days, time.monotonic() + share)
+        gone[leftover.table] = gone.get(leftover.table, 0) + went
+    gone["batch"] = _batches(until)
     stopped, lost = Worker.objects.filter(stopped_at__lt=_ago(WORKER_DAYS)), _ago(LOST_HOST_DAYS)
     gone |= {
         "worker": (stopped | Worker.objects.filter(heartbeat_at__lt=lost)).delete()[0],
@@ -144,11 +144,13 @@ def _ago(days: int) -> datetime:
 
 
 def _sweep(leftover: Leftover, days: int, until: float) -> int:
-    deleted, place = 0, leftover.first
+    """Go on where the time was over in the last round; one that saw all lets the next begin anew."""
+    deleted, place = 0, _places.pop(leftover, leftover.first)
     while time.monotonic() < until and not draining.requested():
         last, gone = leftover.page(place, days)
         deleted += gone
         if last is None:
-            break
+            return deleted
         place = last
+    _places[leftover] = place
     return deleted

@@ -14,7 +14,7 @@ from django.utils import timezone
 from tests.integration.retention.aging import aged, behind_the_back
 from tests.support.engine import begin, broadcast, work_until_idle
 from workflows import operations, retention
-from workflows.models import Batch, BatchItem, Event, Worker
+from workflows.models import Batch, BatchItem, EntryVersion, Event, Worker
 from workflows.retention import leftovers
 
 LISTEN = "do:\n- ask: {listen: {to: {one: {with: {type: paid}}}}}\n"
@@ -23,6 +23,7 @@ LISTEN = "do:\n- ask: {listen: {to: {one: {with: {type: paid}}}}}\n"
 @pytest.fixture(autouse=True)
 def _events_are_kept_for_a_week(archive: Path, settings: Any) -> None:
     settings.EVENT_RETENTION_DAYS = 7
+    leftovers._places.clear()
 
 
 def age_events(days: int) -> None:
@@ -82,6 +83,37 @@ def test_events_are_read_page_by_page_past_those_that_stay(monkeypatch: pytest.M
     kept = Event.objects.filter(messages__isnull=False).count()
     assert retention.tidy()["event"] == 7 - kept
     assert kept == Event.objects.count() > 0
+
+
+class Ticking:
+    """A clock that goes on by a tenth of a second whenever somebody looks."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        self.now += 0.1
+        return self.now
+
+
+def test_a_table_that_is_kept_whole_leaves_time_for_others_and_is_looked_at_to_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(leftovers, "PAGE", 2)
+    monkeypatch.setattr(leftovers, "time", Ticking())
+    held = "SELECT 'default', 'k' || n, 1, 'null', now() - interval '100 days'"
+    version = f"INSERT INTO entry_version (namespace, key, version, value, written_at, writer, deleted) {held}"
+    behind_the_back(f"{version}, '', false FROM generate_series(1, 1001) n", {})
+    behind_the_back(
+        f"INSERT INTO entry (namespace, key, version, value, updated_at) {held} FROM generate_series(1, 1000) n", {}
+    )
+    broadcast()
+    age_events(8)
+    assert retention.tidy()["event"] == 1, "as late as it comes"
+    assert EntryVersion.objects.count() == 1001
+    for _ in range(30):
+        retention.tidy()
+    assert EntryVersion.objects.count() == 1000, "each round goes on where the one before it ended"
 
 
 def test_workers_that_stopped_long_ago_are_forgotten() -> None:
