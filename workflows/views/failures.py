@@ -20,7 +20,7 @@ from workflows.views import charting, listing, live
 from workflows.views.answers import see_other
 from workflows.views.guard import needs
 from workflows.views.listing import Asked, Criterion
-from workflows.views.permissions import actor
+from workflows.views.permissions import actor, may
 from workflows.views.run_commands import NO_REASON, posted_reason
 
 STATES = {
@@ -94,14 +94,15 @@ def failure(request: HttpRequest, fingerprint: str) -> HttpResponse:
     now = timezone.now()
     frame = charting.frame(window, now, least=3_600)
     hours = queries.failure_hours(group.id, frame.begins_at)
-    runs = queries.runs(RunFilter(group=fingerprint), limit=LATEST_RUNS).items if group.open_runs else []
+    shown = group.open_runs and may(request, "workflows.view_run")
+    runs = queries.runs(RunFilter(group=fingerprint), limit=LATEST_RUNS).items if shown else []
     context = {
         "group": group,
         "window": window,
         "windows": [name for name in charting.WINDOWS if name != "1h"],
         "chart": charting.failures(frame, hours, now),
         "versions": queries.affected_versions(group.id),
-        "notes": queries.failure_notes(group.id),
+        "notes": queries.failure_notes(group.id) if may(request, "audit.view_auditevent") else [],
         "runs": runs,
     }
     return render(request, "failures/failure.html", context)

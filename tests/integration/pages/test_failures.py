@@ -101,6 +101,17 @@ def test_a_viewer_reads_and_is_offered_nothing(reader: Reader) -> None:
     assert reader("Viewer").post(f"/failures/{found.fingerprint}/resolve/", WHY).status_code == 403
 
 
+def test_who_decided_and_why_is_for_those_who_may_read_the_audit_log(reader: Reader) -> None:
+    failed()
+    path = f"/failures/{group().fingerprint}"
+    reader().post(f"{path}/ignore/", {"for": "10", **WHY})
+    reader().post(f"{path}/reopen/", {"reason": "not yet"})
+    assert "the gateway is back" in page(reader, f"{path}/")
+    html = page(reader, f"{path}/", role="Viewer")
+    for words in ("the gateway is back", "not yet", "What was decided"):
+        assert words not in html
+
+
 def test_states_and_filters_stand_in_the_address(reader: Reader) -> None:
     failed("one")
     failed("two")
