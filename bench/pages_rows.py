@@ -4,19 +4,17 @@ A table that was filled is left alone, so that a second call measures the same. 
 that every call makes the same rows. Dates count from the moment of the first statement.
 """
 
-import uuid
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from django.apps import apps
 from django.db import models
 from psycopg.types.json import Jsonb
 
-DAYS = 90
-LONG = uuid.UUID("01900000-0000-7000-8000-00000000b16a")  # the run with 500 steps
-LONG_STEPS = 500
-FLOWS, ACTIONS = 31, 8  # and the definition of the long run
-STEPS_EACH, LINKS_EACH = 3, 4
+from bench import pages_beside
+from bench.pages_sizes import ACTIONS, DAYS, FLOWS, LINKS_EACH, LONG, LONG_STEPS, STEPS_EACH
+
 DIGEST = "b" * 64
 
 HELPERS = """
@@ -50,9 +48,9 @@ RUNS = {
     "id": "bench.run(n)",
     "kind": "CASE WHEN bench.definition(n) < {flows} THEN 'workflow' ELSE 'action' END",
     "workflow_version_id": "(SELECT v.id FROM workflow_version v JOIN workflow w ON w.id = v.workflow_id "
-    "WHERE w.name = bench.name(n))",
+    "WHERE w.name = bench.name(n) AND v.version = '1.0.0')",
     "action_version_id": "(SELECT v.id FROM action_version v JOIN action a ON a.id = v.action_id "
-    "WHERE a.name = bench.name(n))",
+    "WHERE a.name = bench.name(n) AND v.version = '1.0.0')",
     "name": "bench.name(n)",
     "state": "bench.state(n)",
     "reason": "CASE bench.state(n) WHEN 'failed' THEN CASE WHEN n % 500 = 0 THEN 'timed_out' ELSE '' END "
@@ -101,7 +99,8 @@ STEPS = {
     "leased_by": f"CASE WHEN {STEP_STATE} = 'running' THEN gen_random_uuid() END",
     "lease_expires_at": f"CASE WHEN {STEP_STATE} = 'running' THEN now() END",
     "action_version_id": f"CASE WHEN {PERSON} THEN NULL ELSE (SELECT v.id FROM action_version v "
-    "JOIN action a ON a.id = v.action_id WHERE a.name = 'bench-act-' || n % {actions}) END",
+    "JOIN action a ON a.id = v.action_id WHERE a.name = 'bench-act-' || n % {actions} "
+    "AND v.version = '1.0.0') END",
     "input": f"CASE WHEN {PERSON} THEN jsonb_build_object('title', 'Refund order ' || n, 'assignees', "
     "'{{}}'::jsonb) ELSE jsonb_build_object('n', n) END",
     "output": f"CASE WHEN {STEP_STATE} = 'succeeded' THEN jsonb_build_object('n', n) END",
@@ -223,15 +222,16 @@ LONG_LINK = LINKS | {
 
 
 def fill(server: Any, runs: int) -> None:
-    """Fill the tables that were not."""
+    """Fill the tables that were not; `runs` counts when there is nothing yet."""
     sizes = {"days": DAYS, "flows": FLOWS, "actions": ACTIONS, "squares": (FLOWS + ACTIONS) ** 2, "links": LINKS_EACH}
     server.execute("SET session_replication_role = replica")  # no triggers and no checks of foreign keys: minutes less
     server.execute("SET synchronous_commit = off")
     server.execute(HELPERS.format(**sizes))
     server.execute("INSERT INTO bench.base SELECT now(), %s WHERE NOT EXISTS (SELECT 1 FROM bench.base)", [runs])
+    runs, _ = there(server)
     total, recent = f"generate_series(1, {runs}) n", f"generate_series({runs - runs // 5 + 1}, {runs}) n"
     half = f"generate_series({runs // 2 + 1}, {runs}) n"
-    for table, columns, source in (
+    for name, columns, source in (
         ("run", RUNS, total),
         ("branch", BRANCHES, recent),
         ("step", STEPS, f"{recent}, generate_series(0, {STEPS_EACH - 1}) s"),
@@ -240,15 +240,29 @@ def fill(server: Any, runs: int) -> None:
         ("delivery", DELIVERIES, recent),
         ("entry", ENTRIES, recent),
         ("worker", WORKERS, "generate_series(1, 200) n"),
+        *pages_beside.tables(runs),
     ):
-        if not server.execute("SELECT 1 FROM bench.done WHERE name = %s", [table]).fetchone():
+        if not server.execute("SELECT 1 FROM bench.done WHERE name = %s", [name]).fetchone():
             with server.transaction():
-                _insert(server, table, columns, source, sizes)
-                server.execute("INSERT INTO bench.done VALUES (%s)", [table])
+                _insert(server, name.partition(":")[0], columns, source, sizes)
+                server.execute("INSERT INTO bench.done VALUES (%s)", [name])
     if not server.execute("SELECT 1 FROM run WHERE id = %s", [LONG]).fetchone():
         with server.transaction():
             _long_run(server, sizes)
-    server.execute("VACUUM ANALYZE")  # as autovacuum leaves it
+    settle(server)
+
+
+def there(server: Any) -> tuple[int, timedelta]:
+    """Return how many runs there are, and how old the newest is."""
+    runs, age = server.execute("SELECT runs, now() - began FROM bench.base").fetchone()
+    return runs, age
+
+
+def settle(server: Any) -> None:
+    """Leave the tables as a cluster that is up does: its workers alive, everything counted and vacuumed."""
+    server.execute("UPDATE worker SET heartbeat_at = now() WHERE stopped_at IS NULL")
+    server.execute("UPDATE rollup_place SET counted_at = now()")
+    server.execute("VACUUM ANALYZE")
 
 
 def _long_run(server: Any, sizes: Mapping[str, int]) -> None:
