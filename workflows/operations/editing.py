@@ -19,6 +19,7 @@ from actions.problems import Problem
 from dotdo_site.lib import canonical
 from workflows import hidden, payloads, rules
 from workflows.models import Run, Step
+from workflows.operations import keyed
 from workflows.operations.errors import AnswerInvalid, NotAllowed, UnknownRun, UnknownStep, refuse
 from workflows.operations.lookup import near_keys
 from workflows.payloads import Packer, store
@@ -124,4 +125,5 @@ def _write(run: Run, edit: Edit) -> dict[str, Any]:
     text = packer.pack(edit.new)
     store(run.pk, packer)
     Step.objects.filter(pk=edit.step.pk).update(input=json.loads(text))
-    return {"was": canonical.digest(edit.old), "now": canonical.digest(edit.new)}
+    salt = f"edited.{run.pk}"  # who knows all but a short hidden field finds that in a plain digest
+    return {"was": keyed.digest(salt, edit.old), "now": keyed.digest(salt, edit.new)}

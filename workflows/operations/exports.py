@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Mapping
 
 from audit.recording import record
-from dotdo_site.lib import canonical
+from workflows.operations import keyed
 
 RUNS = uuid.UUID("4b6c7f60-0d1e-5c4a-8f0b-1d5a6e2f9c33")  # the audit chain of exports of runs
 
@@ -13,8 +13,8 @@ PERSONAL = ("q", "key", "tag")  # what people typed may name a person, and the t
 
 
 def traced(words: Mapping[str, str]) -> dict[str, str]:
-    """Return a filter as the trail says it: with digests in the place of texts that may name a person."""
-    return {name: canonical.digest(text) if name in PERSONAL else text for name, text in words.items()}
+    """Return a filter as the trail says it: with keyed digests in the place of texts that may name a person."""
+    return {name: keyed.digest("chosen", text) if name in PERSONAL else text for name, text in words.items()}
 
 
 def note_export(words: Mapping[str, str], *, form: str, most: int, actor: str) -> None:

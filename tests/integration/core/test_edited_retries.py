@@ -8,6 +8,7 @@ import pytest
 
 from actions.sensitive import MASK
 from audit.models import AuditEvent
+from dotdo_site.lib import canonical
 from tests.support.engine import begin, finished, shown, start_action, start_workflow
 from workflows import claim, operations, worker
 from workflows.claim import Claimed
@@ -55,6 +56,14 @@ def test_a_refusal_raises_the_generation_once_and_the_trail_has_both_digests() -
     assert '"now"' in event.data
     assert "expired" not in event.data, "digests, not values"
     assert (event.actor, event.reason) == ("user:olga", "a typo")
+
+
+def test_a_hidden_field_cannot_be_found_by_trying_values_against_the_trail() -> None:
+    run = finished(begin("do: [{a: {call: test-secretive, with: {token: '1234', fail: true}}}]"))
+    edit(run.id, run.steps[0].key, {"token": "5678", "fail": True})
+    data = AuditEvent.objects.get(kind="run.retried").data
+    for token in ("1234", "5678"):
+        assert canonical.digest({"token": token, "fail": True}) not in data
 
 
 def test_the_same_input_is_a_plain_retry(tmp_path: Path) -> None:

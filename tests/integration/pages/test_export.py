@@ -12,10 +12,12 @@ from django.test import Client
 from django.utils import timezone
 
 from audit.models import AuditEvent
+from dotdo_site.lib import canonical
 from tests.support.engine import start_workflow
 from tests.support.pages import Seeded
 from workflows import queries
 from workflows.models import Payload, Run
+from workflows.operations.exports import traced
 from workflows.queries import RunFilter
 from workflows.views.export import as_csv, harmless
 
@@ -124,3 +126,9 @@ def test_an_export_is_recorded_with_its_filter(reader: Reader, runs: Seeded) -> 
     assert event.actor == "user:operator"
     assert json.loads(event.data)["chosen"]["status"] == "failed"
     assert "ada" not in event.data, "the trail outlives what is erased"
+
+
+def test_a_name_that_was_searched_for_cannot_be_found_by_trying_names_against_the_trail() -> None:
+    assert traced({"q": "ada", "status": "failed"})["status"] == "failed"
+    assert traced({"q": "ada"}) == traced({"q": "ada"})
+    assert traced({"q": "ada"})["q"] != canonical.digest("ada")
