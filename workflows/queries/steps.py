@@ -29,7 +29,8 @@ def step_views(found: Run, steps: list[Step], *, reveal: bool = False) -> list[S
 def step_lines(found: Run, steps: list[Step]) -> list[StepLine]:
     """Return steps of a run with their attempts, without data; the steps may lack the columns that hold it."""
     tried: dict[uuid.UUID, list[AttemptLine]] = defaultdict(list)
-    for step, *told in Attempt.objects.filter(step__run=found).order_by("step", "number").values_list("step", *TOLD):
+    rows = Attempt.objects.filter(step__in=steps).order_by("step", "number")
+    for step, *told in rows.values_list("step", *TOLD):
         tried[step].append(AttemptLine(**dict(zip(TOLD, told, strict=True))))
     return [_line(found, step, tried.get(step.id, [])) for step in steps]
 

@@ -4,12 +4,16 @@ import uuid
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.db.models.functions import Now
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from tests.support.documents import publish
 from tests.support.engine import finished, shown, start_action, start_workflow, work_until_idle
 from workflows import claim, queries
-from workflows.models import Step
+from workflows.models import Attempt, Step
+from workflows.queries import detail
 
 pytestmark = pytest.mark.usefixtures("handlers")
 
@@ -67,3 +71,25 @@ def test_a_wait_of_days_says_on_which_day_it_ends() -> None:
     work_until_idle(patience=0.01)
     day = (timezone.now() + timedelta(days=3)).strftime("%-d %b")
     assert f"waiting until {day}, " in shown(run_id).now
+
+
+def test_an_outline_reads_no_attempts_of_steps_that_it_does_not_show(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(detail, "STEP_LIMIT", 1)
+    name = publish("tried", "do: [{a: {call: test-echo, with: {value: 1}}}, {b: {call: test-echo, with: {value: 2}}}]")
+    run = finished(start_workflow(name, {})).id
+    first, *others = Step.objects.filter(run=run).order_by("id").values_list("id", flat=True)
+    for step in (first, *others):
+        for number in range(2, 52):
+            Attempt.objects.create(step_id=step, number=number, outcome="failed", started_at=Now(), finished_at=Now())
+    with CaptureQueriesContext(connection) as captured:
+        outline = queries.outline(run)
+    assert outline
+    assert [
+        (line.id, {attempt.number for attempt in line.attempts} >= set(range(2, 52))) for line in outline.steps
+    ] == [(first, True)]
+    (asked,) = [query["sql"] for query in captured if 'FROM "attempt"' in query["sql"]]
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM ({asked}) AS asked")  # what was asked for, once more
+        assert cursor.fetchone()[0] < 60, "those of other steps stay where they are"
