@@ -6,8 +6,9 @@ the schema itself judges every value, so a form can never accept more than the A
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -26,13 +27,16 @@ MAX_ITEMS = 100
 LONG_TEXT = 200
 MISSING: Any = object()
 INPUT_TYPES = {"email": "email", "uri": "url", "date": "date", "time": "time"}
+# What a browser takes in such a control; anything else it would show, and send, as nothing.
+SHAPES = {"date": re.compile(r"\d{4}-\d\d-\d\d"), "time": re.compile(r"\d\d:\d\d(:\d\d(\.\d{1,3})?)?")}
+WAS = "was:"  # before the pointer of a control: the value that it was filled with, where it cannot express that
 OTHERS = "others:"  # before the pointer of an object: what it has besides its named properties
 
 
 @dataclass(frozen=True)
 class Field:
     """One control, or a group of them. `widget` names how it is shown; `kept`: left blank, it stands for a value that
-    is there and is not shown.
+    is there and is not shown; `was`: left as it is, it stands for this JSON, or for nothing where that is empty.
     """
 
     name: str
@@ -49,6 +53,7 @@ class Field:
     items: Sequence["Field"] = ()
     full: bool = False
     kept: bool = False
+    was: str | None = None
     errors: Sequence[str] = field(default=())
 
     @property
@@ -71,7 +76,10 @@ def build(schema: Schema, value: Any, problems: Iterable[Problem] = ()) -> Field
 
 
 def parse(schema: Schema, data: Mapping[str, Any]) -> Posted:
-    """Return the value that a posted form means. Blank optional controls are left out."""
+    """Return the value that a posted form means: what was left as `build` filled it is what it was filled with.
+
+    Other optional controls that are blank are left out.
+    """
     reader = _Reader(schema, data)
     value = reader.read(schema, "", required=True, depth=0)
     return Posted({} if value is MISSING else value, reader.problems)
@@ -88,7 +96,7 @@ def without_masked(value: Any) -> Any:
 
 def loose_problems(root: Field, problems: Iterable[Problem]) -> list[Problem]:
     """Return the problems that belong to no control of the form."""
-    names = set(_names(root))
+    names = {control.name for control in _controls(root)}
     return [problem for problem in problems if problem.pointer not in names]
 
 
@@ -126,9 +134,21 @@ def commanded(value: Any, command: str) -> Any:
 class _Builder:
     root: Schema
     problems: Mapping[str, list[str]]
+    exact: bool = True
+    fresh: list[str] = field(default_factory=list)  # items that were just added, and stand for no value yet
 
-    def field(self, schema: Any, value: Any, name: str, title: str, *, required: bool, depth: int) -> Field:
-        """Return the field of a subschema."""
+    def field(
+        self, schema: Any, value: Any, name: str, title: str, *, required: bool, depth: int, absent: bool = False
+    ) -> Field:
+        """Return the field of a subschema; `absent`: MISSING is what the value is, not what nobody has said yet."""
+        added = len(self.fresh)
+        found = self._field(schema, value, name, title, required=required, depth=depth)
+        if not self.exact or (value is MISSING and not absent) or len(self.fresh) > added:
+            return found
+        read = _Reader(self.root, _untouched(found)).read(schema, name, required=required, depth=depth)
+        return found if _stored(read) == _stored(value) else replace(found, was=_stored(value))
+
+    def _field(self, schema: Any, value: Any, name: str, title: str, *, required: bool, depth: int) -> Field:
         node, kind = resolve(self.root, schema)
         if value is MISSING:
             value = node.get("default", MISSING)
@@ -142,7 +162,7 @@ class _Builder:
         }
         if value == MASK:
             return Field(**base, widget="secret", kind="secret", kept=True)
-        if free(node, kind, depth):
+        if free(node, kind, depth) or (kind == "array" and isinstance(value, list) and len(value) > MAX_ITEMS):
             return Field(**base, widget="json", kind="JSON", text=_json(value))
         if kind == "object":
             return self._object(node, value, base, depth)
@@ -161,6 +181,7 @@ class _Builder:
                 _title(key),
                 required=key in needed,
                 depth=depth + 1,
+                absent=isinstance(value, dict) and key not in value,
             )
             for key, part in in_order(node)
         ]
@@ -177,6 +198,8 @@ class _Builder:
 
     def _array(self, node: Schema, value: Any, base: dict[str, Any], depth: int) -> Field:
         given = value if isinstance(value, list) else []
+        if None in given and not nullable(self.root, node["items"]):
+            self.fresh.append(base["name"])
         items = [
             self.field(
                 node["items"],
@@ -186,7 +209,7 @@ class _Builder:
                 required=True,
                 depth=depth + 1,
             )
-            for index, item in enumerate(given[:MAX_ITEMS])
+            for index, item in enumerate(given)
         ]
         full = len(items) >= min(node.get("maxItems", MAX_ITEMS), MAX_ITEMS)
         return Field(**base, widget="array", kind="list", items=items, full=full)
@@ -202,8 +225,11 @@ class _Reader:
         """Return the value of a subschema, or MISSING; of a control that stands for what is not shown, its mask."""
         if f"kept:{name}" in self.data and not self.data.get(name):
             return MASK
+        was = self._was(schema, name, required=required, depth=depth)
+        if was is not None:
+            return was[0]
         node, kind = resolve(self.root, schema)
-        if free(node, kind, depth):
+        if free(node, kind, depth) or (kind == "array" and name in self.data and f"count:{name}" not in self.data):
             found = self._json(name)
         elif kind == "object":
             found = self._object(node, name, required=required, depth=depth)
@@ -213,6 +239,18 @@ class _Reader:
             blank = _has_blank(self.root, schema, node, required=required)
             found = _value(node, kind, self.data.get(name), blank=blank)
         return None if _is_null(found, name) and required and nullable(self.root, schema) else found
+
+    def _was(self, schema: Any, name: str, *, required: bool, depth: int) -> tuple[Any] | None:
+        """Return the value that a control was filled with, if it was left as it was."""
+        text = self.data.get(WAS + name)
+        if text is None:
+            return None
+        try:
+            value = strict_json.loads(str(text).encode("utf-8", "surrogatepass")) if text else MISSING
+        except strict_json.BadJSON:
+            return None
+        shown = _Builder(self.root, {}, exact=False).field(schema, value, name, "", required=required, depth=depth)
+        return (value,) if all(_as_sent(each, self.data) for each in _controls(shown)) else None
 
     def _object(self, node: Schema, name: str, *, required: bool, depth: int) -> Any:
         needed = node.get("required", [])
@@ -281,9 +319,62 @@ def _scalar(node: Schema, kind: str, value: Any, base: dict[str, Any], *, blank:
     if is_secret(node, base["name"]):
         return Field(**base, widget="secret", kind="secret", text=text)
     shape = node.get("format", "")
+    fits = not text or shape not in SHAPES or SHAPES[shape].fullmatch(text)
     long = "\n" in text or (node.get("maxLength", 0) > LONG_TEXT and shape not in INPUT_TYPES)
     widget = "textarea" if long else "text"
-    return Field(**base, widget=widget, kind=shape or kind, text=text, input_type=INPUT_TYPES.get(shape, "text"))
+    return Field(
+        **base,
+        widget=widget,
+        kind=shape or kind,
+        text=text,
+        input_type=INPUT_TYPES.get(shape, "text") if fits else "text",
+    )
+
+
+def _controls(node: Field) -> Iterable[Field]:
+    yield node
+    for child in (*node.children, *node.items):
+        yield from _controls(child)
+
+
+def _sent(control: Field) -> str | None:
+    """Return what a browser sends for a control that nobody touched; None: nothing of its name."""
+    if control.widget in {"object", "array"}:
+        return None
+    if control.widget == "checkbox":
+        return "true" if control.checked else None
+    if control.widget == "select":
+        return control.text if control.text in [choice for choice, _title in control.choices] else ""
+    return _typed(control, control.text)
+
+
+def _typed(control: Field, text: str) -> str:
+    """Return a text as it comes out of a control: of one line, or with one kind of line ends."""
+    if control.widget in {"textarea", "json"}:
+        return text.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\n")
+    text = text.replace("\r", "").replace("\n", "")
+    return text.strip() if control.input_type in {"email", "url"} else text
+
+
+def _as_sent(control: Field, data: Mapping[str, Any]) -> bool:
+    """Tell whether a control was posted as it was shown."""
+    if control.widget == "array":
+        return data.get(f"count:{control.name}") == str(len(control.items))
+    if control.widget in {"object", "checkbox"}:
+        return (control.name in data) == (_sent(control) is not None)
+    return _typed(control, str(data.get(control.name, ""))) == _sent(control)
+
+
+def _untouched(node: Field) -> dict[str, str]:
+    """Return what a browser sends for a field and those in it when nobody touched them."""
+    found: dict[str, str] = {}
+    for control in _controls(node):
+        text = _sent(control)
+        found |= {control.name: text} if text is not None else {}
+        found |= {f"count:{control.name}": str(len(control.items))} if control.widget == "array" else {}
+        found |= {f"kept:{control.name}": "1"} if control.kept else {}
+        found |= {WAS + control.name: control.was} if control.was is not None else {}
+    return found
 
 
 def _value(node: Schema, kind: str, raw: Any, *, blank: bool) -> Any:
@@ -331,14 +422,13 @@ def _json(value: Any) -> str:
     return "" if value is MISSING else json.dumps(value, indent=2, ensure_ascii=False)
 
 
+def _stored(value: Any) -> str:
+    """Return a value as JSON in which different values differ; nothing for MISSING."""
+    return "" if value is MISSING else json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
 def _by_pointer(problems: Iterable[Problem]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for problem in problems:
         found.setdefault(problem.pointer, []).append(problem.message)
     return found
-
-
-def _names(node: Field) -> Iterable[str]:
-    yield node.name
-    for child in (*node.children, *node.items):
-        yield from _names(child)

@@ -14,8 +14,9 @@ from django.views.decorators.http import require_http_methods
 
 from actions.problems import Problem
 from dotdo_site.lib import strict_json
+from dotdo_site.lib.ids import uuid7
 from workflows import forms, hidden, operations, queries
-from workflows.operations import InputInvalid, OperationError, Started, UnknownDefinition
+from workflows.operations import InputInvalid, KeyConflict, OperationError, Started, UnknownDefinition
 from workflows.queries import Former
 from workflows.templatetags.json_view import as_json
 from workflows.views.answers import see_other
@@ -40,6 +41,7 @@ class Draft:
     problems: list[Problem] = field(default_factory=list)
     refusal: str = ""
     valid: bool = False
+    token: str = field(default_factory=lambda: str(uuid7()))  # a run again is one run, however often its form is sent
 
 
 @dataclass(frozen=True)
@@ -93,22 +95,33 @@ def _start(request: HttpRequest, basis: Basis, draft: Draft) -> HttpResponse:
         draft.problems = refused.problems
     except UnknownDefinition as refused:
         raise Http404(refused.message) from refused
+    except KeyConflict as refused:
+        draft.refusal = refused.message if draft.options["key"] else _renewed(draft, refused)
     except OperationError as refused:
         draft.refusal = refused.message
     else:
-        if not started.created:
+        if not started.created and draft.options["key"]:
             messages.warning(request, _("This key was used before with the same input: here is that run."))
+        elif not started.created:
+            messages.warning(request, _("The form was sent before: here is the run that it started."))
         return see_other(reverse("run", args=[started.run_id]))
     return _show(request, basis, draft)
+
+
+def _renewed(draft: Draft, refused: KeyConflict) -> str:
+    """Say that the form has started a run of another input already; sent once more, it starts one of its own."""
+    draft.token = str(uuid7())
+    return _("This form has started the run %s already, with other input. Send it again to start another run.") % (
+        refused.run_id
+    )
 
 
 def _started(request: HttpRequest, basis: Basis, draft: Draft) -> Started:
     options, who = draft.options, actor(request)
     if basis.former is not None and basis.again:
         value = operations.UNCHANGED if draft.value == basis.former.input else draft.value
-        return operations.run_again(
-            basis.former.id, actor=who, reason=posted_reason(request), input=value, key=options["key"]
-        )
+        key = options["key"] or draft.token
+        return operations.run_again(basis.former.id, actor=who, reason=posted_reason(request), input=value, key=key)
     return START[basis.kind](
         basis.definition.name,
         draft.value,
@@ -122,6 +135,7 @@ def _started(request: HttpRequest, basis: Basis, draft: Draft) -> Started:
 
 def _posted(request: HttpRequest, basis: Basis) -> Draft:
     draft = Draft(tab=request.POST.get("tab", "form"), options=_options(request.POST))
+    draft.token = _token(request) or draft.token
     draft.problems = list(_option_problems(draft.options))
     if draft.tab == "json":
         draft.text = request.POST.get("json", "")
@@ -137,6 +151,13 @@ def _posted(request: HttpRequest, basis: Basis) -> Draft:
     if not basis.again:
         draft.value = forms.without_masked(draft.value)
     return draft
+
+
+def _token(request: HttpRequest) -> str:
+    try:
+        return str(UUID(request.POST.get("token", "")))
+    except ValueError:
+        return ""
 
 
 def _options(data: Mapping[str, str]) -> dict[str, str]:
@@ -215,6 +236,7 @@ def _show(request: HttpRequest, basis: Basis, draft: Draft) -> HttpResponse:
         "only_json": only_json,
         "text": draft.text or as_json(value),
         "options": draft.options,
+        "token": draft.token,
         "former": basis.former,
         "again": basis.again,
         "changes": changes(definition.input_schema, basis.former.input, value) if basis.former else [],

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from html import unescape
 from uuid import UUID
 
 import pytest
@@ -30,6 +31,20 @@ input:
 do:
   - a: {call: test-echo, with: {value: 1}}
 """
+EXACT = """
+input:
+  schema:
+    document:
+      type: object
+      properties:
+        ids: {type: array, items: {type: integer}}
+        note: {type: string}
+        opt: {type: string}
+        n: {type: [integer, 'null']}
+        rows: {type: array, items: {type: object, properties: {a: {type: string}}}}
+do:
+  - a: {call: test-echo, with: {value: 1}}
+"""
 INPUT = {"amount": 5, "password": "hunter2", "note": "n", "tags": ["x"]}
 
 
@@ -52,6 +67,14 @@ def fields(text: str) -> dict[str, str]:
         if name and "csrf" not in name[1] and 'type="checkbox"' not in control:
             found[name[1]] = value[1] if value else ""
     return found
+
+
+def sent(text: str) -> dict[str, str]:
+    """Return what a browser would post for the form of a page, with long texts and as browsers end lines."""
+    found = fields(text)
+    for name, value in re.findall(r'<textarea[^>]* name="([^"]*)"[^>]*>(.*?)</textarea>', text, re.DOTALL):
+        found[name] = value.replace("\r\n", "\n").replace("\n", "\r\n")
+    return {name: unescape(value) for name, value in found.items()}
 
 
 def stored_input(run: UUID) -> object:
@@ -101,6 +124,34 @@ def test_what_changes_is_listed_before_anything_starts(reader: Reader, former: U
     assert re.search(r'<li class="del">.*<span>note</span>', text)
     assert "password</span>" not in text
     assert Run.objects.count() == 1
+
+
+def test_a_double_click_runs_it_again_once_and_other_input_needs_another_click(reader: Reader, former: UUID) -> None:
+    client = reader()
+    posted = fields(client.get(f"/workflows/hides/start/?from={former}").content.decode())
+    posted |= {"reason": "r", "do": "start"}
+    first, second = (started(client.post("/workflows/hides/start/", posted)) for _ in range(2))
+    assert first == second
+    assert Run.objects.count() == 2
+    other = client.post("/workflows/hides/start/", posted | {"/amount": "8"})
+    assert other.status_code == 422
+    assert str(first) in other.content.decode()
+    third = fields(other.content.decode()) | {"reason": "r", "do": "start"}
+    assert started(client.post("/workflows/hides/start/", third)) != first
+    assert Run.objects.count() == 3
+
+
+def test_an_untouched_form_runs_it_again_with_the_same_input(reader: Reader, handlers: None) -> None:
+    publish("exact", EXACT)
+    value = {"ids": list(range(250)), "note": "a\r\nb", "opt": "", "n": None, "rows": [{"a": ""}]}
+    run = start_workflow("exact", value)
+    work_until_idle(5)
+    client = reader()
+    posted = sent(client.get(f"/workflows/exact/start/?from={run}").content.decode())
+    posted = sent(client.post("/workflows/exact/start/", posted | {"do": "check"}).content.decode())
+    again = started(client.post("/workflows/exact/start/", posted | {"reason": "r", "do": "start"}))
+    assert stored_input(again) == value
+    assert '"edited":false' in AuditEvent.objects.get(kind="run.run_again").data
 
 
 def test_a_run_again_needs_a_reason(reader: Reader, former: UUID) -> None:

@@ -1,5 +1,6 @@
 """Schemas as programs make them: what pydantic writes becomes fields, and what a form cannot know becomes JSON."""
 
+import json
 from typing import Any
 
 import pytest
@@ -109,7 +110,12 @@ def posted(field: forms.Field) -> dict[str, str]:
     elif field.widget == "checkbox":
         found |= {field.name: "true"} if field.checked else {}
     elif field.widget != "object":
-        found |= {field.name: field.text} | ({f"kept:{field.name}": "1"} if field.kept else {})
+        text = field.text if field.widget == "textarea" else field.text.replace("\r", "").replace("\n", "")
+        text = field.text if field.widget == "json" else text
+        text = "" if field.widget == "select" and text not in dict(field.choices) else text
+        found |= {field.name: text.replace("\r\n", "\n").replace("\n", "\r\n")}
+        found |= {f"kept:{field.name}": "1"} if field.kept else {}
+    found |= {f"was:{field.name}": field.was} if field.was is not None else {}
     for child in (*field.children, *field.items):
         found |= posted(child)
     return found
@@ -169,6 +175,70 @@ def test_what_has_no_field_of_its_own_is_not_lost() -> None:
     assert widgets(schema, value) == {"/a": "text", "others:": "json"}
     assert forms.parse(schema, posted(forms.build(schema, value))).value == value
     assert widgets(schema, {"a": "1"}) == {"/a": "text"}
+
+
+# What controls cannot say: many items, line ends, nothing against absent, null against nothing, other types.
+INEXACT: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "ids": {"type": "array", "items": {"type": "integer"}},
+        "note": {"type": "string"},
+        "opt": {"type": "string"},
+        "n": {"type": ["integer", "null"]},
+        "on": {"type": "boolean", "default": True},
+        "who": {"type": ["object", "null"], "properties": {"id": {"type": "string"}, "key": {"type": "string"}}},
+        "list": {"type": ["array", "null"], "items": {"type": ["string", "null"]}},
+        "at": {"type": "string", "format": "time"},
+        "mail": {"type": "string", "format": "email"},
+        "size": {"type": "number"},
+        "pick": {"enum": ["x", "y"]},
+        "password": {"type": "string"},
+    },
+}
+KEPT: list[Any] = [
+    {"ids": list(range(250)), "note": "a\r\nb", "opt": "", "n": None},
+    {"note": "\na", "opt": "a\rb", "on": False, "who": None, "list": None},
+    {"on": None, "who": {}, "list": [], "at": "10:20:30Z", "mail": " a@example.com "},
+    {"who": {"id": "", "more": [1]}, "list": ["", None, "a\r\n"], "size": 1.0, "n": 1.0, "pick": "z"},
+    {"who": [1], "list": {"a": 1}, "note": 5, "n": "12", "ids": [True, 1], "size": True, "opt": None, "at": ""},
+    {"password": "•••", "who": {"key": "•••"}, "list": [None]},
+]
+
+
+@pytest.mark.parametrize("value", KEPT)
+def test_an_untouched_form_changes_nothing(value: dict[str, Any]) -> None:
+    read = forms.parse(INEXACT, posted(forms.build(INEXACT, value)))
+    assert json.dumps(read.value, sort_keys=True) == json.dumps(value, sort_keys=True)
+    assert read.problems == []
+
+
+@pytest.mark.parametrize("value", KEPT)
+def test_what_is_typed_into_one_control_changes_no_other(value: dict[str, Any]) -> None:
+    data = posted(forms.build(INEXACT, value)) | {"/opt": "typed"}
+    assert json.dumps(forms.parse(INEXACT, data).value, sort_keys=True) == json.dumps(
+        {**value, "opt": "typed"}, sort_keys=True
+    )
+
+
+def test_a_control_that_was_emptied_is_left_out_and_not_what_it_was() -> None:
+    data = posted(forms.build(INEXACT, {"note": "a\r\nb", "ids": list(range(250)), "size": 1.0}))
+    assert forms.parse(INEXACT, data | {"/note": "", "/ids": "[1]", "/size": "2"}).value == {"ids": [1], "size": 2}
+
+
+def test_an_item_that_was_just_added_is_what_its_controls_say() -> None:
+    schema = {
+        "type": "object",
+        "properties": {"l": {"type": "array", "items": {"type": "object", "properties": {"b": {"default": 1}}}}},
+    }
+    added = forms.commanded({"l": []}, "add:/l")
+    assert forms.parse(schema, posted(forms.build(schema, added))).value == {"l": [{"b": 1}]}
+
+
+@pytest.mark.parametrize("text", ["{", '{"a": 1}', "[" * 5000, "\udc00", "null", "1e999"])
+def test_a_forged_former_value_is_no_error_and_replaces_nothing_typed(text: str) -> None:
+    data = {f"was:/{name}": text for name in INEXACT["properties"]} | {"/note": "typed", "/opt": "x"}
+    value = forms.parse(INEXACT, data).value
+    assert (value["note"], value["opt"]) == ("typed", "x")
 
 
 def test_other_fields_are_offered_where_the_schema_types_them_and_never_replace_a_field() -> None:
