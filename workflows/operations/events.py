@@ -4,6 +4,7 @@ Delivery only selects candidates and wakes them; whether a filter fits is decide
 locked before its steps, several runs and several steps in the order of their ids.
 """
 
+import json
 import re
 import uuid
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,9 @@ from typing import Any
 
 from django.db import transaction
 
+from actions.problems import Problem
 from actions.running import refuse_inside_handler
+from audit.models import AuditEvent
 from audit.recording import record
 from dotdo_site.lib import canonical
 from dotdo_site.lib.ids import uuid7
@@ -23,6 +26,7 @@ from workflows.operations.missing import stays, was_there
 from workflows.sql import Statement
 
 RUN_ID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}")
+ONLY_KNOWN = frozenset(["specversion", "id", "source", "type", "subject"])  # what is kept of an event that is forgotten
 REPLAYED = "replayof"  # the attribute of an event that was delivered again: which one it was
 _INSERT = Statement(
     """
@@ -116,6 +120,10 @@ def replay_event(event_id: uuid.UUID, *, number: str, actor: str, reason: str) -
     row = Event.objects.filter(pk=event_id).first()
     if row is None:
         raise UnknownEvent(event_id)
+    if _forgotten(row):
+        raise EventInvalid(
+            [Problem("", "forgotten", "what it said is not kept any more: it cannot be delivered again")]
+        )
     envelope = {**row.envelope, "id": number, REPLAYED: str(event_id)}
     return deliver_event(envelope, actor=actor, via="person", run_id=row.run_id, reason=reason)
 
@@ -144,7 +152,7 @@ def _deliver(
         _LOCK.rows({"runs": [sender, *([run] if run else [])]})
     run, gone = _addressee(run)
     if gone:  # nobody gets it, and nothing that it says comes back: it is only known when it comes again
-        event = {name: event[name] for name in ("specversion", "id", "source", "type", "subject")}
+        event = {name: part for name, part in event.items() if name in ONLY_KNOWN}
     number, key = uuid7(), {"source": event["source"], "event_id": event["id"]}
     values = {"id": number, "type": event["type"], "subject": event.get("subject", ""), "run": run, "via": via}
     if not _INSERT.rows(key | values | {"envelope": canonical.dumps(event)}):
@@ -160,6 +168,17 @@ def _deliver(
     facts = {"via": via, "digest": canonical.digest(event), "runs": len(runs)} | ({"run": str(run)} if run else {})
     record(chain=number, kind="event.received", actor=actor, reason=reason, data=data | facts, run=run)
     return Delivered(number, created=True, runs=runs)
+
+
+def _forgotten(row: Event) -> bool:
+    """Tell whether only that an event came is kept: its run was gone, or those that it reached were erased since."""
+    if row.run_id is not None or not row.envelope.keys() <= ONLY_KNOWN:
+        return False
+    run = _subject(row.envelope)
+    if run and not stays(run) and was_there(run):
+        return True
+    received = AuditEvent.objects.filter(chain=row.pk, kind="event.received").values_list("data", flat=True).first()
+    return received is not None and json.loads(received)["digest"] != canonical.digest(row.envelope)
 
 
 def _subject(envelope: Mapping[str, Any]) -> uuid.UUID | None:

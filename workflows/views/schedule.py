@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from workflows import operations, queries, rules
-from workflows.operations import NotAllowed, OperationError
+from workflows.operations import OperationError
 from workflows.queries import ScheduleDetail
 from workflows.views.answers import see_other
 from workflows.views.guard import needs
@@ -103,7 +103,7 @@ def _answer(
         return _show(request, found, form, refusal, error=NO_REASON)
     try:
         operation(found.workflow, actor=actor(request), reason=reason)
-    except NotAllowed as refused:
+    except OperationError as refused:
         messages.error(request, _("Nothing was done: %s") % refused.message)
     else:
         messages.success(request, done)

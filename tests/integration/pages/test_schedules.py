@@ -14,6 +14,7 @@ from audit.models import AuditEvent
 from tests.support.documents import publish
 from workflows import operations, scheduling
 from workflows.models import Run, Schedule
+from workflows.operations import UnknownSchedule
 
 Reader = Callable[..., Client]
 DO = "\ndo: [{a: {set: {b: 1}}}]"
@@ -86,6 +87,20 @@ def test_what_starts_by_events_is_not_run_now_and_says_why(reader: Reader) -> No
     assert "This cannot be done now" in page(client, FORM)
     assert client.post(FORM, {"reason": "x", "token": str(uuid4())}).status_code == 303
     assert not Run.objects.exists()
+
+
+def test_a_schedule_that_is_gone_before_the_command_is_a_refusal_and_no_error(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish("job", "schedule: {every: PT2H}" + DO)
+
+    def gone(name: str, **_: object) -> None:
+        raise UnknownSchedule(name)
+
+    monkeypatch.setattr(operations, "pause_schedule", gone)
+    client = reader()
+    assert client.post("/workflows/job/schedule/pause/", {"reason": "x"}).status_code == 303
+    assert "There is no workflow job with a schedule." in page(client)
 
 
 UNCLEAR = [("nonsense=1", "is not a filter"), ("state=x", "use active, paused"), ("after=!", "names no page")]

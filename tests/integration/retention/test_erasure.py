@@ -15,7 +15,7 @@ from tests.support.engine import begin, broadcast, start_action, start_workflow,
 from tests.support.interleaving import Doing, before_checkpoint, let_all_go, work_on
 from workflows import operations
 from workflows.models import Event, Run
-from workflows.operations import GoneRun, NotAllowed, UnknownRun
+from workflows.operations import EventInvalid, GoneRun, NotAllowed, UnknownRun
 
 pytestmark = pytest.mark.usefixtures("handlers")
 WHY: dict[str, Any] = {"actor": "user:ada", "reason": "asked for in letter 17"}
@@ -104,6 +104,26 @@ def test_what_is_sent_to_an_erased_run_does_not_bring_the_data_back() -> None:
     event = {"specversion": "1.0", "id": "2", "source": "/tests", "type": "paid", "subject": str(run), "data": PERSON}
     assert operations.deliver_event(event, actor="user:test", via="api").runs == []
     assert mentions(PERSON) == {}
+
+
+def test_an_event_of_which_nothing_is_left_is_not_delivered_again() -> None:
+    only, gone = begin(LISTEN), start_action("test-echo", {"value": 1})
+    work_until_idle()
+    about = {"specversion": "1.0", "source": "/tests", "type": "paid"}
+    one = operations.deliver_event({**about, "id": "1", "data": PERSON}, actor="user:test", via="api")
+    assert one.runs == [only]
+    work_until_idle()
+    erased(only)
+    erased(gone)
+    other = operations.deliver_event({**about, "id": "2", "subject": str(gone)}, actor="user:test", via="api")
+    start_workflow("story", {})
+    work_until_idle()
+    for each in (one, other):
+        with pytest.raises(EventInvalid) as refused:
+            operations.replay_event(each.event_id, number="3", **WHY)
+        assert "not kept any more" in str(refused.value.problems[0])
+    bare = operations.deliver_event({**about, "type": "x", "id": "4"}, actor="user:test", via="api")
+    assert operations.replay_event(bare.event_id, number="5", **WHY).created, "it never said more than that"
 
 
 def test_the_same_key_makes_a_new_run_after_erasure() -> None:
