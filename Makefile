@@ -15,8 +15,8 @@ reset:
 	$(RUN) reset $(if $(YES),--yes)
 
 upgrade:
-	$(RUN) upgrade --args "$(FROM) $(if $(BACK),--back) $(if $(BOTH),--both)"
+	$(RUN) upgrade --args="$(FROM) $(if $(BACK),--back) $(if $(BOTH),--both)"
 
 test test-database conformance test-e2e ci: export DOTDO_TEST_POSTGRES = $(POSTGRES)
 test test-database conformance test-e2e ci bench-pages:
-	$(RUN) $@ --args "$(ARGS)"
+	$(RUN) $@ --args="$(ARGS)"

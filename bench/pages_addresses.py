@@ -13,6 +13,7 @@ from workflows.models import (
     Batch,
     Delivery,
     Entry,
+    EntryVersion,
     Event,
     FailureGroup,
     Notification,
@@ -54,7 +55,7 @@ RUN_TABS = ("timeline", "graph", "events", "io", "logs", "related", "audit")
 # What else a page is asked for, by the name of its URL: in place of the address without a query.
 QUERIES: dict[str, dict[str, Mapping[str, str]]] = {
     "overview": {window: {"window": window} for window in ("1h", "24h", "7d", "30d")},
-    "runs-export": {f"few, {form}": {"format": form, "tag": "vip"} for form in ("csv", "ndjson")},
+    "runs-export": {f"few, {form}": {"format": form, "name": "bench-flow-0"} for form in ("csv", "ndjson")},
     "search": {
         "none": {},
         "definitions": {"q": "bench-"},
@@ -90,7 +91,8 @@ QUERIES: dict[str, dict[str, Mapping[str, str]]] = {
         "all": {},
         "endpoint": {"endpoint": "shop"},
         "refused": {"outcome": "refused"},
-        "endpoint and refused": {"endpoint": "bank", "outcome": "refused"},
+        "endpoint and refused": {"endpoint": "shop", "outcome": "refused"},
+        "endpoint, none refused": {"endpoint": "bank", "outcome": "refused"},
         "since": {"since": "24h"},
     },
     "schedules": {"all": {}, "paused": {"state": "paused"}, "name": {"name": "bench-flow-30"}},
@@ -165,6 +167,7 @@ def _there() -> dict[str, Any]:
     asked = Step.objects.filter(function="approval:1.0.0", state="waiting").latest("id")
     entry = Entry.objects.latest("id")
     of_entry = {"namespace": entry.namespace, "key": entry.key}
+    written = EntryVersion.objects.filter(**of_entry).latest("id").pk
     worst = FailureGroup.objects.latest("open_runs").fingerprint
     return {
         "name": TWICE_FLOW,
@@ -195,7 +198,7 @@ def _there() -> dict[str, Any]:
             "batch-new": {"a group": {"verb": "retry", "group": worst}, "a run": {"verb": "retry", "run": failed}},
             "entry": {"": of_entry},
             "entry-delete": {"": of_entry},
-            "entry-history": {"all": of_entry, "a version": of_entry | {"version": 7}},
+            "entry-history": {"all": of_entry, "a version": of_entry | {"version": written}},
             "workflow-start": {"": {}, "from a run": {"from": failed}},
         },
     }

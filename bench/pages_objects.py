@@ -26,8 +26,8 @@ def make() -> User:
 
 
 def _batch() -> None:
-    """Begin to resolve all failed runs: nobody works it off here."""
-    choice = Choice(chosen=RunFilter(label="failed"), words={"status": "failed"})
+    """Begin to resolve the failed calls of actions: nobody works it off here."""
+    choice = Choice(chosen=RunFilter(label="failed", kind="action"), words={"status": "failed", "kind": "action"})
     operations.start_batch(
         "resolve", choice, actor="user:bench", reason="they are old", shown=20_000, as_of=timezone.now()
     )
