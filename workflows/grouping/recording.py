@@ -48,6 +48,8 @@ _COUNT = Statement(
     ON CONFLICT (group_id, begins_at, version) DO UPDATE SET count = old.count + excluded.count
     """
 )
+# Whoever locks several groups does it by fingerprint. Counted is by another statement, which sees what was waited for.
+_LOCK = Statement("SELECT id FROM failure_group WHERE id = ANY(:groups::uuid[]) ORDER BY fingerprint FOR NO KEY UPDATE")
 _OPEN = Statement(
     """
     UPDATE failure_group g SET open_runs = (SELECT count(*) FROM failure f WHERE f.group_id = g.id AND f.open)
@@ -106,9 +108,12 @@ def close_over() -> int:
     return len(groups)
 
 
+@transaction.atomic
 def recount(groups: Iterable[uuid.UUID]) -> None:
     """Count the open runs of groups again."""
-    _OPEN.rows({"groups": sorted(groups)})
+    wanted = {"groups": list(groups)}
+    _LOCK.rows(wanted)
+    _OPEN.rows(wanted)
 
 
 def _new_runs() -> list[Run]:

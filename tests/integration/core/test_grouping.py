@@ -1,8 +1,11 @@
 """Failures of one cause together: each stop once, whatever crashes; people's decisions hold until it happens again."""
 
+import threading
+import time
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import connection, transaction
 from django.utils import timezone
@@ -221,6 +224,29 @@ def test_what_is_very_old_goes_and_what_still_has_runs_stays() -> None:
     chores.tidy()
     assert [group.message for group in FailureGroup.objects.all()] == ["one"]
     assert not FailureCount.objects.exists()
+
+
+def test_two_hosts_that_count_the_same_groups_do_not_lock_each_other_out() -> None:
+    """Who waits for the group that comes first holds none of the others."""
+    now = timezone.now()
+    seen: dict[str, Any] = {"kind": "workflow", "name": "w", "code": "c", "first_seen_at": now, "last_seen_at": now}
+    last, first = (FailureGroup.objects.create(fingerprint=letter * 32, **seen) for letter in "fa")
+
+    def host() -> None:
+        recording.recount([last.pk, first.pk])
+        connection.close()
+
+    waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+    lock = "SELECT FROM failure_group WHERE id = %s FOR NO KEY UPDATE NOWAIT"
+    waiting = threading.Thread(target=host)
+    with psycopg.connect(**connection.get_connection_params()) as other:
+        other.execute(lock, [first.pk])
+        waiting.start()
+        until = time.monotonic() + 10
+        while other.execute(waits).fetchone() == (0,) and time.monotonic() < until:
+            time.sleep(0.01)
+        assert other.execute(lock, [last.pk]).rowcount == 1
+    waiting.join()
 
 
 def test_new_failures_are_found_without_reading_other_runs() -> None:
