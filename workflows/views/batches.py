@@ -1,6 +1,6 @@
 """Commands to many runs: a page that names the number and what happens, and one that says what became of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -220,10 +220,14 @@ def _facts(request: HttpRequest, found: BatchRow) -> dict[str, Any]:
 
 
 def _items(request: HttpRequest, found: BatchRow, state: str) -> Page[ItemRow]:
+    """Return runs of the batch; what they are called and how they are is for those who may see runs."""
     try:
-        return queries.batch_items(found.id, state, after=request.GET.get("after") or None, limit=PAGE_SIZE)
+        page = queries.batch_items(found.id, state, after=request.GET.get("after") or None, limit=PAGE_SIZE)
     except BadCursor:
-        return queries.batch_items(found.id, state, limit=PAGE_SIZE)
+        page = queries.batch_items(found.id, state, limit=PAGE_SIZE)
+    if may(request, "workflows.view_run"):
+        return page
+    return replace(page, items=[replace(item, name="", label="") for item in page.items])
 
 
 def _token(found: BatchRow) -> str:

@@ -66,7 +66,9 @@ def workflow(request: HttpRequest, name: str, version: str = "") -> HttpResponse
         "graph": graph.of_version(found.document, found.lock, request) if found.document else None,
         "graph_of": found,
         "uses": uses.of(found.lock),
-        "runs": queries.runs(RunFilter(name=name, kind="workflow"), limit=LATEST).items,
+        "runs": queries.runs(RunFilter(name=name, kind="workflow"), limit=LATEST).items
+        if _may_see_runs(request)
+        else [],
         "schedule": queries.schedule(name) if may(request, "workflows.view_schedule") else None,
         "inputs": rows(found.input_schema),
     }
@@ -89,6 +91,8 @@ def action(request: HttpRequest, name: str, version: str = "") -> HttpResponse:
     status = asked.values.get("status", "")
 
     def read(**where: Any) -> Page[queries.InvocationRow]:
+        if not _may_see_runs(request):
+            return NOTHING
         return queries.invocations(name, status=status, **{**where, "limit": CALLS})
 
     context = {
@@ -101,6 +105,10 @@ def action(request: HttpRequest, name: str, version: str = "") -> HttpResponse:
         "used_by": queries.used_by(name) if may(request, "workflows.view_workflow") else [],
     }
     return _page(request, "action", found, context, status=400 if context["problems"] else 200)
+
+
+def _may_see_runs(request: HttpRequest) -> bool:
+    return may(request, "workflows.view_run")
 
 
 def _found(kind: str, name: str, definition: Any) -> Any:

@@ -43,12 +43,12 @@ def cards(
     opened: Now,
     spans: Sequence[Span],
     durations: Sequence[int],
-    alive: Sequence[WorkerRow],
+    alive: Sequence[WorkerRow] | None,
     queues: Sequence[QueueLine],
     open_failures: int,
     now: datetime,
 ) -> list[Card]:
-    """Return the six numbers."""
+    """Return the six numbers; `alive` is None for those who may not see workers."""
     gauges = charting.levels(frame, GAUGES, span=SAMPLES[frame.window])
     oldest = max((queue.oldest_seconds for queue in queues if queue.due), default=0.0)
     return [
@@ -81,7 +81,9 @@ def _card(status: str, title: str, tone: str, value: int, note: str, history: Se
     return Card(title, tone, text, address, note, history, [number(round(each)) for each in history])
 
 
-def _busy(alive: Sequence[WorkerRow]) -> str:
+def _busy(alive: Sequence[WorkerRow] | None) -> str:
+    if alive is None:
+        return ""
     if not alive:
         return _("no worker")
     share = percent(sum(each.step is not None for each in alive) / len(alive))

@@ -83,9 +83,10 @@ def _facts(request: HttpRequest, window: str) -> dict[str, Any]:
     opened, health = queries.now_open(), queries.health()
     workers = queries.workers()
     alive = [each for each in workers if (now - each.heartbeat_at).total_seconds() < STALE_WORKER_SECONDS]
+    may_workers = may(request, "workflows.view_worker")
     queues = queries.queue_lines(now, dict(health.paused))
     counts = queries.open_failures()
-    cards = numbers.cards(frame, opened, spans, durations, alive, queues, counts, now)
+    cards = numbers.cards(frame, opened, spans, durations, alive if may_workers else None, queues, counts, now)
     any_run = bool(opened.running or opened.pending or opened.waiting or spans) or queries.any_run()
     return {
         "any_run": any_run,

@@ -172,6 +172,16 @@ def test_items_are_listed_by_what_became_of_them(reader: Reader, runs: Seeded) -
     assert text(client, f"/batches/{found.pk}/?state=bogus&after=%00x")
 
 
+def test_what_runs_are_called_is_for_those_who_may_see_runs(reader: Reader, runs: Seeded) -> None:
+    address = f"/batches/{started(reader(), 'verb=retry&status=failed').pk}/"
+    assert "order/88213" in text(reader("Viewer"), address)
+    client = reader(None)
+    User.objects.get(username="nobody").user_permissions.set(Permission.objects.filter(codename="view_batch"))
+    page = text(client, address)
+    assert str(runs.failed) in page
+    assert "order/88213" not in page
+
+
 def test_unknown_batches_are_404(reader: Reader, database: None) -> None:
     client = reader()
     for path in ("", "live/", "stop/"):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -250,3 +251,13 @@ def test_performance_comes_from_rollups(reader: Reader, runs: Seeded, monkeypatc
     assert "2,000" in text
     assert "1 m 30 s" in text
     assert "99.5" in page(reader(), "/workflows/")
+
+
+def test_what_went_in_and_out_is_for_those_who_may_see_runs(reader: Reader, runs: Seeded) -> None:
+    client = reader(None)
+    may = ["view_action", "view_workflow"]
+    User.objects.get(username="nobody").user_permissions.set(Permission.objects.filter(codename__in=may))
+    for address, words in (("/actions/test-refuses/", "order/88213"), ("/workflows/broken/", "order/88213")):
+        assert words in page(reader("Viewer"), address)
+        assert words not in page(client, address)
+        assert "/runs/" not in page(client, address)

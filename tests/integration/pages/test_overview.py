@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -47,6 +48,19 @@ def ended(outcome: str, count: int, *, minutes: int = 1, durations: list[int] | 
         Rollup.objects.create(
             subject="runs", span=span, begins_at=at, outcome=outcome, count=count, durations=durations or []
         )
+
+
+def test_workers_are_for_those_who_may_see_them(reader: Reader) -> None:
+    worker()
+    run("succeeded", "", stopped=timedelta(seconds=1))
+    assert "1 of 1 workers healthy" in page(reader, role="Viewer")
+    assert "1 worker at work" in page(reader, role="Viewer")
+    client = reader(None)
+    User.objects.get(username="nobody").user_permissions.set(Permission.objects.filter(codename="view_run"))
+    html = client.get("/").content.decode()
+    assert "Nothing needs a person." in html
+    for words in ("workers healthy", "last heartbeat", "worker at work", "1 worker,"):
+        assert words not in html
 
 
 def test_first_use_says_what_to_do(reader: Reader) -> None:
