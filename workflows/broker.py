@@ -21,12 +21,13 @@ from django_q.conf import Conf
 from django_q.models import OrmQ
 from django_q.signing import SignedPackage
 
-from workflows import claim, outage, scheduling
+from workflows import claim, draining, outage, scheduling
 from workflows.listener import Listener
 
 log = logging.getLogger(__name__)
 WORK = "workflows.worker.work"
 LONGEST_SECONDS = 1.0  # without a look at the tables, whatever is heard
+DRAINING_SECONDS = 0.05
 
 
 class HintBroker(ORM):
@@ -41,6 +42,9 @@ class HintBroker(ORM):
 
     def dequeue(self) -> list[tuple[Any, str]] | None:
         """Return a hint when something is due, tasks of applications, or None after having slept. Never raises."""
+        if draining.requested():  # nobody takes what is sent now
+            time.sleep(DRAINING_SECONDS)
+            return None
         try:
             found = self._dequeue()
         except (Error, psycopg.Error) as error:

@@ -27,7 +27,7 @@ from django_q.signals import post_spawn
 
 from dotdo_site.lib import process_state
 from dotdo_site.lib.parent_death import die_with_parent
-from workflows import pulse
+from workflows import draining, pulse
 from workflows.pulse import Sign
 
 log = logging.getLogger(__name__)
@@ -81,7 +81,8 @@ class Timer:
 
 
 class SocketQueue:
-    """What django-q2 needs of a queue. Bounded (tasks): `put` waits until the message before has been taken.
+    """What django-q2 needs of a queue. Bounded (tasks): `put` waits until the message before has been taken, or until
+    the cluster drains: nobody takes any then, and the sentinel waits for whoever waits here.
 
     Unbounded (results): `put` gives up after 2 seconds: a lost result costs nothing, the rows are the truth. STOP is
     no message but a flag for every reader, so it waits for nobody and does not matter how many readers are left.
@@ -101,7 +102,8 @@ class SocketQueue:
         if item == STOP:
             self.stop.set()
             return
-        while self.bounded and not self.empty():  # the kernel would take hundreds of hints, all of them stale
+        # The kernel would take hundreds of hints, all of them stale.
+        while self.bounded and not self.empty() and not draining.requested():
             pulse.sign()
             time.sleep(BUSY_SECONDS)
         try:

@@ -1,9 +1,13 @@
 """What django-q2's processes share must survive whoever dies or freezes in the middle of it."""
 
+import mmap
 import os
 import signal
 import time
 
+import pytest
+
+from workflows import draining
 from workflows.processes import Flag, Process, SocketQueue, Timer
 
 
@@ -45,6 +49,21 @@ def test_stop_reaches_every_reader_that_is_left_and_waits_for_none() -> None:
         queue.put("STOP")
     assert time.monotonic() - begun < 5
     assert [queue.get() for _ in range(3)] == ["first", "STOP", "STOP"], "what was sent before comes first"
+
+
+def test_whoever_sends_a_hint_to_workers_that_take_none_leaves_when_the_cluster_drains(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(draining, "_page", mmap.mmap(-1, 1))
+    queue = SocketQueue(maxsize=1)
+    queue.put({"number": 1})
+    process = waiting(queue.put, {"number": 2})
+    assert process.is_alive(), "the first one has not been taken"
+    draining.request()
+    process.join(5)
+    sent = process.exitcode
+    process.kill()
+    assert sent == 0, "the sentinel waits for it before it stops the workers"
 
 
 def test_a_number_has_no_lock_that_could_be_kept() -> None:

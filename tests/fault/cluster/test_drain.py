@@ -14,11 +14,13 @@ from tests.fault.cluster.host import MODULES
 from tests.support.cluster import children, cluster, until
 from tests.support.documents import publish
 from tests.support.engine import start_action, start_workflow, state
+from workflows import operations
 from workflows.models import Attempt, Entry, Run, Step, Worker
 from workflows.watch import ENDED
 
 pytestmark = pytest.mark.usefixtures("empty")
 SECONDS = 30.0
+QUICK_SECONDS = 10.0
 LEASE = {"DOTDO_LEASE_SECONDS": "300", "DOTDO_ACTION_MODULES": MODULES}  # whatever a lease would free comes too late
 
 
@@ -79,6 +81,19 @@ def test_a_drain_of_a_cluster_whose_sentinel_is_frozen_or_dead_ends(tmp_path: Pa
             os.kill(next(pid for pid in tree if _is_sentinel(pid)), number)
             assert drained(process) < SECONDS
         assert not [pid for pid in tree if process_state.alive(pid)]
+
+
+def test_a_deploy_after_all_workers_were_drained_is_quick_while_work_is_due(tmp_path: Path) -> None:
+    with cluster(tmp_path / "log", **LEASE) as process:
+        known = until(lambda: found if len(found := list(Worker.objects.filter(stopped_at=None))) == 2 else [])
+        for worker in known:
+            operations.drain_worker(worker.pk, actor="user:olga", reason="a deploy")
+        time.sleep(1.5)
+        waits = start_action("test-echo", {"value": 1})
+        time.sleep(1.5)
+        assert drained(process) < QUICK_SECONDS, "whoever hands out hints does not wait for those who take none"
+    assert state(waits) == "pending"
+    assert "not drained within" not in (tmp_path / "log").read_text()
 
 
 def test_what_does_not_end_in_time_is_handed_back_at_once(tmp_path: Path) -> None:
