@@ -1,6 +1,8 @@
 """The page that retries a failed call with another input: from a form or from JSON, compared before it is done."""
 
+import re
 from collections.abc import Callable
+from html import unescape
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -76,6 +78,17 @@ def test_all_problems_are_shown_at_once_and_nothing_is_done(reader: Reader, run:
         assert reader().post(path(run), {**posted, "json": wrong}).status_code == 422
     assert reader().post(path(run), {"tab": "form", "do": "retry", "/token": "x"}).status_code == 422, "no reason"
     assert shown(run.id).state == "failed"
+
+
+def test_an_untouched_form_is_the_input_that_the_step_had(reader: Reader) -> None:
+    run = finished(begin('do: [{a: {call: test-ledger, with: {name: "a\\r\\nb", die: fail, release: ""}}}]'))
+    client = reader()
+    page = client.get(path(run)).content.decode()
+    kept = {name: unescape(value) for name, value in re.findall(r'name="(was:[^"]*)" value="([^"]*)"', page)}
+    assert kept == {"was:/name": '"a\\r\\nb"', "was:/release": '""'}
+    posted = {"tab": "form", "/name": "a\r\nb", "/die": "fail", "/release": "", "do": "check", **kept}
+    assert "It is the input that the step had" in client.post(path(run), posted).content.decode()
+    assert "What changes" in client.post(path(run), {**posted, "/name": "a\r\nc"}).content.decode()
 
 
 def test_an_unknown_outcome_has_to_be_looked_at_first(

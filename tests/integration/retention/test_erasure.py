@@ -238,7 +238,7 @@ def test_the_page_erases_and_then_says_what_became_of_the_run(admin: Client) -> 
     assert answer.status_code == 303
     page = admin.get(f"/runs/{run}/")
     assert page.status_code == 410
-    assert "was erased on" in page.content.decode()
+    assert "It was erased:" in page.content.decode()
     assert "asked for" in page.content.decode()
     assert admin.get(f"/runs/{run}/live/").status_code == 404
 
