@@ -29,7 +29,7 @@ from workflows.queries.catalogue import (
     workflows,
 )
 from workflows.queries.chains import cut_chains
-from workflows.queries.detail import live_token, outline, run
+from workflows.queries.detail import live_token, outline, revealed, run
 from workflows.queries.entries import (
     VersionOfEntry,
     entries,
@@ -290,6 +290,7 @@ __all__ = [
     "queue_lines",
     "queues",
     "related",
+    "revealed",
     "run",
     "runs",
     "saved_views",

@@ -3,7 +3,7 @@
 import uuid
 from typing import Any
 
-from django.db.models import Case, Value, When
+from django.db.models import Case, QuerySet, Value, When
 
 from workflows import rules, states
 from workflows.models import Branch, Run, Step, Undo
@@ -21,19 +21,16 @@ UNDER_WAY = Case(When(state__in=[*OPEN, "failed"], then=Value(0)), default=Value
 def run(run_id: uuid.UUID, *, reveal: bool = False) -> RunDetail | None:
     """Return a run with its data and its first 1,000 steps, or None."""
     found = _find(run_id)
+    return _detail(found, list(_steps(found).order_by("id")[:STEP_LIMIT]), reveal=reveal) if found else None
+
+
+def revealed(run_id: uuid.UUID, *, limit: int) -> RunDetail | None:
+    """Return a run with nothing masked and so many steps, those that are open or failed, then the newest; or None."""
+    found = _find(run_id)
     if found is None:
         return None
-    steps = list(Step.objects.filter(run=found).select_related("action_version").order_by("id")[:STEP_LIMIT])
-    opener = Opener(found, cells_of_run(found), reveal=reveal)
-    definition = _definition(found)
-    return RunDetail(
-        **_facts(found),
-        input=opener.open(found.input, definition.input_schema),
-        output=opener.open(found.output, getattr(definition, "output_schema", {})),
-        error=opener.open(found.error),
-        context=opener.open(found.context),
-        steps=step_views(found, steps, reveal=reveal),
-    )
+    rows = _steps(found).order_by(UNDER_WAY, "-id")[:limit]
+    return _detail(found, sorted(rows, key=lambda step: step.id), reveal=True)
 
 
 def outline(run_id: uuid.UUID) -> RunOutline | None:
@@ -58,6 +55,23 @@ def _find(run_id: uuid.UUID) -> Run | None:
 
 def _definition(found: Run) -> Any:
     return found.workflow_version or found.action_version
+
+
+def _steps(found: Run) -> QuerySet[Step]:
+    return Step.objects.filter(run=found).select_related("action_version")
+
+
+def _detail(found: Run, steps: list[Step], *, reveal: bool) -> RunDetail:
+    opener = Opener(found, cells_of_run(found), reveal=reveal)
+    definition = _definition(found)
+    return RunDetail(
+        **_facts(found),
+        input=opener.open(found.input, definition.input_schema),
+        output=opener.open(found.output, getattr(definition, "output_schema", {})),
+        error=opener.open(found.error),
+        context=opener.open(found.context),
+        steps=step_views(found, steps, reveal=reveal),
+    )
 
 
 def _facts(found: Run) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from workflows import operations, queries
-from workflows.queries import RunDetail, RunOutline, StepView
+from workflows.queries import RunOutline, StepView
 from workflows.views import inspector, live, run_page
 from workflows.views.commands import COMMANDS
 from workflows.views.guard import needs
@@ -43,7 +43,7 @@ def run(request: HttpRequest, run_id: UUID) -> HttpResponse:
 @needs("workflows.view_run")
 def run_live(request: HttpRequest, run_id: UUID) -> HttpResponse:
     """Answer the poller of a run."""
-    return live.answer(request, queries.live_token(run_id), lambda: run_page.build(request, _outline(run_id)))
+    return live.answer(request, queries.live_token(run_id), lambda: run_page.build(request, find(run_id)))
 
 
 @require_GET
@@ -62,7 +62,7 @@ def run_raw(_request: HttpRequest, run_id: UUID, part: str) -> HttpResponse:
 @needs("workflows.view_run")
 def step(request: HttpRequest, run_id: UUID, step_id: UUID) -> HttpResponse:
     """Show one step on a page of its own; htmx gets it alone."""
-    found, chosen, address = _outline(run_id), _step(run_id, step_id), Address.read(request.GET)
+    found, chosen, address = find(run_id), _step(run_id, step_id), Address.read(request.GET)
     context = inspector.build(found, chosen, address, alone=True)
     template = "runs/_inspector.html" if is_fragment(request) else "runs/step.html"
     return live.varied(render(request, template, context))
@@ -80,15 +80,8 @@ def step_raw(request: HttpRequest, run_id: UUID, step_id: UUID, part: str) -> Ht
     return _download(inspector.part(chosen, attempt, part), f"{step_id}{number}-{part}.json")
 
 
-def find(run_id: UUID) -> RunDetail:
-    """Return the run. Raises Http404."""
-    found = queries.run(run_id)
-    if found is None:
-        raise Http404(operations.missing(run_id).message)
-    return found
-
-
-def _outline(run_id: UUID) -> RunOutline:
+def find(run_id: UUID) -> RunOutline:
+    """Return the run, without its data. Raises Http404."""
     found = queries.outline(run_id)
     if found is None:
         raise Http404(operations.missing(run_id).message)

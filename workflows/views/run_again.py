@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 from dotdo_site.lib.ids import uuid7
 from workflows import operations, queries
 from workflows.operations import InputInvalid, OperationError
-from workflows.queries import RunDetail
+from workflows.queries import RunOutline
 from workflows.views.answers import see_other
 from workflows.views.guard import needs
 from workflows.views.permissions import actor
@@ -54,15 +54,17 @@ def _token(request: HttpRequest) -> str:
 
 
 def _show(
-    request: HttpRequest, run: RunDetail, *, problems: list[str] | None = None, unfit: bool = True, error: object = ""
+    request: HttpRequest, run: RunOutline, *, problems: list[str] | None = None, unfit: bool = True, error: object = ""
 ) -> HttpResponse:
     definition = READ[run.kind](run.name)
     published = definition is not None and definition.state == "published"
     refusal: Any = run.can_again
     if not published:
         refusal = _("No version of %(name)s is published now.") % {"name": run.name}
+    values = queries.values_of(run.id)
     context = {
         "run": run,
+        "input": values.input if values else None,
         "definition": definition,
         "refusal": refusal,
         "problems": problems,

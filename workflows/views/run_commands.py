@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods
 
 from workflows import operations, queries
 from workflows.operations import NotAllowed, OperationError, UnknownRun
-from workflows.queries import RunDetail
+from workflows.queries import RunOutline
 from workflows.templatetags.display import word
 from workflows.views.answers import see_other
 from workflows.views.commands import COMMANDS, Command
@@ -71,7 +71,7 @@ def _do(request: HttpRequest, run_id: UUID, command: Command, reason: str) -> Ht
     return see_other(reverse("run", args=[run_id]))
 
 
-def _form(request: HttpRequest, run: RunDetail, command: Command, *, error: object = "") -> HttpResponse:
+def _form(request: HttpRequest, run: RunOutline, command: Command, *, error: object = "") -> HttpResponse:
     context = {
         "run": run,
         "command": command,

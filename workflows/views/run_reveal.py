@@ -32,6 +32,8 @@ def reveal(request: HttpRequest, run_id: UUID) -> HttpResponse:
         operations.reveal(run_id, actor=actor(request), reason=reason)
     except UnknownRun as unknown:
         raise Http404(unknown.message) from unknown
-    shown = queries.run(run_id, reveal=True) or run
-    context = {"run": shown, "steps": shown.steps[:STEPS], "left": max(0, shown.steps_total - STEPS)}
+    shown = queries.revealed(run_id, limit=STEPS)
+    if shown is None:
+        raise Http404(operations.missing(run_id).message)
+    context = {"run": shown, "steps": shown.steps, "left": max(0, shown.steps_total - STEPS)}
     return render(request, "runs/revealed.html", {**context, "back": reverse("run", args=[run_id])})

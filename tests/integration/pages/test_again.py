@@ -11,6 +11,7 @@ from tests.support.documents import publish
 from tests.support.engine import begin, finished, shown, start_action, start_workflow
 from workflows import operations
 from workflows.models import Run, WorkflowVersion
+from workflows.views import run_reveal
 
 Reader = Callable[..., Client]
 pytestmark = pytest.mark.usefixtures("handlers")
@@ -85,6 +86,26 @@ def test_hidden_values_are_only_in_the_answer_to_the_form_and_it_is_on_record(re
     assert (event.run, event.reason, event.actor) == (run_id, "a complaint", "user:admin")
     assert "hunter2" not in event.data
     assert "hunter2" not in client.get(path).content.decode()
+
+
+def test_of_a_long_run_what_failed_and_what_is_new_is_shown_and_nothing_else_is_read(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caught = "{a: {try: [{bad: {call: test-refuses}}], catch: {}}}"
+    run = finished(begin(f"do: [{caught}, {{b: {{call: test-echo}}}}, {{c: {{call: test-echo}}}}]"))
+    monkeypatch.setattr(run_reveal, "STEPS", 2)
+    page = reader("Admin").post(f"/runs/{run.id}/reveal/", {"reason": "x"}).content.decode()
+    assert [step.key for step in run.steps if step.key in page] == ["/do/0/a@1/try/0/bad", "/do/2/c"]
+    assert f"{run.steps_total - 2} more step" in page
+
+
+@pytest.mark.parametrize("page", ["again", "reveal", "retry", "steps/{step}/edit"])
+def test_a_page_that_asks_for_a_reason_does_not_read_the_data_of_all_steps(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch, page: str
+) -> None:
+    run = finished(begin("do: [{a: {call: test-refuses}}]"))
+    monkeypatch.setattr("workflows.queries.detail.step_views", None)
+    assert reader("Admin").get(f"/runs/{run.id}/{page.format(step=run.steps[0].id)}/").status_code == 200
 
 
 def test_nothing_is_shown_when_it_cannot_be_recorded(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
