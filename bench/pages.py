@@ -75,15 +75,17 @@ def _judge(pages: list[Measured]) -> int:
     print("Not measured: " + "; ".join(left_out()) + ".")
     lost = [page.title for page in pages if not page.is_page]
     bad = [page.title for page in pages if page.is_page and page.problems]
-    if bad:
+    if not pages:
+        print("ERROR OF THE BENCHMARK: no title contains what --only names.")
+    elif bad:
         print(f"{len(bad)} of {len(pages) - len(lost)} pages are not as quick as they must be: {', '.join(bad)}.")
-    else:
+    elif len(pages) > len(lost):
         print(f"All {len(pages) - len(lost)} pages are quick enough.")
     if lost:
         print(
             f"ERROR OF THE BENCHMARK: {len(lost)} of its addresses lead to no page, so say nothing: {', '.join(lost)}."
         )
-    return 2 if lost else 1 if bad else 0
+    return 2 if lost or not pages else 1 if bad else 0
 
 
 def _options() -> argparse.Namespace:

@@ -9,7 +9,8 @@ from bench.pages_sizes import ACTIONS, FLOWS
 
 SETTLED, TOLD, MUTED, BATCHES, WRITES = 60, 20_000, 20, 60, 300
 BEGAN = "(SELECT began FROM bench.base)"
-IN_SPAN = f"to_timestamp(floor(extract(epoch FROM {BEGAN}) / span) * span) - n * span * interval '1 s'"
+RENEWED = ("rollup", "gauge")  # they end now, so that charts are full whenever pages are measured
+IN_SPAN = "to_timestamp(floor(extract(epoch FROM now()) / span) * span) - n * span * interval '1 s'"
 SETTLED_ID = "bench.id('2025-01-01', 'group' || n)"
 
 # All runs, then each workflow, then each action; so many spans back as are kept.

@@ -229,6 +229,7 @@ def fill(server: Any, runs: int) -> None:
     server.execute(HELPERS.format(**sizes))
     server.execute("INSERT INTO bench.base SELECT now(), %s WHERE NOT EXISTS (SELECT 1 FROM bench.base)", [runs])
     runs, _ = there(server)
+    _forget_old(server)
     total, recent = f"generate_series(1, {runs}) n", f"generate_series({runs - runs // 5 + 1}, {runs}) n"
     half = f"generate_series({runs // 2 + 1}, {runs}) n"
     for name, columns, source in (
@@ -263,6 +264,14 @@ def settle(server: Any) -> None:
     server.execute("UPDATE worker SET heartbeat_at = now() WHERE stopped_at IS NULL")
     server.execute("UPDATE rollup_place SET counted_at = now()")
     server.execute("VACUUM ANALYZE")
+
+
+def _forget_old(server: Any) -> None:
+    """Empty what charts show when it ends more than an hour ago."""
+    if server.execute("SELECT max(begins_at) < now() - interval '1 hour' FROM gauge WHERE span = 60").fetchone()[0]:
+        with server.transaction():
+            server.execute(f"TRUNCATE {', '.join(pages_beside.RENEWED)}")
+            server.execute("DELETE FROM bench.done WHERE name = ANY(%s)", [list(pages_beside.RENEWED)])
 
 
 def _long_run(server: Any, sizes: Mapping[str, int]) -> None:
