@@ -1,6 +1,7 @@
 """Workers and queues: who works, what waits, what the house does; pause a queue, drain a worker."""
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -8,7 +9,6 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_http_methods
@@ -66,15 +66,16 @@ FORMS: dict[str, dict[str, Any]] = {
 @needs("workflows.view_worker")
 def system(request: HttpRequest) -> HttpResponse:
     """Show the queues, the workers and the chores of the house."""
-    built = _build(request)
+    built = _build(request, _facts())
     return live.varied(render(request, "system/system.html", {"fragments": built.fragments, **built.context}))
 
 
 @require_GET
 @needs("workflows.view_worker")
 def system_live(request: HttpRequest) -> HttpResponse:
-    """Answer the poller: what a worker does changes all the time, so the fragments themselves tell what is new."""
-    return live.answer(request, str(timezone.now().timestamp()), lambda: _build(request))
+    """Answer the poller: nothing is rendered unless a fact changed that the page shows."""
+    facts = _facts()
+    return live.answer(request, _token(facts), lambda: _build(request, facts))
 
 
 @require_http_methods(["GET", "POST"])
@@ -130,19 +131,29 @@ def undrain(request: HttpRequest, worker_id: UUID) -> HttpResponse:
     return _command(request, "worker-undrain", about, lambda **by: operations.undrain_worker(worker_id, **by), done)
 
 
-def _build(request: HttpRequest) -> live.Live:
-    workers, queues = queries.workers(), queries.queues()
-    context = {
-        "workers": workers,
-        "queues": queues,
+def _facts() -> dict[str, Any]:
+    return {
+        "workers": queries.workers(),
+        "queues": queries.queues(),
         "chores": queries.chores(),
         "database": queries.database(),
+    }
+
+
+def _token(facts: Mapping[str, Any]) -> str:
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+
+
+def _build(request: HttpRequest, facts: Mapping[str, Any]) -> live.Live:
+    workers, queues = facts["workers"], facts["queues"]
+    context = {
+        **facts,
         "all_drained": bool(workers) and all(worker.state in RESTING for worker in workers),
         "versions": len({worker.code_version for worker in workers}),
         "unserved": [queue for queue in queues if queue.due and not queue.workers and queue.paused_at is None],
     }
     rendered = live.fragments(request, TEMPLATES, context)
-    return live.Live(rendered, reverse("system-live"), "", live.LIST_SECONDS, {})
+    return live.Live(rendered, reverse("system-live"), _token(facts), live.LIST_SECONDS, {})
 
 
 def _command(

@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from tests.support.engine import start_action
-from workflows import claim
+from workflows import claim, queries
 from workflows.models import Chore, Queue, Step, Worker
 
 Reader = Callable[..., Client]
@@ -116,12 +116,23 @@ def test_the_poller_gets_only_what_changed(reader: Reader) -> None:
     text = page(client)
     address = text.split('hx-get="')[1].split('"')[0].replace("&amp;", "&")
     assert address.startswith("/system/live/")
-    assert 'id="queues"' not in page(client, address)
+    assert 'id="queues"' not in client.get(address).content.decode()
     worker(8)
     changed = page(client, address)
     assert 'id="workers"' in changed
     assert 'id="queues"' in changed, "one more worker serves them"
     assert 'id="house"' not in changed
+
+
+def test_a_poll_renders_nothing_while_nothing_changes(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    same = queries.database()
+    monkeypatch.setattr(queries, "database", lambda: same)  # its size changes with every test
+    client = reader()
+    worker()
+    address = page(client).split('hx-get="')[1].split('"')[0].replace("&amp;", "&")
+    assert page(client, address, 204) == ""
+    worker(8)
+    assert 'id="workers"' in page(client, address)
 
 
 def test_the_number_of_queries_does_not_grow(reader: Reader, django_assert_max_num_queries: Callable[..., Any]) -> None:
