@@ -21,7 +21,10 @@ FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """The newest 5,000 steps of a run in the order in which they began, and the notes of its first 5,000 events."""
+    """The newest 5,000 steps of a run in the order in which they began, and the notes of 5,000 events of its trail.
+
+    Those are the oldest and the newest: what was decided before a long loop, and where it stands now.
+    """
 
     steps: list[StepMark]
     notes: list[Note]
@@ -41,10 +44,12 @@ class Drawable:
 def footprint(run_id: uuid.UUID) -> Footprint:
     """Return what a run left in its definition."""
     rows = Step.objects.filter(run=run_id).order_by("-id").values(*FIELDS)[:MOST_STEPS]
-    noted = AuditEvent.objects.filter(run=run_id, data__contains='"path"').order_by("id")
+    events = AuditEvent.objects.filter(run=run_id)
+    ends = [events.order_by(order).values("pk")[: MOST_EVENTS // 2] for order in ("id", "-id")]
+    noted = AuditEvent.objects.filter(pk__in=ends[0].union(ends[1]), data__contains='"path"').order_by("id")
     notes = [
         Note(*_split(text))
-        for data in noted.values_list("data", flat=True)[:MOST_EVENTS]
+        for data in noted.values_list("data", flat=True)
         for text in json.loads(data).get("path", ())
     ]
     return Footprint([_mark(row) for row in reversed(rows)], notes)

@@ -9,6 +9,7 @@ from workflows.queries.rows import AuditView
 from workflows.queries.sentences import audit_sentence
 
 KEY_EVENTS = 8
+MOST_READ, FIRST_READ = 5_000, 100  # of the newest and of the oldest events of a run, to find those that are told
 ORDINARY = ("step.succeeded", "branch.opened", "branch.closed", "connection.used", "run.waiting")
 
 
@@ -37,12 +38,18 @@ def audit_view(event: AuditEvent) -> AuditView:
 
 
 def key_events(run_id: uuid.UUID, limit: int = KEY_EVENTS) -> list[AuditView]:
-    """Return the last of what people or faults made happen to a run, and its beginning, the oldest first."""
-    told = AuditEvent.objects.filter(run=run_id).exclude(kind__in=ORDINARY)
+    """Return the last of what people or faults made happen to a run, and its beginning, the oldest first.
+
+    Of a run with very many events only the newest 5,000 are looked at: a page asks again every few seconds.
+    """
+    events = AuditEvent.objects.filter(run=run_id)
+    latest = AuditEvent.objects.filter(pk__in=events.order_by("-id").values("pk")[:MOST_READ])
+    earliest = AuditEvent.objects.filter(pk__in=events.order_by("id").values("pk")[:FIRST_READ])
+    told = latest.exclude(kind__in=ORDINARY)
     newest = list(told.order_by("-at", "-chain", "-seq")[:limit])[::-1]
-    first = AuditEvent.objects.filter(run=run_id, kind="run.started").order_by("id").first()
+    first = earliest.filter(kind="run.started").order_by("id").first()
     if first is not None and first not in newest:
-        newest = [first, *newest[1:]]
+        newest = [first, *newest[-(limit - 1) :]]
     return [audit_view(event) for event in newest]
 
 

@@ -1,20 +1,24 @@
 """The graph of a run as it ran, and of a definition: what it says, where it leads, and that it is cheap."""
 
 import re
+import uuid
 from collections.abc import Callable
+from importlib import import_module
 from uuid import UUID
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from audit.recording import record
 from tests.support.documents import publish
 from tests.support.engine import start_action, start_workflow, work_until_idle
 from tests.support.pages import Seeded
 from workflows import operations, queries
 from workflows.graph import outline, standing
 from workflows.models import Run, Step
+from workflows.queries import trail
 
 Reader = Callable[..., Client]
 ALL = """
@@ -204,3 +208,18 @@ def test_a_longer_run_asks_the_database_no_more(reader: Reader, handlers: None, 
         queries.drawable("workflow", version)
     assert len(left.steps) >= count
     assert len(asked) == 4
+
+
+@pytest.mark.django_db
+def test_a_poll_reads_a_piece_of_a_long_trail_and_not_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What came first and last is told; what is between them is not even searched."""
+    run_id = uuid.uuid4()
+    kinds = ["run.started", "run.retried", *["step.succeeded"] * 6, "run.suspended", "run.resumed"]
+    with transaction.atomic():
+        for number, kind in enumerate(kinds):
+            record(chain=run_id, run=run_id, kind=kind, actor="system", data={"path": [f"/do/{number} taken"]})
+    monkeypatch.setattr(import_module("workflows.queries.footprint"), "MOST_EVENTS", 4)
+    monkeypatch.setattr(trail, "MOST_READ", 2)
+    assert [note.key for note in queries.footprint(run_id).notes] == ["/do/0", "/do/1", "/do/8", "/do/9"]
+    told = [event.kind for event in trail.key_events(run_id)]
+    assert told == ["run.started", "run.suspended", "run.resumed"]
