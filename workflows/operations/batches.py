@@ -24,6 +24,7 @@ from workflows.sql import Statement
 
 MOST_RUNS = 50_000
 NOTHING = "No run fits any more, so nothing was started."
+OTHER = "This form has started another batch already, so nothing was started: send it once more to start this one."
 _NOW = Statement("SELECT clock_timestamp()")
 # Verbs that only some states allow: of all runs that a filter lets through, these are meant.
 _MEANT: dict[str, dict[str, Any]] = {
@@ -42,6 +43,11 @@ class Choice:
     runs: tuple[uuid.UUID, ...] = ()
     chosen: RunFilter | None = None
     words: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def named(self) -> dict[str, Any]:
+        """Return what a batch keeps of it."""
+        return {"runs": len(self.runs)} if self.runs else dict(self.words)
 
     def meant(self, verb: str, as_of: datetime) -> RunFilter:
         """Return the filter with what the verb implies, and without runs that are newer than the moment."""
@@ -65,19 +71,19 @@ def start_batch(
     """Write down which runs get the command, and leave the rest to the housekeeper; return the id of the batch.
 
     `shown` is the number that the person was told, `as_of` the moment of that. A batch with this id that is there
-    already is returned as it is: a form that is sent twice starts one. Raises NotAllowed.
+    already is left as it is, and refused if it is another: a form that is sent twice starts one. Raises NotAllowed.
     """
     refuse_inside_handler("start a batch")
     if verb not in VERBS:
         raise NotAllowed(f"A batch can {', '.join(VERBS)} runs.")
     if not choice.runs and not choice.words:
         raise NotAllowed("A command to many runs needs a filter: a workflow, a status, a time.")
-    if batch_id and Batch.objects.filter(pk=batch_id).exists():
+    if batch_id and _is_there(batch_id, verb, choice, actor):
         return batch_id
     now: datetime = _NOW.rows()[0][0]
     as_of = min(as_of, now)
     batch = Batch(
-        verb=verb, chosen={"runs": len(choice.runs)} if choice.runs else dict(choice.words), as_of=as_of, shown=shown,
+        verb=verb, chosen=choice.named, as_of=as_of, shown=shown,
         total=0, rate=settings.BATCH_RATE, due_at=now, actor=actor, reason=reason, created_at=now,
     )  # fmt: skip
     if batch_id:
@@ -85,8 +91,10 @@ def start_batch(
     try:
         with transaction.atomic():
             batch.save(force_insert=True)
-    except IntegrityError:  # the same form, sent at the same time
-        return batch.pk
+    except IntegrityError:
+        if _is_there(batch.pk, verb, choice, actor):  # the same form, sent at the same time
+            return batch.pk
+        raise
     total = _write_down(batch, choice)
     Batch.objects.filter(pk=batch.pk).update(total=total)
     data = {"verb": verb, "runs": total, "shown": shown, "as_of": as_of.isoformat()}
@@ -113,6 +121,19 @@ def end_batch(batch: Batch, state: str, *, actor: str, reason: str = "") -> None
     left = batch.total - batch.done - batch.skipped - batch.failed
     data = {"verb": batch.verb, "done": batch.done, "skipped": batch.skipped, "failed": batch.failed, "left": left}
     record(chain=batch.pk, kind=f"batch.{state}", actor=actor, reason=reason, data=data)
+
+
+def _is_there(batch_id: uuid.UUID, verb: str, choice: Choice, actor: str) -> bool:
+    """Tell whether the batch was started already. Raises NotAllowed when its id stands for another one."""
+    batch = Batch.objects.filter(pk=batch_id).first()
+    if batch is None:
+        return False
+    same = (batch.verb, batch.chosen, batch.actor) == (verb, choice.named, actor)
+    if same and choice.runs:
+        same = set(batch.items.values_list("run", flat=True)) == set(choice.runs)
+    if not same:
+        raise NotAllowed(OTHER)
+    return True
 
 
 def _write_down(batch: Batch, choice: Choice) -> int:

@@ -22,6 +22,7 @@ from dotdo_site.lib.paging import BadCursor
 from workflows import operations, queries
 from workflows.operations import MOST_RUNS, Choice, NotAllowed, UnknownBatch
 from workflows.queries import BatchRow, Count, ItemRow, Page
+from workflows.queries.batches import Outcome
 from workflows.views import live
 from workflows.views.answers import see_other
 from workflows.views.batch_verbs import VERBS, Verb, offered
@@ -35,8 +36,9 @@ MOST_IDS = 1_000
 COUNT_SECONDS = 5.0
 OWN_KEYS = ("verb", "run", "all", "reason", "shown", "as_of", "batch", "csrfmiddlewaretoken", "after", "before")
 STATES = ("waiting", "done", "skipped", "failed")
-# How long after the end of a batch its page still asks what became of the runs.
+# How long after the end of a batch its page still asks what became of the runs, and how often.
 WATCH = timedelta(hours=1)
+AFTERWARDS_SECONDS = 15
 TEMPLATES = {"head": "batches/_head.html", "items": "batches/_items.html"}
 
 
@@ -87,8 +89,9 @@ def new(request: HttpRequest) -> HttpResponse:
 def batch(request: HttpRequest, batch_id: UUID) -> HttpResponse:
     """Show how far a batch is, and what became of the runs."""
     found = _find(batch_id)
-    built = _build(request, found)
-    return live.varied(render(request, "batches/batch.html", {**_facts(request, found), **built.context}))
+    facts = _facts(request, found, queries.batch_outcome(found))
+    built = _build(request, found, facts)
+    return live.varied(render(request, "batches/batch.html", {**facts, **built.context}))
 
 
 @needs("workflows.view_batch")
@@ -96,7 +99,8 @@ def batch(request: HttpRequest, batch_id: UUID) -> HttpResponse:
 def batch_live(request: HttpRequest, batch_id: UUID) -> HttpResponse:
     """Answer the poller of a batch."""
     found = _find(batch_id)
-    return live.answer(request, _token(found), lambda: _build(request, found))
+    outcome = queries.batch_outcome(found)
+    return live.answer(request, _token(found, outcome), lambda: _build(request, found, _facts(request, found, outcome)))
 
 
 @needs("workflows.change_batch")
@@ -163,11 +167,11 @@ def _ask(
         "rate": settings.BATCH_RATE,
         "question": verb.question(number) if verb else _("What should be done?"),
         "button": verb.button(number) if verb else "",
-        "batch_id": _uuid(request.POST.get("batch", "")) or uuid7(),
+        "batch_id": (None if refusal else _uuid(request.POST.get("batch", ""))) or uuid7(),
         "reason": request.POST.get("reason", ""),
         "error": error,
         "refusal": refusal,
-        "back": f"{reverse('runs')}?{urlencode(picked.choice.words)}",
+        "back": f"{reverse('runs')}?{urlencode([] if picked.choice.runs else picked.fields)}",
     }
     return render(request, "batches/new.html", context, status=status)
 
@@ -183,7 +187,7 @@ def _picked(data: QueryDict, as_of: datetime) -> Picked:
     problems = asked.problems
     if not asked.values and not problems:
         problems = (_("A command to many runs needs a filter, so that it is not given to all by mistake."),)
-    choice = Choice(chosen=asked.at(as_of), words=asked.values)
+    choice = Choice(chosen=asked.at(as_of), words=asked.fixed(as_of))
     return Picked(choice, asked.all_chips, list(asked.values.items()), problems)
 
 
@@ -193,15 +197,15 @@ def _count(verb: Verb, picked: Picked, as_of: datetime) -> Count | None:
     return queries.count(picked.choice.meant(verb.verb, as_of), MOST_RUNS, COUNT_SECONDS)
 
 
-def _build(request: HttpRequest, found: BatchRow) -> live.Live:
-    context = _facts(request, found)
-    token = _token(found)
-    address = reverse("batch-live", args=[found.id]) if _watched(found, context["outcome"]) else ""
+def _build(request: HttpRequest, found: BatchRow, facts: dict[str, Any]) -> live.Live:
+    token = _token(found, facts["outcome"])
+    address = reverse("batch-live", args=[found.id]) if _watched(found, facts["outcome"]) else ""
     query = {key: request.GET[key] for key in ("state", "after") if request.GET.get(key)}
-    return live.Live(live.fragments(request, TEMPLATES, context), address, token, live.RUN_SECONDS, query)
+    every = AFTERWARDS_SECONDS if found.ended_at else live.RUN_SECONDS
+    return live.Live(live.fragments(request, TEMPLATES, facts), address, token, every, query)
 
 
-def _facts(request: HttpRequest, found: BatchRow) -> dict[str, Any]:
+def _facts(request: HttpRequest, found: BatchRow, outcome: Outcome | None) -> dict[str, Any]:
     state = request.GET.get("state", "")
     state = state if state in STATES else ""
     numbers = {"waiting": found.left, "done": found.done, "skipped": found.skipped, "failed": found.failed}
@@ -210,7 +214,7 @@ def _facts(request: HttpRequest, found: BatchRow) -> dict[str, Any]:
     return {
         "batch": found,
         "verb": VERBS[found.verb],
-        "outcome": queries.batch_outcome(found),
+        "outcome": outcome,
         "items": _items(request, found, state),
         "tabs": [("", found.total), *((name, numbers[name]) for name in STATES)],
         "state": state,
@@ -230,11 +234,11 @@ def _items(request: HttpRequest, found: BatchRow, state: str) -> Page[ItemRow]:
     return replace(page, items=[replace(item, name="", label="") for item in page.items])
 
 
-def _token(found: BatchRow) -> str:
-    return f"{found.state}.{found.worked}.{queries.batch_outcome(found)}"
+def _token(found: BatchRow, outcome: Outcome | None) -> str:
+    return f"{found.state}.{found.worked}.{outcome}"
 
 
-def _watched(found: BatchRow, outcome: Any) -> bool:
+def _watched(found: BatchRow, outcome: Outcome | None) -> bool:
     """Tell whether something may still change: runs wait for their turn, or go on after it."""
     if found.ended_at is None:
         return True

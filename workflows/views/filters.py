@@ -98,6 +98,12 @@ class Asked:
             until=_moment(until),
         )
 
+    def fixed(self, now: datetime) -> dict[str, str]:
+        """Return the filter with whole moments in the place of windows and local times: it means the same for ever."""
+        meant = self.at(now)
+        moments = {"since": meant.since, "until": meant.until}
+        return {**self.values, **{key: moment.isoformat() for key, moment in moments.items() if moment}}
+
     def without(self, *keys: str, **changes: str) -> str:
         """Return the query string with some keys left out and others changed."""
         return urlencode({**{key: value for key, value in self.values.items() if key not in keys}, **changes})

@@ -133,6 +133,22 @@ def test_a_form_that_is_sent_twice_starts_one_batch() -> None:
     assert Batch.objects.count() == 1
 
 
+def test_the_id_of_a_batch_is_no_answer_for_another_one() -> None:
+    runs = failed(2)
+    filtered, picked = uuid4(), uuid4()
+    begin("retry", of_filter(name="broken"), batch_id=filtered)
+    begin("retry", Choice(runs=(runs[0],)), batch_id=picked)
+    others: dict[str, Any]
+    for key, verb, choice, others in (
+        (filtered, "resolve", of_filter(name="broken"), {}), (filtered, "retry", of_filter(kind="workflow"), {}),
+        (filtered, "retry", of_filter(name="broken"), {"actor": "user:eve"}),
+        (picked, "retry", Choice(runs=(runs[1],)), {}),
+    ):  # fmt: skip
+        with pytest.raises(NotAllowed, match="another batch"):
+            begin(verb, choice, batch_id=key, **others)
+    assert Batch.objects.count() == 2
+
+
 class Killed(BaseException):
     """The housekeeper is gone."""
 

@@ -1,7 +1,8 @@
 """Commands to many runs on the pages: asked with a number, refused with a reason, told with the result."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
+from unittest.mock import Mock
 from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
@@ -12,8 +13,10 @@ from django.utils import timezone
 
 from tests.support.engine import start_workflow, work_until_idle
 from tests.support.pages import Seeded
-from workflows import batches
+from workflows import batches, queries
 from workflows.models import Batch
+from workflows.queries.batches import batch_outcome
+from workflows.views import live
 
 Reader = Callable[..., Client]
 
@@ -170,6 +173,50 @@ def test_items_are_listed_by_what_became_of_them(reader: Reader, runs: Seeded) -
     page = text(client, f"/batches/{found.pk}/?state=skipped")
     assert f"There is no run {gone}" in page
     assert text(client, f"/batches/{found.pk}/?state=bogus&after=%00x")
+
+
+def test_the_last_day_of_a_batch_is_the_one_before_it_was_started(reader: Reader, runs: Seeded) -> None:
+    client = reader()
+    form = asked(client, "verb=retry&status=failed&since=24h")
+    client.post("/batches/new/", form)
+    assert client.post("/batches/new/", form).status_code == 303
+    found = Batch.objects.get()
+    assert datetime.fromisoformat(found.chosen["since"]) == found.as_of - timedelta(hours=24)
+    page = text(client, f"/batches/{found.pk}/")
+    assert "last 24 hours" not in page
+    assert f"since={found.as_of - timedelta(hours=24):%Y-%m-%dT%H}" in page
+
+
+def test_a_form_whose_batch_is_another_one_is_shown_again_with_an_id_of_its_own(reader: Reader, runs: Seeded) -> None:
+    client = reader()
+    first = started(client, "verb=retry&status=failed")
+    form = {**asked(client, "verb=cancel&status=waiting"), "batch": str(first.pk)}
+    answer = client.post("/batches/new/", form)
+    assert answer.status_code == 422
+    assert "another batch" in answer.content.decode()
+    form["batch"] = str(answer.context["batch_id"])
+    assert client.post("/batches/new/", form).status_code == 303
+    assert Batch.objects.count() == 2
+
+
+def test_what_became_of_the_runs_is_asked_once_a_request_and_seldom_after_the_end(
+    reader: Reader, runs: Seeded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = reader()
+    found = started(client, "verb=retry&status=failed")
+
+    def outcomes(address: str) -> int:
+        asked = Mock(wraps=batch_outcome)
+        monkeypatch.setattr(queries, "batch_outcome", asked)
+        assert client.get(address).status_code == 200
+        return asked.call_count
+
+    address = f"/batches/{found.pk}/"
+    assert client.get(address).context["poll_every"] == live.RUN_SECONDS
+    work_off(found)
+    assert outcomes(address) == 1
+    assert outcomes(f"{address}live/?v=other") == 1
+    assert client.get(address).context["poll_every"] > live.RUN_SECONDS
 
 
 def test_what_runs_are_called_is_for_those_who_may_see_runs(reader: Reader, runs: Seeded) -> None:
