@@ -49,7 +49,8 @@ class Edit:
 class Checked:
     """An input that was looked at, and not used: what is wrong with it, and both as people see them.
 
-    `unsure`: nobody knows whether the last attempt had its effect. `changed`: it is another input.
+    `unsure`: nobody knows whether the last attempt had its effect. `changed`: it is another input. `carries`: and a
+    hidden value would go with it into an action that has an effect, so that it could be sent to another receiver.
     """
 
     schema: dict[str, Any]
@@ -58,6 +59,7 @@ class Checked:
     after: Any
     unsure: bool
     changed: bool
+    carries: bool
 
 
 def check_edit(run_id: uuid.UUID, key: str, given: Any = UNCHANGED) -> Checked:
@@ -66,7 +68,9 @@ def check_edit(run_id: uuid.UUID, key: str, given: Any = UNCHANGED) -> Checked:
     if run is None:
         raise UnknownRun(run_id)
     edit = _edit(run, key, given)
-    return Checked(_schema(edit.step), edit.problems, edit.before, edit.after, edit.unsure, edit.changed)
+    version = edit.step.action_version
+    carries = edit.changed and hidden.holds(given) and (version is None or version.effect != "pure")
+    return Checked(_schema(edit.step), edit.problems, edit.before, edit.after, edit.unsure, edit.changed, carries)
 
 
 def edit(run: Run, edits: Mapping[str, Any], *, confirmed: bool) -> dict[str, dict[str, Any]]:

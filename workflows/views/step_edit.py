@@ -8,6 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from actions.problems import Problem
@@ -19,10 +20,15 @@ from workflows.templatetags.json_view import as_json
 from workflows.views import diffs
 from workflows.views.answers import see_other
 from workflows.views.guard import needs
-from workflows.views.permissions import actor
+from workflows.views.permissions import actor, may
 from workflows.views.run import find
 from workflows.views.run_commands import NO_REASON, posted_reason, tell, tell_refusal
 from workflows.views.step_commands import find_step
+
+CARRIES = gettext_lazy(
+    "What you changed could send a hidden value to another receiver: that needs the permission “Can see sensitive "
+    "fields” (workflows.view_payload). Type the hidden values anew, or change nothing else."
+)
 
 
 @dataclass
@@ -88,16 +94,19 @@ def _obey(draft: Draft, command: str, run_id: UUID, step: StepView) -> None:
         _check(draft, run_id, step)
 
 
-def _check(draft: Draft, run_id: UUID, step: StepView) -> None:
+def _check(draft: Draft, run_id: UUID, step: StepView) -> Checked:
     draft.checked = operations.check_edit(run_id, step.key, draft.value)
     draft.problems = draft.checked.problems
+    return draft.checked
 
 
 def _retry(request: HttpRequest, run_id: UUID, step: StepView, had: Checked, draft: Draft) -> HttpResponse:
     reason, confirmed = posted_reason(request), request.POST.get("confirm") == "yes"
-    _check(draft, run_id, step)
+    checked = _check(draft, run_id, step)
     draft.error = "" if reason else NO_REASON
-    draft.unconfirmed = had.unsure and not confirmed and draft.checked is not None and draft.checked.changed
+    if checked.carries and not may(request, "workflows.view_payload"):
+        draft.error = CARRIES
+    draft.unconfirmed = had.unsure and not confirmed and checked.changed
     if draft.problems or draft.error or draft.unconfirmed:
         return _form(request, run_id, step, had, draft)
     by = {"actor": actor(request), "reason": reason}

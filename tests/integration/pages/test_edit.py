@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 from django.test import Client
 
+from audit.models import AuditEvent
 from tests.support.engine import begin, finished, shown, work_until_idle
 from workflows import operations
 from workflows.operations import waiting
@@ -51,7 +52,7 @@ def test_a_check_shows_what_changes_and_does_nothing(reader: Reader, run: RunDet
 def test_an_untouched_hidden_field_keeps_its_value_and_the_page_tells_the_result(
     reader: Reader, run: RunDetail
 ) -> None:
-    client = reader()
+    client = reader("Admin")
     posted = {"tab": "form", "/token": "", "kept:/token": "1", "do": "retry", "reason": "it said no"}
     answer = client.post(path(run), posted)
     assert answer["Location"] == f"/runs/{run.id}/?step={run.steps[0].id}"
@@ -60,7 +61,7 @@ def test_an_untouched_hidden_field_keeps_its_value_and_the_page_tells_the_result
 
 
 def test_json_that_was_left_as_it_is_shown_keeps_what_is_hidden(reader: Reader, run: RunDetail) -> None:
-    client = reader()
+    client = reader("Admin")
     page = client.post(path(run), {"tab": "form", "kept:/token": "1", "/fail": "true", "do": "tab:json"})
     assert "•••" in page.content.decode()
     posted = {"tab": "json", "json": '{"token": "•••", "fail": false}', "do": "retry", "reason": "again"}
@@ -138,3 +139,20 @@ def test_a_step_that_another_person_goes_on_with_meanwhile_is_no_error_of_the_se
         answer = reader().post(path(run), posted)
         assert answer.status_code == status
         assert status == 404 or "It goes on." in answer.content.decode()
+
+
+def test_a_hidden_value_cannot_be_sent_elsewhere_by_who_may_not_see_it(reader: Reader, run: RunDetail) -> None:
+    client = reader()
+    posted = {"tab": "form", "/token": "", "kept:/token": "1", "do": "retry", "reason": "it said no"}
+    answer = client.post(path(run), posted)
+    assert answer.status_code == 422
+    assert "workflows.view_payload" in answer.content.decode()
+    assert (shown(run.id).state, shown(run.id).steps[0].generation) == ("failed", 0)
+    assert client.post(path(run), posted | {"/token": "typed anew"}).status_code == 303
+    assert shown(run.id).output == {"length": len("typed anew")}
+
+
+def test_who_may_not_see_hidden_values_may_retry_with_all_of_them_as_they_are(reader: Reader, run: RunDetail) -> None:
+    posted = {"tab": "json", "json": '{"token": "•••", "fail": true}', "do": "retry", "reason": "again"}
+    assert reader().post(path(run), posted).status_code == 303
+    assert "edited" not in AuditEvent.objects.get(kind="run.retried").data
