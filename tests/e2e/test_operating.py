@@ -50,7 +50,7 @@ def test_every_page_of_it_is_accessible_fits_its_screen_and_obeys_the_policy(
 def test_a_failed_call_is_mended_compared_and_retried(sign_in: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(operations, "wait_for", lambda *_: work_until_idle())
     run = finished(begin(REFUSED))
-    page = sign_in()
+    page = sign_in("Admin")
     said = listen(page)
     page.goto(f"/runs/{run.id}/steps/{run.steps[0].id}/edit/")
     page.get_by_label("Fail").uncheck()
