@@ -138,14 +138,14 @@ def test_the_id_of_a_batch_is_no_answer_for_another_one() -> None:
     filtered, picked = uuid4(), uuid4()
     begin("retry", of_filter(name="broken"), batch_id=filtered)
     begin("retry", Choice(runs=(runs[0],)), batch_id=picked)
-    others: dict[str, Any]
-    for key, verb, choice, others in (
-        (filtered, "resolve", of_filter(name="broken"), {}), (filtered, "retry", of_filter(kind="workflow"), {}),
-        (filtered, "retry", of_filter(name="broken"), {"actor": "user:eve"}),
-        (picked, "retry", Choice(runs=(runs[1],)), {}),
+    for key, verb, choice, actor in (
+        (filtered, "resolve", of_filter(name="broken"), "user:ada"),
+        (filtered, "retry", of_filter(kind="workflow"), "user:ada"),
+        (filtered, "retry", of_filter(name="broken"), "user:eve"),
+        (picked, "retry", Choice(runs=(runs[1],)), "user:ada"),
     ):  # fmt: skip
         with pytest.raises(NotAllowed, match="another batch"):
-            begin(verb, choice, batch_id=key, **others)
+            begin(verb, choice, batch_id=key, actor=actor)
     assert Batch.objects.count() == 2
 
 
