@@ -4,6 +4,12 @@ from django.db import migrations, models
 
 from dotdo_site.lib.ids import uuid7
 
+# The database deletes the rows itself: code of the release before, which deletes runs, does not know them.
+CASCADE = """
+ALTER TABLE failure ADD CONSTRAINT failure_of_run
+    FOREIGN KEY (run_id) REFERENCES run (id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED
+"""
+
 
 class Migration(migrations.Migration):
     dependencies = [("workflows", "0019_rollups")]
@@ -77,7 +83,11 @@ class Migration(migrations.Migration):
                 (
                     "run",
                     models.ForeignKey(
-                        db_index=False, on_delete=models.deletion.CASCADE, related_name="failures", to="workflows.run"
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=models.deletion.CASCADE,
+                        related_name="failures",
+                        to="workflows.run",
                     ),
                 ),
                 (
@@ -126,4 +136,5 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
+        migrations.RunSQL(CASCADE, "ALTER TABLE failure DROP CONSTRAINT failure_of_run"),
     ]

@@ -6,6 +6,12 @@ from django.db import migrations, models
 
 from dotdo_site.lib.ids import uuid7
 
+# The database deletes the rows itself: code of the release before, which deletes people, does not know them.
+CASCADE = """
+ALTER TABLE saved_view ADD CONSTRAINT saved_view_of_user
+    FOREIGN KEY (user_id) REFERENCES auth_user (id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED
+"""
+
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -100,6 +106,7 @@ class Migration(migrations.Migration):
                 (
                     "user",
                     models.ForeignKey(
+                        db_constraint=False,
                         db_index=False,
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="+",
@@ -113,4 +120,5 @@ class Migration(migrations.Migration):
                 "constraints": [models.UniqueConstraint(fields=("user", "name"), name="saved_view_once")],
             },
         ),
+        migrations.RunSQL(CASCADE, "ALTER TABLE saved_view DROP CONSTRAINT saved_view_of_user"),
     ]

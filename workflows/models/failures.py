@@ -71,7 +71,8 @@ class Failure(models.Model):
     """
 
     id = models.BigAutoField(primary_key=True)
-    run = models.ForeignKey(Run, models.CASCADE, related_name="failures", db_index=False)
+    # the migration makes a constraint that deletes by itself
+    run = models.ForeignKey(Run, models.CASCADE, related_name="failures", db_index=False, db_constraint=False)
     group = models.ForeignKey(FailureGroup, models.CASCADE, related_name="failures", db_index=False)
     failed_at = models.DateTimeField()
     version = models.CharField(max_length=40)

@@ -8,7 +8,10 @@ class SavedView(models.Model):
     """A filter of the run list under a name, for the person who saved it; `query` is what stands in the address."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False)
+    # the migration makes a constraint that deletes by itself
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False, db_constraint=False
+    )
     name = models.CharField(max_length=60)
     query = models.CharField(max_length=2000)
     created_at = models.DateTimeField(auto_now_add=True)

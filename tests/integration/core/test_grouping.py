@@ -255,3 +255,14 @@ def test_new_failures_are_found_without_reading_other_runs() -> None:
         plan = Run.objects.filter(UNRESOLVED).filter(stopped_at__isnull=False).order_by("-id")[:500].explain()
         cursor.execute("RESET enable_seqscan; RESET enable_bitmapscan")
     assert "run_unresolved" in plan
+
+
+def test_code_that_does_not_know_failures_can_delete_their_runs() -> None:
+    parked = run("failed", "dead_letter", stopped=timedelta(seconds=1), error={"code": "c", "message": "m"})
+    chores.group()
+    assert Failure.objects.exists()
+    Run.objects.filter(pk=parked.pk).update(resolved_at=timezone.now())
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("DELETE FROM run WHERE id = %s", [parked.pk])
+        cursor.execute("DELETE FROM branch WHERE run_id = %s", [parked.pk])
+    assert not Failure.objects.exists()
