@@ -5,7 +5,6 @@ import os
 
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
-from django.urls import get_resolver
 
 from dotdo_site import database_checks
 from dotdo_site.lib.measured import Measured
@@ -17,6 +16,5 @@ _django = get_wsgi_application()
 database_checks.at_start()
 application = Measured(_django, settings.DATA_UPLOAD_MAX_MEMORY_SIZE or MAX_BYTES)
 # What is loaded once is never garbage: without it a full collection does not interrupt a page for a tenth of a second.
-_ = get_resolver().url_patterns
 gc.collect()
 gc.freeze()

@@ -33,7 +33,6 @@ BEGIN
     END IF;
     RETURN NULL;
 END $$;
-REVOKE ALL ON FUNCTION entry_remember() FROM PUBLIC;
 CREATE TRIGGER entry_remembered AFTER INSERT OR UPDATE OR DELETE ON entry
     FOR EACH ROW EXECUTE FUNCTION entry_remember();
 """
