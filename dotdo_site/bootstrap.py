@@ -16,6 +16,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 def main() -> int:
     """Run the verb named in the arguments, under a newer Python if this one is too old."""
+    # Images often set it to stay small; here each process would compile a thousand files before it does anything.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if sys.version_info < OLDEST:
         return _run_with_newer_python()
     sys.path[0] = str(ROOT)  # instead of this file's own folder, whose module names would hide others

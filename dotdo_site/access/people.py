@@ -1,8 +1,9 @@
-"""The people who sign in: their audit chains, and the first administrator."""
+"""The people who sign in: their audit chains and roles, and the first administrator."""
 
 import uuid
+from collections.abc import Iterable
 
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import AnonymousUser, Group, User
 from django.db import transaction
 
 _CHAINS = uuid.UUID("6b1f0c52-7a0e-4c1b-9a52-3d1c7b0f4e11")
@@ -15,6 +16,23 @@ class NoSuchPerson(LookupError):
 def chain(user: User) -> uuid.UUID:
     """Return the audit chain of a person."""
     return uuid.uuid5(_CHAINS, str(user.pk))
+
+
+def roles_with(permissions: Iterable[str]) -> dict[str, list[str]]:
+    """Return which roles have each permission, given as `app.codename`."""
+    found: dict[str, list[str]] = {name: [] for name in permissions}
+    if found:
+        codes = [name.partition(".")[2] for name in found]
+        rows = Group.objects.filter(permissions__codename__in=codes).order_by("id")
+        named = rows.values_list("name", "permissions__content_type__app_label", "permissions__codename")
+        for role, app, code in named:
+            found.get(f"{app}.{code}", []).append(role)
+    return found
+
+
+def roles_of(user: User | AnonymousUser) -> list[str]:
+    """Return the roles that a person has."""
+    return list(user.groups.order_by("id").values_list("name", flat=True))
 
 
 def administrator(name: str) -> User:

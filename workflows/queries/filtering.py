@@ -86,11 +86,6 @@ def tally(chosen: RunFilter) -> dict[str, Count]:
     return {"": Count(COUNT_LIMIT, more=True)} if groups is not None else {}
 
 
-def status_counts(chosen: RunFilter) -> dict[str, int]:
-    """Return how many runs have each label, at most 10,000 of each; nothing when that takes too long to count."""
-    return {name: count.number for name, count in tally(chosen).items() if name in CONDITIONS}
-
-
 def count(chosen: RunFilter, limit: int = COUNT_LIMIT, seconds: float = COUNT_SECONDS) -> Count | None:
     """Return how many runs the filter lets through, up to a limit; None when that takes too long to count."""
     try:

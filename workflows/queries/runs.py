@@ -11,7 +11,7 @@ from django.db.models import Count, QuerySet, Sum
 from dotdo_site.lib.paging import decode, encode
 from workflows import payloads, rules
 from workflows.models import Payload, Run, Step
-from workflows.queries.filtering import filtered, in_order
+from workflows.queries.filtering import in_order
 from workflows.queries.labels import label, waits
 from workflows.queries.rows import Page, RunFilter, RunRow
 from workflows.queries.sentences import now_sentence
@@ -165,22 +165,12 @@ def _open_errors(ids: list[uuid.UUID], rows: list[Run | Step]) -> None:
             row.error = payloads.resolve(row.error, texts)
 
 
-def list_token(chosen: RunFilter) -> str:
-    """Return a text that changes when the newest page of this list would look different."""
-    newest = [str(pk) + state + reason for pk, state, reason in _signs(filtered(chosen))]
-    return uuid.uuid5(uuid.NAMESPACE_OID, "".join(newest)).hex
-
-
 def signs(ids: Sequence[uuid.UUID]) -> str:
     """Return a text that changes when one of these runs would look different in a list."""
     rows = Run.objects.filter(pk__in=ids).annotate(moved=Sum("branches__revision"))
     found = [*rows.order_by("id").values_list("pk", "state", "reason", "resolved_at", "moved")]
     leased = Step.objects.filter(run__in=ids, state="running").order_by("id").values_list("pk", "claim")
     return uuid.uuid5(uuid.NAMESPACE_OID, f"{found}{list(leased)}").hex
-
-
-def _signs(rows: QuerySet[Run]) -> Iterable[tuple[uuid.UUID, str, str]]:
-    return rows.order_by("-id").values_list("pk", "state", "reason")[:50]
 
 
 def _shown(run: Run, summary: StepSummary) -> str:

@@ -8,6 +8,7 @@ from django import template
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext_lazy as _
 
+from dotdo_site.access.people import roles_of
 from workflows import queries
 from workflows.approvals import Person, person_of
 
@@ -148,7 +149,7 @@ def _roles(user: Any) -> str:
         return ""
     if user.is_superuser:
         return str(_("Superuser"))
-    return ", ".join(user.groups.order_by("name").values_list("name", flat=True)) or str(_("no role"))
+    return ", ".join(roles_of(user)) or str(_("no role"))
 
 
 def _url(entry: Entry) -> str:

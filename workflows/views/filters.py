@@ -7,22 +7,15 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.http import QueryDict
-from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from dotdo_site.lib import durations
-from dotdo_site.lib.moments import can_be_asked
 from workflows.queries import FAILED, LABELS, RunFilter
 from workflows.templatetags.display import moment_text, word
+from workflows.views import listing
+from workflows.views.listing import WINDOWS
 
-WINDOWS = {
-    "1h": gettext_lazy("last hour"),
-    "24h": gettext_lazy("last 24 hours"),
-    "7d": gettext_lazy("last 7 days"),
-    "30d": gettext_lazy("last 30 days"),
-}
 KINDS = {"workflow": gettext_lazy("workflows"), "action": gettext_lazy("actions")}
 STATUSES = (*LABELS, FAILED)
 TITLES = {
@@ -173,14 +166,10 @@ def _is_moment(key: str, windows: Mapping[str, object]) -> Callable[[str], str]:
 
 
 def _moment(text: str) -> datetime | None:
-    """Return the moment that a text names, in the zone of the viewer when it names none."""
     try:
-        found = parse_datetime(text)
+        return listing.moment(text)
     except ValueError:
         return None
-    if found is None or not can_be_asked(found):
-        return None
-    return found if timezone.is_aware(found) else timezone.make_aware(found)
 
 
 def _unknown_key(key: str) -> str:

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from functools import wraps
 
-from django.contrib.auth.models import Group
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 
+from dotdo_site.access.people import roles_of, roles_with
 from workflows.views.permissions import may
 
 View = Callable[..., HttpResponseBase]
@@ -51,9 +51,6 @@ def signed_in(view: View) -> View:
 
 def refuse(request: HttpRequest, permission: str) -> HttpResponse:
     """Answer 403 and say which permission is missing and which roles have it."""
-    app, _, codename = permission.partition(".")
-    groups = Group.objects.filter(permissions__codename=codename, permissions__content_type__app_label=app)
-    roles = list(groups.order_by("id").values_list("name", flat=True))
-    own = list(request.user.groups.order_by("id").values_list("name", flat=True))
-    context = {"permission": permission, "roles": roles, "own_roles": own}
+    roles = roles_with([permission])[permission]
+    context = {"permission": permission, "roles": roles, "own_roles": roles_of(request.user)}
     return render(request, "403.html", context, status=403)

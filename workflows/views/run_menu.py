@@ -5,17 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from django.contrib.auth.models import Group
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from dotdo_site.access.people import roles_with
 from workflows.queries import RunOutline, StepLine
 from workflows.views.commands import COMMANDS
 from workflows.views.permissions import may
 
 START = "workflows.start_run"
-STEPPING = ("suspend", "resume")
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ def menu(request: HttpRequest, run: RunOutline, step: StepLine | None, *, told: 
     if told and may(request, COMMANDS["retry"].permission):
         offers = [offer for offer in offers if not (offer.dialog == "dialog-retry" and offer.refusal is None)]
     lacking = {offer.permission for offer in offers if not may(request, offer.permission)}
-    roles = _roles(lacking)
+    roles = roles_with(lacking)
     return [_choice(offer, roles.get(offer.permission)) for offer in offers]
 
 
@@ -57,19 +56,6 @@ def _choice(offer: _Offer, roles: list[str] | None) -> Choice:
     named = ", ".join(roles) or _("nobody has")
     refusal = _("Your role does not allow it. Roles that do: %(roles)s.") % {"roles": named}
     return Choice(offer.title, offer.icon, offer.url, refusal)
-
-
-def _roles(lacking: set[str]) -> dict[str, list[str]]:
-    """Return which roles have the permissions that the reader lacks."""
-    found: dict[str, list[str]] = {name: [] for name in lacking}
-    if lacking:
-        codes = [name.partition(".")[2] for name in lacking]
-        rows = Group.objects.filter(permissions__codename__in=codes).order_by("id")
-        for group, app, code in rows.values_list(
-            "name", "permissions__content_type__app_label", "permissions__codename"
-        ):
-            found.get(f"{app}.{code}", []).append(group)
-    return found
 
 
 def _again(run: RunOutline, step: StepLine | None) -> Iterator[_Offer]:

@@ -21,9 +21,10 @@ from workflows.queries import FAILED, LABELS, Count, Page, RunFilter, RunRow, To
 from workflows.templatetags.display import number
 from workflows.views import live
 from workflows.views.batch_verbs import offered
-from workflows.views.filters import KINDS, TITLES, WINDOWS, Asked
+from workflows.views.filters import KINDS, TITLES, Asked
 from workflows.views.guard import needs
 from workflows.views.holding import Held
+from workflows.views.listing import WINDOWS
 from workflows.views.permissions import owner
 
 PAGE_SIZE = 50

@@ -104,7 +104,7 @@ def test_why_a_run_rests_is_said_in_words_on_its_page_and_in_the_list(
     listed = queries.run(run.id)
     assert listed is not None
     assert words in text(client, f"/runs/?status={listed.label}")
-    assert queries.status_counts(queries.RunFilter())[listed.label] == 1
+    assert queries.tally(queries.RunFilter())[listed.label].number == 1
 
 
 # --- steps ----------------------------------------------------------------------------------------------------------
