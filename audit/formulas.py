@@ -21,15 +21,18 @@ SEAL_WORDS, EXPORT_WORDS = "dotdo-seal-v1", "dotdo-export-v1"
 
 def stamp(at: datetime) -> str:
     """Return a time as it is hashed: UTC, to the microsecond."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return at.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def link_hash(
     previous: bytes, chain: uuid.UUID, seq: int, kind: str, actor: str, reason: str, at: datetime, data: str
 ) -> bytes:
     """Return SHA-256 over the previous hash and every field, each behind its length in characters."""
-    fields = (chain.hex, str(seq), kind, actor, reason, stamp(at), data)
-    body = "".join(f"{len(field)}:{field}" for field in fields)
+    number, moment = str(seq), stamp(at)  # and the name of a chain always has 32 digits
+    body = (
+        f"32:{chain.hex}{len(number)}:{number}{len(kind)}:{kind}{len(actor)}:{actor}{len(reason)}:{reason}"
+        f"{len(moment)}:{moment}{len(data)}:{data}"
+    )
     return hashlib.sha256(previous + body.encode()).digest()
 
 

@@ -6,9 +6,8 @@ everything else calls `record`. `audit/walking.py` computes the same hashes agai
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 from django.utils.translation import gettext_noop as _
@@ -102,8 +101,7 @@ class UnknownKind(ValueError):
     """An audit kind that is not listed in `audit.recording.KINDS`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """One event, sealed into its chain and ready to be inserted."""
 
     chain: uuid.UUID
@@ -132,10 +130,9 @@ def seal(
     """Return the link that follows the one with hash `previous`; the first one says whose it is. Raises UnknownKind."""
     if kind not in KINDS:
         raise UnknownKind(f"audit kind {kind!r} is not known: add it to audit.recording.KINDS")
-    text = canonical.dumps(_said(data, None if seq else run))
-    return Link(
-        chain, seq, run, kind, actor, reason, at, text, link_hash(previous, chain, seq, kind, actor, reason, at, text)
-    )
+    text = canonical.dumps((data or {}) if seq else _said(data, run))
+    found = link_hash(previous, chain, seq, kind, actor, reason, at, text)
+    return Link(chain, seq, run, kind, actor, reason, at, text, found)
 
 
 def record(
