@@ -27,7 +27,8 @@ class EngineServices:
 
     def unfit(self, value: Any) -> str:
         """Return why `value` breaks the limits of what is stored, or nothing."""
-        return "; ".join(f"{problem.pointer or '/'} {problem.message}" for problem in check_value(value))
+        found = check_value(value)
+        return "; ".join(f"{problem.pointer or '/'} {problem.message}" for problem in found) if found else ""
 
     def secrets(self, names: Sequence[str]) -> Mapping[str, Any]:
         """Return `$secrets` (ruling R23): marks that stand for the secrets. Raises Fault of type `authorization`."""

@@ -1,17 +1,16 @@
-"""What expressions see and what becomes of data: scopes, evaluation, schemas (§1.7, §1.8)."""
+"""What becomes of data: evaluation, templates, schemas (§1.8); `scope` has what expressions see."""
 
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from workflows.engine.faults import Fault, fault
-from workflows.engine.frames import Frame, Frames, place
-from workflows.engine.services import RUNTIME, Facts, Scope, Services, date_time
+from workflows.engine.frames import Frame, Frames
+from workflows.engine.scope import Makers, Scope
+from workflows.engine.services import Facts, Services
 from workflows.language import durations, templates
 from workflows.language.program import For, Listen, Program, Schema, Task, Try
 from workflows.language.templates import ListOf, ObjectOf, Template
-
-Makers = dict[str, Callable[[], Any]]
 
 
 class Data:
@@ -20,53 +19,33 @@ class Data:
     def __init__(
         self, program: Program, frames: Frames, context: Any, facts: Facts, services: Services, now: datetime
     ) -> None:
-        self.program = program
-        self.frames = frames
-        self.context = context
-        self.facts = facts
-        self.services = services
-        self.now = now
+        self.program: Program = program
+        self.frames: Frames = frames
+        self.context: Any = context
+        self.facts: Facts = facts
+        self.services: Services = services
+        self.now: datetime = now
+        self.at: str = now.isoformat()
 
     def workflow_scope(self) -> Scope:
         """Return what the workflow's own `input.from` and `output.as` see."""
-        return Scope(self._everywhere(""))
+        return Scope(self, None, "")
 
-    def scope(
-        self,
-        task: Task,
-        key: str,
-        raw: Any,
-        value: Any = None,
-        output: Any = None,
-        at: str = "",
-        raw_out: Any = None,
-        more: Mapping[str, Callable[[], Any]] | None = None,
-    ) -> Scope:
-        """Return what the expressions of a task see. `value` is its transformed input, `more` its own variables."""
-        makers: Makers = self._everywhere(key)
-        makers |= {
-            "input": lambda: value,
-            "output": lambda: output,
-            "task": lambda: {
-                "name": task.name,
-                "reference": task.ref,
-                "definition": dict(task.definition),
-                "input": raw,
-                "output": output if raw_out is None else raw_out,
-                "startedAt": date_time(datetime.fromisoformat(at) if at else self.now),
-            },
-        }
-        return Scope(makers | self._variables() | dict(more or {}))
-
-    def body_scope(
-        self, task: Task, frame: Frame, raw: Any, more: Mapping[str, Callable[[], Any]] | None = None
-    ) -> Scope:
+    def body_scope(self, task: Task, frame: Frame, raw: Any, more: Makers | None = None) -> Scope:
         """Return what expressions inside a running task see (R23: the secrets' markers too)."""
-        return self.scope(task, frame["key"], raw, frame["in"], at=frame["at"], more=more)
+        return Scope(self, task, frame["key"], raw, frame["in"], at=frame["at"], more=more)
 
     def variables(self) -> dict[str, Any]:
         """Return the loop and error variables that are visible where the stack stands."""
-        return {name: make() for name, make in self._variables().items()}
+        return {name: make() for name, make in self.makers().items()}
+
+    def makers(self) -> Makers:
+        """Return what makes them; an inner variable shadows an outer one (R8)."""
+        makers: Makers = {name: lambda value=value: value for name, value in self.frames.base.get("vars", {}).items()}  # type: ignore[misc]
+        for frame in self.frames.stack:
+            if "task" in frame and "out" not in frame:
+                makers |= frame_variables(self.program.task_at(frame["task"]), frame)
+        return makers
 
     def evaluate(self, text: str, dot: Any, scope: Mapping[str, Any], ref: str) -> Any:
         """Return the value of a jq text. Raises Fault with `ref` as its instance."""
@@ -110,36 +89,6 @@ class Data:
             return durations.parse_wait(self.evaluate(value, dot, scope, ref))
         except (ValueError, TypeError) as error:
             raise fault("expression", "not a duration", str(error), instance=ref) from None
-
-    def _everywhere(self, key: str) -> Makers:
-        return {
-            "context": lambda: self.context,
-            "workflow": self._workflow,
-            "runtime": lambda: self._runtime(key),
-            "secrets": lambda: self.services.secrets(self.program.secrets),
-        }
-
-    def _workflow(self) -> dict[str, Any]:
-        return {
-            "id": self.facts.run,
-            "definition": dict(self.program.document),
-            "input": self.facts.input,
-            "startedAt": date_time(self.facts.started_at.astimezone(UTC)),
-        }
-
-    def _runtime(self, key: str) -> dict[str, Any]:
-        metadata = {"webhookUrl": self.facts.webhook()}
-        if key:
-            metadata["activationId"] = f"{self.facts.run}:{place(key)}"
-        return RUNTIME | {"metadata": metadata}
-
-    def _variables(self) -> Makers:
-        """Collect from the outside in, so that an inner variable shadows an outer one (R8)."""
-        makers: Makers = {name: lambda value=value: value for name, value in self.frames.base.get("vars", {}).items()}  # type: ignore[misc]
-        for frame in self.frames.stack:
-            if "task" in frame and "out" not in frame:
-                makers |= frame_variables(self.program.task_at(frame["task"]), frame)
-        return makers
 
 
 def frame_variables(task: Task, frame: Frame) -> Makers:

@@ -12,7 +12,6 @@ A branch is one line of execution, so its live frames are a stack:
 The cursor of a fork's branch also has `branch` (where it begins and ends) and `vars` (variables from around the fork).
 """
 
-import copy
 import re
 from typing import Any
 
@@ -29,7 +28,7 @@ class Frames:
     """The stack of one cursor. Frames are copied on the way in, so the cursor itself never changes."""
 
     def __init__(self, cursor: dict[str, Any]) -> None:
-        self.stack: list[Frame] = [copy.copy(frame) for frame in cursor.get("frames", [])]
+        self.stack: list[Frame] = [dict(frame) for frame in cursor.get("frames", ())]
         self.base: dict[str, Any] = {name: cursor[name] for name in ("branch", "vars") if name in cursor}
         self.armed: list[ArmTimer] = []
         self.dropped: list[str] = []
@@ -49,7 +48,9 @@ class Frames:
     def cursor(self, steps: int) -> dict[str, Any]:
         """Return the stack as the next cursor."""
         found: dict[str, Any] = {"frames": self.stack, "steps": steps, **self.base}
-        return found | ({"timer": self.timer} if self.timer else {})
+        if self.timer:
+            found["timer"] = self.timer
+        return found
 
     def resting(self, key: str) -> Frame | None:
         """Return the top frame if it rests under this key."""

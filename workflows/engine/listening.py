@@ -13,16 +13,16 @@ from workflows.engine.data import frame_variables
 from workflows.engine.frames import Frame, list_frame
 from workflows.engine.messages import Command, Listening
 from workflows.engine.messages import Listen as ListenCommand
+from workflows.engine.scope import Scope
 from workflows.language.program import EventFilter, Foreach, Listen, Strategy
 
 if TYPE_CHECKING:
     from workflows.engine.machine import Machine
 
-Scope = Mapping[str, Any]
 Event = dict[str, Any]
 
 
-def open_listen(machine: "Machine", task: Listen, frame: Frame, scope: Scope) -> Command:
+def open_listen(machine: "Machine", task: Listen, frame: Frame, scope: Mapping[str, Any]) -> Command:
     """Begin to listen. Expected correlation values are evaluated now, once."""
     pins = {}
     for index, wanted in enumerate(_filters(task.to)):
@@ -99,12 +99,12 @@ def _collect(machine: "Machine", task: Listen, frame: Frame, state: Frame, outpu
 
 def _transformed(machine: "Machine", task: Listen, foreach: Foreach, state: Frame, output: Any) -> tuple[Any, Any]:
     data, more = machine.data, frame_variables(task, state)
-    scope = data.scope(task, state["key"], None, state["in"], output, state["at"], more=more)
+    scope = Scope(data, task, state["key"], None, state["in"], output, state["at"], more=more)
     result = data.transform(foreach.output_as, output, scope, task.ref)
     data.check(foreach.output_schema, result, "output", task.ref)
     if foreach.export_as is None:
         return result, data.context
-    after = data.scope(task, state["key"], None, state["in"], result, state["at"], more=more)
+    after = Scope(data, task, state["key"], None, state["in"], result, state["at"], more=more)
     exported = data.resolve(foreach.export_as, result, after, task.ref)
     data.check(foreach.export_schema, exported, "export", task.ref)
     return result, exported

@@ -13,6 +13,7 @@ from workflows.engine.data import Data
 from workflows.engine.faults import Fault
 from workflows.engine.frames import Frame, Frames, list_frame, place
 from workflows.engine.messages import ArmTimer, BranchDone, Command, Complete, GoOn, PushUndo
+from workflows.engine.scope import Scope
 from workflows.engine.services import Facts, Services
 from workflows.language import program as language
 from workflows.language.program import CONTINUE, END, EXIT, Call, Program, Task
@@ -101,7 +102,7 @@ class Machine:
             return self._end_of_list(frame["raw"])
         task, raw = tasks[frame["i"]], frame["raw"]
         key = self._key(frame, task)
-        scope = self.data.scope(task, key, raw)
+        scope = Scope(self.data, task, key, raw)
         if not self.data.truthy(task.if_, raw, scope, task.ref):
             self._note(frame, task)
             self.trace.append(f"{key} skipped")
@@ -109,9 +110,7 @@ class Machine:
             return None
         self.data.check(task.input_schema, raw, "input", task.ref)
         value = self.data.transform(task.input_from, raw, scope, task.ref)
-        return self._open(
-            frame, task, raw, {"task": task.ref, "key": key, "in": value, "at": self.data.now.isoformat()}
-        )
+        return self._open(frame, task, raw, {"task": task.ref, "key": key, "in": value, "at": self.data.at})
 
     def _open(self, frame: Frame, task: Task, raw: Any, entered: Frame) -> Command | None:
         scope = self.data.body_scope(task, entered, raw)
@@ -164,10 +163,12 @@ class Machine:
     def _leave(self, frame: Frame) -> None:
         task = self.program.task_at(frame["task"])
         key, raw, raw_out = frame["key"], self.frames.stack[-2]["raw"], frame["out"]
-        scope = self.data.scope(task, key, raw, frame["in"], raw_out, frame["at"])
-        output = self.data.transform(task.output_as, raw_out, scope, task.ref)
+        output = raw_out
+        if task.output_as is not None:
+            scope = Scope(self.data, task, key, raw, frame["in"], raw_out, frame["at"])
+            output = self.data.resolve(task.output_as, raw_out, scope, task.ref)
         self.data.check(task.output_schema, output, "output", task.ref)
-        after = self.data.scope(task, key, raw, frame["in"], output, frame["at"], raw_out)
+        after = Scope(self.data, task, key, raw, frame["in"], output, frame["at"], raw_out)
         exported = self._exported(task, output, after)
         undo = self._recorded_undo(task, frame, output, after)
         self.data.context = exported

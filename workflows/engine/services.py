@@ -1,6 +1,6 @@
 """What the engine needs from outside, injected: facts of the run, expressions, schemas, chance. No clock, no Django."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -44,25 +44,6 @@ class Facts:
     started_at: datetime
     webhook: Callable[[], str] = str
     stopped: bool = False
-
-
-class Scope(Mapping[str, Any]):
-    """Variables by name, computed when an expression mentions them and kept for the next mention."""
-
-    def __init__(self, makers: Mapping[str, Callable[[], Any]]) -> None:
-        self._makers = makers
-        self._made: dict[str, Any] = {}
-
-    def __getitem__(self, name: str) -> Any:
-        if name not in self._made:
-            self._made[name] = self._makers[name]()
-        return self._made[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._makers)
-
-    def __len__(self) -> int:
-        return len(self._makers)
 
 
 def date_time(at: datetime) -> dict[str, Any]:
