@@ -5,11 +5,11 @@ Its only queries are for the secrets that the input names; nothing a handler doe
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
-from actions import logs, markers, running, schemas, secrets
+from actions import fixed, logs, markers, running, secrets
 from actions.alarm import Alarm, HandlerTimeout
 from actions.context import Context
 from actions.contract import Runnable
@@ -17,15 +17,14 @@ from actions.errors import ActionError, Failure, from_exception, from_result, sh
 from actions.handlers.kinds import CALLS, KINDS
 from actions.limits import check_value
 from actions.problems import Problem
-from actions.sensitive import cover, redact, redact_value, sensitive_values
+from actions.sensitive import cover, redact, redact_value
 
 # Frames of these packages in a traceback mean that a query was cut off and its connection is in an unknown state.
 DATABASE_PACKAGES = ("psycopg", "psycopg_binary", "psycopg_c", "psycopg_pool")
 LISTED = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What an attempt came to. `interrupted`: it may have been stopped inside a query; discard the connection.
 
     `used` are the (connection, host) pairs whose secrets it was given.
@@ -59,11 +58,10 @@ def invoke(version: Runnable, value: Any, ctx: Context, *, hard_stop: bool = Fal
 
 def check_input(version: Runnable, value: Any) -> list[Problem]:
     """Return all problems of an input: the published limits, then the schema."""
-    return check_value(value) or schemas.problems(version.input_schema, value)
+    return check_value(value) or fixed.problems(version.input_schema, value)
 
 
-@dataclass(frozen=True, slots=True)
-class _CameTo:
+class _CameTo(NamedTuple):
     output: Any = None
     failure: Failure | None = None
     interrupted: bool = False
@@ -80,7 +78,7 @@ def _run(version: Runnable, value: Any, ctx: Context, hard_stop: bool) -> _CameT
     ctx.deadline = time.monotonic() + limit
     current = running.current()
     assert current is not None  # noqa: S101 - for mypy
-    current.secrets |= sensitive_values(version.input_schema, given)
+    current.secrets |= fixed.sensitive_values(version.input_schema, given)
     alarm = Alarm(limit, hard_stop=hard_stop)
     output, failure, interrupted = _attempt(version, given, ctx, alarm)
     if failure is not None:
@@ -122,7 +120,7 @@ def _refused_output(version: Runnable, output: Any) -> Failure | None:
         large = all(problem.rule in ("size", "depth", "keys") for problem in found)
         return _invalid("result_too_large" if large else "invalid_output", "the result", found)
     try:
-        found = schemas.problems(version.output_schema, output)
+        found = fixed.problems(version.output_schema, output)
     except (TypeError, ValueError) as error:  # a subclass of str, say: looks like JSON and is not
         found = [Problem("", "type", f"is not a plain JSON value: {error}")]
     return _invalid("invalid_output", "the result", found) if found else None

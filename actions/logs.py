@@ -5,9 +5,8 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextlib import AbstractContextManager
+from contextvars import ContextVar, Token
 from typing import Any
 
 from actions import running
@@ -57,23 +56,9 @@ class Recorder:
 _recorder: ContextVar[Recorder | None] = ContextVar("actions.recorder", default=None)
 
 
-@contextmanager
-def capture(secrets: set[str]) -> Iterator[Recorder]:
+def capture(secrets: set[str]) -> AbstractContextManager[Recorder]:
     """Record what this thread says, until the block ends; other threads keep their output."""
-    recorder = Recorder(secrets)
-    root = logging.getLogger()
-    if _handler not in root.handlers:
-        root.addHandler(_handler)
-    token, out, err = _recorder.set(recorder), sys.stdout, sys.stderr
-    prints = [_Prints(out, "stdout", "info"), _Prints(err, "stderr", "warning")]
-    sys.stdout, sys.stderr = prints
-    try:
-        yield recorder
-    finally:
-        sys.stdout, sys.stderr = out, err
-        for stream in prints:
-            stream.finish(recorder)
-        _recorder.reset(token)
+    return _Capture(secrets)
 
 
 def write(level: str, message: str, fields: dict[str, Any]) -> None:
@@ -143,6 +128,37 @@ class _Records(logging.Handler):
 _handler = _Records()
 
 
+class _Capture(AbstractContextManager[Recorder]):
+    __slots__ = ("err", "out", "prints", "recorder", "token")
+
+    def __init__(self, secrets: set[str]) -> None:
+        self.recorder = Recorder(secrets)
+
+    def __enter__(self) -> Recorder:
+        root = logging.getLogger()
+        if _handler not in root.handlers:
+            root.addHandler(_handler)
+        self.token: Token[Recorder | None] = _recorder.set(self.recorder)
+        self.out, self.err = sys.stdout, sys.stderr
+        self.prints = _prints_on(self.out, "stdout", "info"), _prints_on(self.err, "stderr", "warning")
+        sys.stdout, sys.stderr = self.prints
+        return self.recorder
+
+    def __exit__(self, *_: object) -> None:
+        sys.stdout, sys.stderr = self.out, self.err
+        for stream in self.prints:
+            stream.finish(self.recorder)
+        _recorder.reset(self.token)
+
+
+def _prints_on(stream: Any, source: str, level: str) -> "_Prints":
+    """Return what records prints on a stream; one attempt after the other uses the same."""
+    found = _prints.get(source)
+    if found is None or found.stream is not stream or found.closed:
+        found = _prints[source] = _Prints(stream, source, level)
+    return found
+
+
 class _Prints(io.TextIOBase):
     """A text stream that records whole lines of the capturing thread and passes on those of others."""
 
@@ -176,3 +192,6 @@ class _Prints(io.TextIOBase):
         if self.pending:
             recorder.add(self.level, self.source, self.pending)
             self.pending = ""
+
+
+_prints: dict[str, _Prints] = {}

@@ -1,9 +1,9 @@
 """What runs in this thread right now: the one fact that guards against nesting need to know."""
 
 import json
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
@@ -44,14 +44,23 @@ class Running:
 _running: ContextVar[Running | None] = ContextVar("actions.running", default=None)
 
 
-@contextmanager
-def handler(running: Running) -> Iterator[Running]:
+def handler(running: Running) -> AbstractContextManager[Running]:
     """Mark this thread as running a handler."""
-    token = _running.set(running)
-    try:
-        yield running
-    finally:
-        _running.reset(token)
+    return _Marked(running)
+
+
+class _Marked(AbstractContextManager[Running]):
+    __slots__ = ("running", "token")
+
+    def __init__(self, running: Running) -> None:
+        self.running = running
+
+    def __enter__(self) -> Running:
+        self.token: Token[Running | None] = _running.set(self.running)
+        return self.running
+
+    def __exit__(self, *_: object) -> None:
+        _running.reset(self.token)
 
 
 def current() -> Running | None:

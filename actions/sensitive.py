@@ -1,7 +1,7 @@
 """What must not reach an audit row or a log: fields marked `x-sensitive`, fields named like secrets, known secrets."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -34,13 +34,36 @@ def sensitive_values(schema: Any, value: Any) -> set[str]:
     return {text for path in sensitive_paths(schema, value) for text in _texts(_at(value, path))}
 
 
+def marks(schema: Any) -> bool:
+    """Tell whether a schema marks anything as sensitive, wherever in it: without, only the names of fields count."""
+    stack = [schema]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, dict):
+            if part.get("x-sensitive") is True:
+                return True
+            stack.extend(part.values())
+        elif isinstance(part, list):
+            stack.extend(part)
+    return False
+
+
+def has_sensitive_name(value: Any) -> bool:
+    """Tell whether a field of a JSON value, at any depth, is named like a secret."""
+    if isinstance(value, dict):
+        return any(map(is_sensitive_name, value)) or any(map(has_sensitive_name, value.values()))
+    return isinstance(value, list) and any(map(has_sensitive_name, value))
+
+
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
     """Return the text without the given secrets and without what follows names such as `password=`."""
     return BEARER.sub(rf"\1 {MASK}", IN_TEXT.sub(rf"\1{MASK}", _covered(text, _longest_first(secrets))))
 
 
-def cover(value: Any, secrets: Iterable[str]) -> Any:
+def cover(value: Any, secrets: Collection[str]) -> Any:
     """Return the JSON value with the given secrets, and nothing else, replaced by ••• in every text and name."""
+    if not secrets:
+        return value
     known = _longest_first(secrets)
     return _cover(value, known) if known else value
 

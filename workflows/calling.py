@@ -51,8 +51,9 @@ def call(job: Job, lessee: Lessee, heartbeat: Heartbeat) -> Job | None:
         return recording.write(job, progress.blocked(job, BLOCKED_SECONDS, lessee), None, lessee)
     if execution.transactional(job):
         return _call_in_transaction(job, lessee)
-    with heartbeat.renewing(job.held.step, job.held.claim, threading.Event()):  # also while the result is kept
-        attempted = execution.attempt(job, heartbeat)
+    lost = threading.Event()
+    with heartbeat.renewing(job.held.step, job.held.claim, lost):  # also while the result is kept
+        attempted = execution.attempt(job, lost)
         _distrust(attempted)
         return _keep(job, attempted.happened, lessee)
 

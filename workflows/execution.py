@@ -3,10 +3,10 @@
 import threading
 import time
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from multiprocessing import parent_process
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from django.db import Error as DatabaseError
@@ -21,7 +21,6 @@ from actions.invoke import Outcome, invoke
 from workflows import epoch, pulse
 from workflows.engine.frames import open_timers
 from workflows.functions import FUNCTIONS
-from workflows.heartbeat import Heartbeat
 from workflows.job import Job
 from workflows.language.builtins import BUILTINS
 from workflows.lessee import Happened
@@ -45,8 +44,7 @@ class LeaseLost(Exception):
     """Another worker holds the step now; nothing of this attempt may be kept."""
 
 
-@dataclass(frozen=True, slots=True)
-class Attempted:
+class Attempted(NamedTuple):
     """What happened, and whether the connection can still be trusted (an alarm may have cut a query in half)."""
 
     happened: Happened
@@ -67,11 +65,9 @@ def transactional(job: Job) -> bool:
     return is_builtin(job.called) or (job.action is not None and job.action.transactional)
 
 
-def attempt(job: Job, heartbeat: Heartbeat) -> Attempted:
-    """Run a handler that talks to the outside, its lease renewed by a heartbeat."""
-    lost = threading.Event()
-    with heartbeat.renewing(job.held.step, job.held.claim, lost):
-        return _invoke(job, lost)
+def attempt(job: Job, lost: threading.Event) -> Attempted:
+    """Run a handler that talks to the outside; it is told to stop when its lease is lost."""
+    return _invoke(job, lost)
 
 
 def cut_off(job: Job) -> Happened:

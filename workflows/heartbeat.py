@@ -8,8 +8,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import psycopg
@@ -35,30 +34,22 @@ class Heartbeat:
 
     def __init__(self, lease_seconds: float) -> None:
         self.lease_seconds = lease_seconds
-        self._held: _Held | None = None
+        self.held: _Held | None = None
         self._thread: threading.Thread | None = None
         self._connection: psycopg.Connection[tuple[object, ...]] | None = None
         self._failed = False
 
-    @contextmanager
-    def renewing(self, step: uuid.UUID, claim: int, lost: threading.Event) -> Iterator[None]:
-        """Renew the lease until the block ends; set `lost` when it cannot be renewed any more.
-
-        A block within another one has the same step: the lease is renewed until the outer one ends.
-        """
+    def renewing(self, step: uuid.UUID, claim: int, lost: threading.Event) -> AbstractContextManager[None]:
+        """Renew the lease until the block ends; set `lost` when it cannot be renewed any more."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._watch, name="heartbeat", daemon=True)
             self._thread.start()
-        around, self._held = self._held, _Held(step, claim, lost, time.monotonic())
-        try:
-            yield
-        finally:
-            self._held = around
+        return _Renewing(self, _Held(step, claim, lost, time.monotonic()))
 
     def _watch(self) -> None:
         while True:
             time.sleep(AGAIN_SECONDS if self._failed else self.lease_seconds / 6)
-            held = self._held
+            held = self.held
             if held is not None and time.monotonic() - held.renewed >= self.lease_seconds / 3:
                 self._renew(held)
 
@@ -71,7 +62,7 @@ class Heartbeat:
             self._give_up(held, error)
             return
         self._failed, held.renewed = False, time.monotonic()
-        if not cursor.rowcount and self._held is held:
+        if not cursor.rowcount and self.held is held:
             held.lost.set()
 
     def _give_up(self, held: _Held, error: psycopg.Error) -> None:
@@ -80,6 +71,19 @@ class Heartbeat:
         if self._connection is not None:
             self._connection.close()
         self._connection, self._failed = None, True
+
+
+class _Renewing(AbstractContextManager[None]):
+    __slots__ = ("heartbeat", "held")
+
+    def __init__(self, heartbeat: Heartbeat, held: _Held) -> None:
+        self.heartbeat, self.held = heartbeat, held
+
+    def __enter__(self) -> None:
+        self.heartbeat.held = self.held
+
+    def __exit__(self, *_: object) -> None:
+        self.heartbeat.held = None
 
 
 def _connect() -> "psycopg.Connection[tuple[object, ...]]":

@@ -10,7 +10,6 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -86,13 +85,18 @@ def sign_by(give: Callable[[], None]) -> None:
     _thread.sign = give
 
 
-@contextmanager
-def handling(seconds: float) -> Iterator[None]:
+class handling:  # noqa: N801 - used as a statement; a generator would cost an attempt more than what it does
     """Say that a handler runs, which must be over, one way or the other, after so many seconds."""
-    _set_limit(time.monotonic() + seconds)
-    try:
-        yield
-    finally:
+
+    __slots__ = ("seconds",)
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def __enter__(self) -> None:
+        _set_limit(time.monotonic() + self.seconds)
+
+    def __exit__(self, *_: object) -> None:
         _set_limit(0.0)
         sign()
 

@@ -309,3 +309,27 @@ def test_a_result_that_only_looks_like_json_fails_the_attempt_and_not_the_worker
     monkeypatch.setattr(KINDS["python"], "run", lambda *_: {"id": Text("x")})
     outcome = run(lambda ctx: None, output={"id": "string"})
     assert code(outcome) == "invalid_output"
+
+
+def test_a_stream_that_a_handler_closed_or_left_unfinished_is_whole_for_the_next() -> None:
+    def closes(ctx: Context) -> None:
+        print("left", end="")
+        sys.stdout.close()
+
+    def prints(ctx: Context) -> None:
+        print("own", sys.stdout.closed)
+
+    assert [line["message"] for line in run(closes).log] == ["left"]
+    registry.forget(["inv-x"])
+    assert [line["message"] for line in run(prints).log] == ["own False"]
+
+
+def test_a_stream_that_a_handler_keeps_says_nothing_in_the_name_of_the_next(capsys: pytest.CaptureFixture[str]) -> None:
+    kept: list[Any] = []
+
+    def keeps(ctx: Context) -> None:
+        kept.append(sys.stdout)
+
+    run(keeps)
+    print("after", file=kept[0])
+    assert "after" in capsys.readouterr().out
