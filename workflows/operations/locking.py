@@ -125,9 +125,7 @@ def record(
 
 def keep(links: Iterable[Link]) -> None:
     """Write links that were sealed."""
-    AuditEvent.objects.bulk_create(
-        AuditEvent(**{name: getattr(link, name) for name in link.__dataclass_fields__}) for link in links
-    )
+    AuditEvent.objects.bulk_create(AuditEvent(**link._asdict()) for link in links)
 
 
 def raise_revision(branches: Iterable[Branch], **values: Any) -> None:
