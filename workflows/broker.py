@@ -2,8 +2,9 @@
 workers claim by themselves.
 
 A hint carries nothing and may be lost or doubled. Nothing is taken from the database here, so nothing can be lost when
-one of django-q2's processes dies. Tasks that an application enqueues by itself (`async_task`) still go through
-django-q2's own table, looked at once per poll interval.
+one of django-q2's processes dies. What is heard is passed on at once, before asking what is due: the worker asks
+anyway, and a run that starts on an idle cluster waits for every question in between. Tasks that an application enqueues
+by itself (`async_task`) still go through django-q2's own table, looked at once per poll interval.
 """
 
 import logging
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 WORK = "workflows.worker.work"
 LONGEST_SECONDS = 1.0  # without a look at the tables, whatever is heard
 DRAINING_SECONDS = 0.05
+CLAIMING_SECONDS = 0.004  # a worker that was woken claims within it: asking sooner would wake another one in vain
+UNASKED_SECONDS = 0.05  # the longest without a question, however much is heard: not all that is due is notified
 
 
 class HintBroker(ORM):
@@ -38,6 +41,7 @@ class HintBroker(ORM):
         self._listener = Listener()
         self._in_vain = 0
         self._asked_at = 0.0
+        self._unasked_until = 0.0  # hints follow each other by hearsay
         self._queues = frozenset(settings.WORKER_QUEUES)
 
     def dequeue(self) -> list[tuple[Any, str]] | None:
@@ -58,6 +62,9 @@ class HintBroker(ORM):
 
     def _dequeue(self) -> list[tuple[Any, str]] | None:
         self._listener.listen()  # before asking: what becomes due afterwards is notified
+        if time.monotonic() < self._unasked_until and self._listener.wait(CLAIMING_SECONDS):
+            return [(None, _hint())]
+        self._unasked_until = 0.0
         waits = [seconds for queue, _, seconds in claim.pairs() if not self._queues or queue in self._queues]
         scheduled = scheduling.wait_seconds()
         waits += [] if scheduled is None else [scheduled]
@@ -68,8 +75,11 @@ class HintBroker(ORM):
         if tasks:
             return tasks
         pause = min([settings.POLL_SECONDS, LONGEST_SECONDS, *waits])
-        self._listener.wait(max(0.0, pause))
-        return None
+        heard = self._listener.wait(max(0.0, pause))
+        if not heard or self._queues:  # it may be about a queue that is not ours
+            return None
+        self._unasked_until = time.monotonic() + UNASKED_SECONDS
+        return [(None, _hint())]
 
     def _tasks(self) -> list[tuple[Any, str]] | None:
         if time.monotonic() - self._asked_at < settings.POLL_SECONDS:

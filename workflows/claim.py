@@ -6,6 +6,7 @@ changes nothing. The claim touches nothing but `step`; the next checkpoint recor
 
 import json
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,6 +24,14 @@ _FIELDS = """
     r.queue, r.priority, r.created_at, r.actor, r.mail_seq, r.parent_step, r.root, r.depth, clock_timestamp(),
     s.error -> 'cut_off' IS NOT NULL
 """
+_TAKEN = f"""
+    s AS (
+        UPDATE step SET state = 'running', claim = step.claim + 1, leased_by = :worker,
+            lease_expires_at = clock_timestamp() + make_interval(secs => :lease),
+            started_at = clock_timestamp()
+        FROM due WHERE step.id = due.id RETURNING step.*)
+    SELECT {_FIELDS} FROM s JOIN branch b ON b.id = s.branch_id JOIN run r ON r.id = s.run_id
+    """  # noqa: S608 - constants
 # `now()` and not `clock_timestamp()` in the condition: a volatile function could not use the index.
 _CLAIM = Statement(
     f"""
@@ -30,12 +39,7 @@ _CLAIM = Statement(
         SELECT id FROM step
         WHERE state = 'ready' AND queue = :queue AND priority = :priority AND due_at <= now()
         ORDER BY due_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED),
-    s AS (
-        UPDATE step SET state = 'running', claim = step.claim + 1, leased_by = :worker,
-            lease_expires_at = clock_timestamp() + make_interval(secs => :lease),
-            started_at = clock_timestamp()
-        FROM due WHERE step.id = due.id RETURNING step.*)
-    SELECT {_FIELDS} FROM s JOIN branch b ON b.id = s.branch_id JOIN run r ON r.id = s.run_id
+    {_TAKEN}
     """  # noqa: S608 - constants
 )
 _RELOAD = Statement(
@@ -46,21 +50,43 @@ _RELOAD = Statement(
 )
 # A loose index scan: one probe per (queue, priority) pair, however many steps are due or far in the future. Whoever
 # looks for work looks here first, so this is where a paused queue is passed over; the claim itself never asks.
-_PAIRS = Statement(
-    """
+_PAIR = """
     WITH RECURSIVE pair AS (
         (SELECT queue, priority FROM step WHERE state = 'ready' ORDER BY queue, priority LIMIT 1)
         UNION ALL
         SELECT n.queue, n.priority FROM pair p CROSS JOIN LATERAL (
             SELECT queue, priority FROM step WHERE state = 'ready' AND (queue, priority) > (p.queue, p.priority)
-            ORDER BY queue, priority LIMIT 1) n)
-    SELECT pair.queue, pair.priority, extract(epoch FROM first.due_at - clock_timestamp())::float8
-    FROM pair CROSS JOIN LATERAL (
-        SELECT due_at FROM step s WHERE s.state = 'ready' AND s.queue = pair.queue AND s.priority = pair.priority
-        ORDER BY due_at LIMIT 1) first
-    WHERE NOT EXISTS (SELECT FROM queue q WHERE q.name = pair.queue AND q.paused_at IS NOT NULL)
-    ORDER BY pair.priority, first.due_at
+            ORDER BY queue, priority LIMIT 1) n),
+    first AS (
+        SELECT pair.queue, pair.priority, step.due_at FROM pair CROSS JOIN LATERAL (
+            SELECT due_at FROM step s WHERE s.state = 'ready' AND s.queue = pair.queue AND s.priority = pair.priority
+            ORDER BY due_at LIMIT 1) step
+        WHERE NOT EXISTS (SELECT FROM queue q WHERE q.name = pair.queue AND q.paused_at IS NOT NULL))
     """
+_PAIRS = Statement(
+    f"""
+    {_PAIR}
+    SELECT queue, priority, extract(epoch FROM due_at - clock_timestamp())::float8 FROM first
+    ORDER BY priority, due_at
+    """  # noqa: S608 - constants
+)
+# Both at once: the pairs with due steps, most urgent first, and the claim from the first that still has one. `LIMIT 1`
+# ends the loop over the pairs, so nothing is locked that is not taken.
+_CLAIM_FIRST = Statement(
+    f"""
+    {_PAIR},
+    urgent AS MATERIALIZED (
+        SELECT queue, priority FROM first
+        WHERE due_at <= now() AND (cardinality(:queues::text[]) = 0 OR queue = ANY(:queues::text[]))
+        ORDER BY priority, due_at),
+    due AS MATERIALIZED (
+        SELECT next.id FROM urgent CROSS JOIN LATERAL (
+            SELECT id FROM step
+            WHERE state = 'ready' AND queue = urgent.queue AND priority = urgent.priority AND due_at <= now()
+            ORDER BY due_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED) next
+        LIMIT 1),
+    {_TAKEN}
+    """  # noqa: S608 - constants
 )
 _PAUSED = Statement("SELECT name FROM queue WHERE paused_at IS NOT NULL")
 # The first crash is tried again at once (a deploy, an unlucky kill); a step that kills its workers waits longer.
@@ -186,6 +212,12 @@ def take(queue: str, priority: int, worker: uuid.UUID, lease_seconds: float) -> 
     """Claim the step of this queue and priority that has been due longest, if any."""
     values = {"queue": queue, "priority": priority, "worker": worker, "lease": lease_seconds}
     rows = _CLAIM.rows(values)
+    return _claimed(rows[0]) if rows else None
+
+
+def take_first(queues: Sequence[str], worker: uuid.UUID, lease_seconds: float) -> Claimed | None:
+    """Claim the step that is most urgent, of any of these queues that is not paused; no queues means all of them."""
+    rows = _CLAIM_FIRST.rows({"queues": list(queues), "worker": worker, "lease": lease_seconds})
     return _claimed(rows[0]) if rows else None
 
 

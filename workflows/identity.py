@@ -18,8 +18,9 @@ from workflows.heartbeat import Heartbeat
 from workflows.lessee import Lessee
 from workflows.models import Worker
 
-PAIRS_SECONDS = 1.0
+LOOK_SECONDS = 1.0  # a more urgent step may have been due for so long before a worker looks at its queue
 PAUSED_SECONDS = 1.0  # a queue may have been paused for so long before a worker knows
+NEVER = float("-inf")
 
 
 class Identity:
@@ -31,10 +32,9 @@ class Identity:
         self.queues = tuple(settings.WORKER_QUEUES)
         self.code_version = registry.code_version()
         self.heartbeat = Heartbeat(settings.LEASE_SECONDS)
-        self._pairs: list[tuple[str, int]] = []
-        self._pairs_at = -PAIRS_SECONDS
-        self._paused: frozenset[str] = frozenset()
-        self._paused_at = -PAUSED_SECONDS
+        self._found = ("", 0)  # the queue and the priority that had a due step
+        self._found_at = NEVER
+        self._open: dict[str, float] = {}  # when a queue was last seen not to be paused
         Worker.objects.create(
             id=self.id,
             host=socket.gethostname(),
@@ -53,33 +53,35 @@ class Identity:
 
     def paused(self, queue: str) -> bool:
         """Tell whether an operator paused a queue, as far as this worker knows."""
-        if time.monotonic() - self._paused_at >= PAUSED_SECONDS:
-            self._paused, self._paused_at = claim.paused(), time.monotonic()
-        return queue in self._paused
+        if time.monotonic() - self._open.get(queue, NEVER) < PAUSED_SECONDS:
+            return False
+        paused = queue in claim.paused()
+        if not paused:
+            self._open[queue] = time.monotonic()
+        return paused
 
     def take(self) -> Claimed | None:
-        """Claim the most urgent due step of the queues that this worker serves."""
+        """Claim the most urgent due step of the queues that this worker serves.
+
+        Where it found one within the last second it looks first: that asks nothing else.
+        """
         pulse.beat()
         epoch.look()
-        if time.monotonic() - self._pairs_at < PAIRS_SECONDS:
-            for queue, priority in self._pairs:
-                held = None if self.paused(queue) else claim.take(queue, priority, self.id, settings.LEASE_SECONDS)
-                if held is not None:
-                    return held
+        if time.monotonic() - self._found_at < LOOK_SECONDS:
+            held = claim.take(*self._found, self.id, settings.LEASE_SECONDS)
+            if held is not None:
+                return held
         return self._look_around()
 
     def _look_around(self) -> Claimed | None:
-        """Ask which queues and priorities have due steps, and claim from the first that still has one."""
-        serves = self.lessee().serves
-        found = [(queue, priority, seconds) for queue, priority, seconds in claim.pairs() if serves(queue)]
-        self._pairs = [(queue, priority) for queue, priority, _ in found]
-        self._pairs_at = time.monotonic()
-        for queue, priority, seconds in found:
-            if seconds <= 0:
-                held = claim.take(queue, priority, self.id, settings.LEASE_SECONDS)
-                if held is not None:
-                    return held
-        return None
+        """Claim the most urgent step, wherever it is, and remember where that was."""
+        began = time.monotonic()
+        held = claim.take_first(self.queues, self.id, settings.LEASE_SECONDS)
+        self._found_at = NEVER
+        if held is not None:
+            self._found, self._found_at = (held.queue, held.priority), began
+            self._open[held.queue] = began
+        return held
 
 
 _identity: Identity | None = None

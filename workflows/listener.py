@@ -40,21 +40,23 @@ class Listener:
         """Forget what was heard so far: under constant load it would pile up."""
         self._hear(0.0, stop_after=None)
 
-    def wait(self, seconds: float) -> None:
-        """Return when somebody says that work is due, at the latest after `seconds`."""
-        self._hear(seconds, stop_after=1)
+    def wait(self, seconds: float) -> bool:
+        """Return when somebody says that work is due, at the latest after `seconds`; tell whether somebody did."""
+        return self._hear(seconds, stop_after=1)
 
-    def _hear(self, seconds: float, stop_after: int | None) -> None:
+    def _hear(self, seconds: float, stop_after: int | None) -> bool:
+        heard = False
         if self._on is None:
             time.sleep(seconds)
-            return
+            return heard
         try:
             for _ in self._on.notifies(timeout=seconds, stop_after=stop_after):
-                pass
+                heard = True
         except psycopg.Error as error:
             if self._on is not self._direct:
                 raise
             self._lost(error)
+        return heard
 
     def _on_djangos(self) -> Raw | None:
         connection.ensure_connection()

@@ -72,15 +72,16 @@ def _work(until: float) -> None:
     _recover(me)
     look_at = 0.0
     while not _drains() and time.monotonic() < until:
-        if time.monotonic() >= look_at:
-            scheduling.fire_due()
-            look_at = time.monotonic() + SCHEDULES_SECONDS
         held = me.take()
-        if held is None:
-            return
-        drive(held, me, until)
-        troubles.over()
-        _recover(me)
+        if held is not None:
+            drive(held, me, until)
+            troubles.over()
+            _recover(me)
+        if held is None or time.monotonic() >= look_at:  # after the first one: nobody who starts a run waits for it
+            fired = scheduling.fire_due()
+            look_at = time.monotonic() + SCHEDULES_SECONDS
+            if held is None and not fired:
+                return
 
 
 def _drains() -> bool:

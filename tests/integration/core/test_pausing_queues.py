@@ -77,13 +77,14 @@ def test_a_worker_that_claims_while_the_queue_is_paused_finishes_that_step_and_b
     first, second = queued("bank", 1), queued("bank", 2)
     me = identity.identity()
     assert not me.paused("bank")
-    assert me._look_around() is not None  # it knows the pair now, and may take from it without another look
+    assert me._look_around() is not None  # it knows the queue now, and may take from it without another look
     claim.release(me.id)
     operations.pause_queue("bank", **BY)
     held = me.take()
     assert held is not None, "within a second of its last look"
     worker.drive(held, me, time.monotonic() + 10)
-    me._paused_at -= identity.PAUSED_SECONDS
+    me._found_at -= identity.LOOK_SECONDS
+    me._open.clear()
     assert me.take() is None
     assert sorted([state(first), state(second)]) == ["pending", "succeeded"]
 
@@ -138,7 +139,7 @@ def test_a_time_limit_in_a_paused_queue_strikes_when_it_goes_on() -> None:
     run_id = start_workflow(publish("limited", body), {})
     work_until_idle(patience=0.0)
     operations.pause_queue("default", **BY)
-    time.sleep(identity.PAIRS_SECONDS + 0.1)
+    time.sleep(identity.LOOK_SECONDS + 0.1)
     work_until_idle()
     assert state(run_id) == "waiting", "its clock went on, but nobody looks at it"
     operations.resume_queue("default", **BY)
