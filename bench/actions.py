@@ -13,6 +13,12 @@ def noop(ctx: Context, n: int = 0) -> dict[str, Any]:
     return {"n": n}
 
 
+@action("bench-noop-outside", transactional=False, effect="keyed")
+def noop_outside(ctx: Context, n: int = 0) -> dict[str, Any]:
+    """Do nothing, but as something with an effect outside: each step has a commit of its own."""
+    return {"n": n}
+
+
 @action("bench-noop-transactional")
 def noop_transactional(ctx: Context, n: int = 0) -> dict[str, Any]:
     """Do nothing, inside the transaction that records it."""

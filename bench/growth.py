@@ -1,72 +1,137 @@
-"""`make bench-growth`: does the cost of an item stay the same when there are many of them in one run?
+"""`make bench-growth`: is everything as quick with a million finished runs in the tables as with none?
 
-Each shape is one run on the real cluster. The time between the ends of its items, by the database's clock, is compared:
-the last tenth of the items may cost at most 1.5 times what the first tenth does. Then: whether the branches of a fork
-keep all workers busy at once, and what runs that wait hold.
+Two servers, one empty and one whose rows are kept; the same measures on both in turns, so that what else the machine
+does meets both alike. Each should keep 95 % of its speed. `ARGS="--runs 10000000"` fills ten million; `ARGS=--shapes`
+asks instead how the cost of an item grows with their number in one run (`bench/items.py`).
 """
 
+import argparse
 import os
-import platform
+import shutil
+import statistics
 import sys
 import time
-from collections.abc import Callable
-from datetime import date
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
-from bench import harness, resting, shapes
-from bench.shapes import Shape
+from bench import harness, items
+from bench.parts import FAILED, Part, run
+from dotdo_site.launch import quality
 
-WORKERS = 2
-MOST = 1.5
+ROUNDS, WORKERS = 3, 2
+KEPT = 0.95
+BYTES_EACH, BYTES_BARE, SPARE = 9_000, 2_000, 5_000_000_000  # a run with all that belongs to it, a run alone
+TABLES = ("run", "step", "attempt", "audit_event")
+CALM_BYTES_PER_S, CALM_SECONDS = 200_000, 900
 
 
 def main() -> int:
-    """Measure, print the table, and return 1 when a promise is broken."""
+    """Fill, measure, print; 1 when something became slower than it may."""
+    options = _options()
+    if options.shapes is not None:
+        return items.measure(options.shapes)
+    whole = options.runs if options.whole is None else min(options.whole, options.runs)
+    with quality.migrated("empty") as empty:
+        full = dict(os.environ)
+        _fill(options.runs, whole)
+        rounds: dict[str, list[dict[str, Any]]] = {"empty": [], "full": []}
+        for _ in range(1 if options.quick else ROUNDS):
+            for name, environment in (("empty", empty), ("full", full)):
+                rounds[name].append(_measured(name, environment, quick=options.quick))
+    return _judge(rounds)
+
+
+def _fill(runs: int, whole: int) -> None:
+    """Make the rows where they are missing, and let the cluster do once what it does after so many runs."""
+    free = shutil.disk_usage(os.environ["DOTDO_VAR"]).free
+    from bench import pages_definitions, pages_rows
+
     harness.prepare()
-    print(f"{date.today()}, {platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}")  # noqa: DTZ011
-    print(f"{'shape':<34} {'items':>7} {'seconds':>8} {'first tenth':>12} {'last tenth':>12} {'ratio':>6}")
-    wanted = sys.argv[1:] or ["loop", "fork", "map", *CHECKS]
-    held = _shapes([shapes.SHAPES[name] for name in wanted if name in shapes.SHAPES])
-    held += [CHECKS[name]() for name in wanted if name in CHECKS]
-    return 0 if all(held) else 1
+    with harness.superuser() as server:
+        begun = time.monotonic()
+        needed = whole * BYTES_EACH + (runs - whole) * BYTES_BARE + SPARE
+        if not _is_filled(server) and needed > free:
+            sys.exit(
+                f"{runs:,} runs take {needed / 1e9:.0f} GB, and {free / 1e9:.0f} GB are free. "
+                f'Make fewer of them whole: ARGS="--runs {runs} --whole {max(0, whole // 4)}"'
+            )
+        pages_definitions.definitions()
+        pages_rows.fill_finished(server, runs, whole)
+        _calm_down(server)
+        server.execute("VACUUM ANALYZE")
+        server.execute("CHECKPOINT")
+        stored = _stored(server)
+    print(f"stored: {stored} ({time.monotonic() - begun:.0f} s)", flush=True)
 
 
-def _shapes(wanted: list[Shape]) -> list[bool]:
-    if not wanted:
-        return []
-    with harness.cluster(WORKERS):
-        return [_measure(shape) for shape in wanted]
+def _is_filled(server: Any) -> bool:
+    there = server.execute("SELECT to_regclass('bench.done') IS NOT NULL").fetchone()[0]
+    return bool(there and server.execute("SELECT EXISTS (SELECT FROM bench.done WHERE name = 'run')").fetchone()[0])
 
 
-def _measure(shape: Shape) -> bool:
-    ends = shapes.run(shape)
-    tenth = max(1, len(ends) // 10)
-    first = (ends[tenth] - ends[0]) / tenth * 1_000
-    last = (ends[-1] - ends[-1 - tenth]) / tenth * 1_000
-    ratio = last / first
-    print(f"{shape.title:<34} {len(ends):>7} {ends[-1]:>8.1f} {first:>9.2f} ms {last:>9.2f} ms {ratio:>6.2f}")
-    return ratio <= MOST
+def _stored(server: Any) -> str:
+    """Say how many rows there are, and how large the database is."""
+    query = "SELECT reltuples::bigint FROM pg_class WHERE relname = %s"
+    counts = [f"{server.execute(query, [name]).fetchone()[0]:,} {name}" for name in TABLES]
+    (size,) = server.execute("SELECT pg_size_pretty(pg_database_size('dotdo'))").fetchone()
+    return f"{', '.join(counts)}; {size}"
 
 
-def _fork_on_all_workers() -> bool:
-    workers = 4
-    with harness.cluster(workers):
-        time.sleep(2)
-        seen = resting.most_workers_at_once(shapes.SHAPES["wide"])
-    print(f"fork of 100 branches: {seen} of {workers} workers at the same time")
-    return seen == workers
+def _calm_down(server: Any) -> None:
+    """Run the cluster until its chores have caught up: sealing and counting write nothing more."""
+    with harness.cluster(1):
+        end, last = time.monotonic() + CALM_SECONDS, -CALM_BYTES_PER_S * 60
+        while time.monotonic() < end:
+            time.sleep(5)
+            written = harness.counters(server).wal_bytes
+            if last > 0 and written - last < CALM_BYTES_PER_S * 5:
+                return
+            last = written
 
 
-def _waiting_runs_hold_nothing() -> bool:
-    with harness.cluster(WORKERS):
-        before, during, running, milliseconds = resting.while_waiting(500)
-    print(
-        f"500 waiting runs: {during} connections of workers (before: {before}), {running} steps running, "
-        f"another run took {milliseconds:.0f} ms"
-    )
-    return during <= before and running == 0
+def _measured(name: str, environment: Mapping[str, str], *, quick: bool) -> dict[str, Any]:
+    command = [sys.executable, "-m", "bench.ours", "measure", str(WORKERS), "--keep", *(["--quick"] if quick else [])]
+    answer = run(Part(name, command, environment), Path(os.environ["DOTDO_VAR"]) / "logs" / f"{name}.log")
+    if FAILED in answer:
+        raise SystemExit(f"{name}: {answer[FAILED]}")
+    print(f"{name:<6} {answer['chains']['outside']['steps_per_s']:8,.0f} steps/s", flush=True)
+    return answer
 
 
-CHECKS: dict[str, Callable[[], bool]] = {"workers": _fork_on_all_workers, "waiting": _waiting_runs_hold_nothing}
+MEASURES = {
+    "steps/s, one commit per step": lambda one: one["chains"]["outside"]["steps_per_s"],
+    "steps/s, commits may be shared": lambda one: one["chains"]["pure"]["steps_per_s"],
+    "steps/s, transactional": lambda one: one["chains"]["transactional"]["steps_per_s"],
+    "starts with a known key/s": lambda one: one["repeats_per_s"],
+    "first step, ms p50": lambda one: one["latency"]["first_p50"],
+    "first step, ms p95": lambda one: one["latency"]["first_p95"],
+    "tenth step, ms p50": lambda one: one["latency"]["last_p50"],
+    "tenth step, ms p95": lambda one: one["latency"]["last_p95"],
+}
+
+
+def _judge(rounds: Mapping[str, list[dict[str, Any]]]) -> int:
+    """Print each measure with what is left of it; tell whether it is enough."""
+    print(f"\n{'':<34} {'empty':>10} {'filled':>10} {'kept':>7}")
+    kept = []
+    for title, value in MEASURES.items():
+        empty, full = (statistics.median(map(value, rounds[name])) for name in ("empty", "full"))
+        share = empty / full if ", ms " in title else full / empty
+        kept.append(share)
+        print(f"{title:<34} {empty:>10,.1f} {full:>10,.1f} {share:>7.0%}")
+    print(f"the least is {min(kept):.0%}; wanted are {KEPT:.0%}")
+    return int(min(kept) < KEPT)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--runs", type=int, default=1_000_000)
+    parser.add_argument("--whole", type=int, help="how many of the newest have steps, attempts and audit (all)")
+    parser.add_argument("--quick", action="store_true", help="one short round")
+    parser.add_argument("--shapes", nargs="*", help="loop, fork, map, workers, waiting (all)")
+    return parser.parse_args()
+
 
 if __name__ == "__main__":
     raise SystemExit(main())

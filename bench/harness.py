@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,9 @@ import django
 import psycopg
 
 STEPS = 10
+ACTIONS = ("bench-noop", "bench-noop-outside", "bench-noop-transactional")
+# What runs leave behind; definitions stay.
+OF_RUNS = ("run", "audit_event", "audit_anchor", "audit_seal", "audit_sealed_head", "audit_tombstone")
 ROOT = Path(__file__).resolve().parent.parent
 WORKFLOW = """
 document: {{dsl: 1.0.3, namespace: bench, name: {name}, version: 1.0.0}}
@@ -32,7 +35,7 @@ def prepare() -> None:
 
     registry.discover()
     sync.sync(registry.specs(), actor="system")
-    for name in ("bench-noop", "bench-noop-transactional"):
+    for name in ACTIONS:
         lines = "\n".join(f'  - s{n}: {{call: {name}, with: {{n: "${{ .n }}"}}}}' for n in range(STEPS))
         text = WORKFLOW.format(name=f"{name}-chain", steps=lines)
         draft = operations.draft_workflow(text, actor="system")
@@ -52,6 +55,13 @@ def cluster(workers: int) -> Iterator["subprocess.Popen[bytes]"]:
         process.wait(60)
 
 
+@contextmanager
+def clusters(count: int, workers: int) -> Iterator[list["subprocess.Popen[bytes]"]]:
+    """Run several clusters, each with so many workers, as several machines on one database do."""
+    with ExitStack() as running:
+        yield [running.enter_context(cluster(workers)) for _ in range(count)]
+
+
 def superuser() -> "psycopg.Connection[tuple[object, ...]]":
     """Connect as the superuser of the benchmark's server."""
     from django.conf import settings
@@ -59,6 +69,14 @@ def superuser() -> "psycopg.Connection[tuple[object, ...]]":
     from dotdo_site import embedded_postgres
 
     return psycopg.connect(embedded_postgres.superuser_url(settings.VAR_DIR), dbname="dotdo", autocommit=True)
+
+
+def empty(server: "psycopg.Connection[tuple[object, ...]]") -> None:
+    """Delete all runs with everything that belongs to them."""
+    with server.transaction():
+        server.execute("SET LOCAL session_replication_role = replica")  # the trail refuses to be emptied
+        server.execute(f"TRUNCATE {', '.join(OF_RUNS)} CASCADE")
+    server.execute("CHECKPOINT")
 
 
 @dataclass(frozen=True)
@@ -88,7 +106,7 @@ def counters(connection: "psycopg.Connection[tuple[object, ...]]") -> Counters:
     return Counters(*(int(str(value)) for value in row))
 
 
-def until(check: str, seconds: float = 300) -> None:
+def until(check: str, seconds: float = 300, every: float = 0.02) -> None:
     """Wait until a query answers true."""
     from django.db import connection
 
@@ -98,7 +116,7 @@ def until(check: str, seconds: float = 300) -> None:
             cursor.execute(check)
             if cursor.fetchone()[0]:
                 return
-            time.sleep(0.02)
+            time.sleep(every)
     raise TimeoutError(f"still false after {seconds} s: {check}")
 
 

@@ -30,7 +30,7 @@ def measure(workflow: str, workers: int = 2) -> Result:
             cursor.execute("SELECT clock_timestamp()")
             called = cursor.fetchone()[0]
             run_id = operations.start_workflow(workflow, {"n": number}, actor="system", trigger="bench").run_id
-            harness.until("SELECT NOT EXISTS (SELECT FROM run WHERE state NOT IN ('succeeded', 'failed'))", 30)
+            harness.until(f"SELECT state IN ('succeeded', 'failed') FROM run WHERE id = '{run_id}'", 30)
             cursor.execute("SELECT min(started_at), max(finished_at) FROM step WHERE run_id = %s", [run_id])
             begun, done = cursor.fetchone()
             if number >= 5:  # the first ones load and prepare

@@ -4,7 +4,7 @@ A table that was filled is left alone, so that a second call measures the same. 
 that every call makes the same rows. Dates count from the moment of the first statement.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -34,11 +34,14 @@ CREATE OR REPLACE FUNCTION bench.name(n int) RETURNS text LANGUAGE sql IMMUTABLE
     $$ SELECT CASE WHEN bench.definition(n) < {flows} THEN 'bench-flow-' || bench.definition(n)
         ELSE 'bench-act-' || bench.definition(n) - {flows} END $$;
 CREATE OR REPLACE FUNCTION bench.state(n int) RETURNS text LANGUAGE sql STABLE AS
-    $$ SELECT CASE WHEN n % 50 = 0 OR n % 40 = 1 THEN 'failed' WHEN n % 50 = 2 THEN 'cancelled'
-        WHEN n > runs - 4000 AND n % 4 = 3 THEN CASE WHEN n % 16 = 7 THEN 'running' WHEN n % 32 = 15 THEN 'pending'
-            WHEN n % 64 = 31 THEN 'suspended' ELSE 'waiting' END
-        ELSE 'succeeded' END FROM bench.base $$;
+    $$ SELECT {state} FROM bench.base $$;
 """
+STATE = """CASE WHEN n % 50 = 0 OR n % 40 = 1 THEN 'failed' WHEN n % 50 = 2 THEN 'cancelled'
+    WHEN n > runs - 4000 AND n % 4 = 3 THEN CASE WHEN n % 16 = 7 THEN 'running' WHEN n % 32 = 15 THEN 'pending'
+        WHEN n % 64 = 31 THEN 'suspended' ELSE 'waiting' END
+    ELSE 'succeeded' END"""
+FINISHED = "CASE WHEN n % 50 = 2 THEN 'cancelled' ELSE 'succeeded' END"  # nothing that a worker would take up
+SIZES = {"days": DAYS, "flows": FLOWS, "actions": ACTIONS, "squares": (FLOWS + ACTIONS) ** 2, "links": LINKS_EACH}
 ERROR = """jsonb_build_object('type', 'https://serverlessworkflow.io/spec/1.0.0/errors/runtime', 'status', 500,
     'title', 'declined', 'code', (ARRAY['declined', 'timeout', 'refused', 'unavailable'])[1 + n / 50 % 4],
     'message', 'Card ' || n || ' was declined by the bank', 'detail', 'Card ' || n || ' was declined by the bank',
@@ -109,6 +112,15 @@ STEPS = {
     "started_at": "bench.at(n) + s * interval '10 ms'",
     "finished_at": f"CASE WHEN {STEP_STATE} IN ('succeeded', 'failed', 'cancelled') "
     "THEN bench.at(n) + interval '1 s' END",
+}
+ATTEMPTS = {  # of every tenth run, whose first step failed once
+    "step_id": "bench.id(bench.at(n), 'step' || n || '.0')",
+    "number": "1 + s",
+    "outcome": "CASE s WHEN 0 THEN 'failed' ELSE 'succeeded' END",
+    "input": "jsonb_build_object('n', n)",
+    "error": f"CASE s WHEN 0 THEN {ERROR} END",
+    "started_at": "bench.at(n) + s * interval '1 ms'",
+    "finished_at": "bench.at(n) + (1 + s) * interval '1 ms'",
 }
 LINKS = {
     "chain": "bench.id(bench.at(n), 'branch' || n)",
@@ -223,34 +235,35 @@ LONG_LINK = LINKS | {
 
 def fill(server: Any, runs: int) -> None:
     """Fill the tables that were not; `runs` counts when there is nothing yet."""
-    sizes = {"days": DAYS, "flows": FLOWS, "actions": ACTIONS, "squares": (FLOWS + ACTIONS) ** 2, "links": LINKS_EACH}
-    server.execute("SET session_replication_role = replica")  # no triggers and no checks of foreign keys: minutes less
-    server.execute("SET synchronous_commit = off")
-    server.execute(HELPERS.format(**sizes))
-    server.execute("INSERT INTO bench.base SELECT now(), %s WHERE NOT EXISTS (SELECT 1 FROM bench.base)", [runs])
-    runs, _ = there(server)
+    runs = _begin(server, runs, STATE)
     _forget_old(server)
     total, recent = f"generate_series(1, {runs}) n", f"generate_series({runs - runs // 5 + 1}, {runs}) n"
     half = f"generate_series({runs // 2 + 1}, {runs}) n"
-    for name, columns, source in (
+    for table in (
         ("run", RUNS, total),
-        ("branch", BRANCHES, recent),
-        ("step", STEPS, f"{recent}, generate_series(0, {STEPS_EACH - 1}) s"),
-        ("audit_event", LINKS, f"{recent}, generate_series(0, {LINKS_EACH - 1}) s"),
+        *_of_runs(recent),
         ("event", EVENTS, half),
         ("delivery", DELIVERIES, recent),
         ("entry", ENTRIES, recent),
         ("worker", WORKERS, "generate_series(1, 200) n"),
         *pages_beside.tables(runs),
     ):
-        if not server.execute("SELECT 1 FROM bench.done WHERE name = %s", [name]).fetchone():
-            with server.transaction():
-                _insert(server, name.partition(":")[0], columns, source, sizes)
-                server.execute("INSERT INTO bench.done VALUES (%s)", [name])
+        _fill_once(server, *table)
     if not server.execute("SELECT 1 FROM run WHERE id = %s", [LONG]).fetchone():
         with server.transaction():
-            _long_run(server, sizes)
+            _long_run(server, SIZES)
     settle(server)
+
+
+def fill_finished(server: Any, runs: int, whole: int) -> None:
+    """Fill with finished runs and nothing else; the newest `whole` of them with steps, attempts and audit."""
+    runs = _begin(server, runs, FINISHED)
+    first = runs - whole + 1
+    _fill_once(server, "run", RUNS, f"generate_series(1, {runs}) n")
+    for table in _of_runs(f"generate_series({first}, {runs}) n"):
+        _fill_once(server, *table)
+    tenth = f"generate_series({first}, {runs}, 10) n, generate_series(0, 1) s"
+    _fill_once(server, "attempt", ATTEMPTS, tenth)
 
 
 def there(server: Any) -> tuple[int, timedelta]:
@@ -264,6 +277,29 @@ def settle(server: Any) -> None:
     server.execute("UPDATE worker SET heartbeat_at = now() WHERE stopped_at IS NULL")
     server.execute("UPDATE rollup_place SET counted_at = now()")
     server.execute("VACUUM ANALYZE")
+
+
+def _begin(server: Any, runs: int, state: str) -> int:
+    """Make the functions; return how many runs there are to be, which the first call decides."""
+    server.execute("SET session_replication_role = replica")  # no triggers and no checks of foreign keys: minutes less
+    server.execute("SET synchronous_commit = off")
+    server.execute(HELPERS.format(state=state, **SIZES))
+    server.execute("INSERT INTO bench.base SELECT now(), %s WHERE NOT EXISTS (SELECT 1 FROM bench.base)", [runs])
+    return there(server)[0]
+
+
+def _of_runs(source: str) -> Iterator[tuple[str, Mapping[str, str], str]]:
+    """Return what belongs to the runs of these numbers."""
+    yield "branch", BRANCHES, source
+    yield "step", STEPS, f"{source}, generate_series(0, {STEPS_EACH - 1}) s"
+    yield "audit_event", LINKS, f"{source}, generate_series(0, {LINKS_EACH - 1}) s"
+
+
+def _fill_once(server: Any, name: str, columns: Mapping[str, str], source: str) -> None:
+    if not server.execute("SELECT 1 FROM bench.done WHERE name = %s", [name]).fetchone():
+        with server.transaction():
+            _insert(server, name.partition(":")[0], columns, source, SIZES)
+            server.execute("INSERT INTO bench.done VALUES (%s)", [name])
 
 
 def _forget_old(server: Any) -> None:

@@ -27,10 +27,10 @@ def measure(workflow: str, workers: int = 2) -> Result:
     """Measure one workflow."""
     rates, costs = [], []
     with harness.superuser() as server, harness.cluster(workers):
-        _backlog(workflow, SAMPLE)  # everything is loaded and prepared before anything is timed
+        backlog(workflow, SAMPLE)  # everything is loaded and prepared before anything is timed
         for _ in range(REPEATS):
             before = harness.counters(server)
-            rates.append(_backlog(workflow, RUNS))
+            rates.append(backlog(workflow, RUNS))
             costs.append(harness.counters(server) - before)
         statements = _statements(server, workflow)
     steps = RUNS * harness.STEPS
@@ -41,6 +41,30 @@ def measure(workflow: str, workers: int = 2) -> Result:
         wal_bytes_per_step=statistics.median(cost.wal_bytes for cost in costs) / steps,
         syncs_per_step=statistics.median(cost.syncs for cost in costs) / steps,
     )
+
+
+def backlog(workflow: str, runs: int) -> float:
+    """Start runs in one transaction, wait until all are done; return steps per second by the database's clock."""
+    from django.db import connection, transaction
+
+    from workflows import operations
+
+    with transaction.atomic():
+        ids = [
+            operations.start_workflow(workflow, {"n": n}, actor="system", trigger="bench").run_id for n in range(runs)
+        ]
+    still = f"SELECT FROM run WHERE id >= '{min(ids)}' AND state NOT IN ('succeeded', 'failed')"
+    harness.until(f"SELECT NOT EXISTS ({still})", every=0.1)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*), extract(epoch FROM max(finished_at) - min(started_at))::float8 "
+            "FROM step WHERE run_id = ANY(%s) AND state = 'succeeded'",
+            [ids],
+        )
+        done, seconds = cursor.fetchone()
+    if done != runs * harness.STEPS:
+        raise RuntimeError(f"{done} of {runs * harness.STEPS} steps succeeded")
+    return float(done / seconds)
 
 
 def single_commits_per_s(seconds: float = 3.0) -> float:
@@ -55,29 +79,6 @@ def single_commits_per_s(seconds: float = 3.0) -> float:
     return count / seconds
 
 
-def _backlog(workflow: str, runs: int) -> float:
-    """Start runs in one transaction, wait until all are done; return steps per second by the database's clock."""
-    from django.db import connection, transaction
-
-    from workflows import operations
-
-    with transaction.atomic():
-        ids = [
-            operations.start_workflow(workflow, {"n": n}, actor="system", trigger="bench").run_id for n in range(runs)
-        ]
-    harness.until("SELECT NOT EXISTS (SELECT FROM run WHERE state NOT IN ('succeeded', 'failed'))")
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*), extract(epoch FROM max(finished_at) - min(started_at))::float8 "
-            "FROM step WHERE run_id = ANY(%s) AND state = 'succeeded'",
-            [ids],
-        )
-        done, seconds = cursor.fetchone()
-    if done != runs * harness.STEPS:
-        raise RuntimeError(f"{done} of {runs * harness.STEPS} steps succeeded")
-    return float(done / seconds)
-
-
 def _statements(server: "psycopg.Connection[tuple[object, ...]]", workflow: str) -> float:
     """Count what the workers send for a few runs, from the server's own log of statements."""
     from django.conf import settings
@@ -89,7 +90,7 @@ def _statements(server: "psycopg.Connection[tuple[object, ...]]", workflow: str)
     server.execute("SELECT pg_reload_conf()")
     time.sleep(0.5)
     position = log.stat().st_size
-    _backlog(workflow, SAMPLE)
+    backlog(workflow, SAMPLE)
     server.execute("ALTER SYSTEM RESET log_statement")
     server.execute("SELECT pg_reload_conf()")
     with log.open() as lines:

@@ -41,7 +41,13 @@ class Setting:
 class Peer(Protocol):
     """What a peer's file says and does."""
 
-    settings: Sequence[Setting]
+    @property
+    def settings(self) -> Sequence[Setting]:
+        """Return the settings to choose from; the first is used where there is no time to choose."""
+
+    @property
+    def repeat(self) -> Callable[[], object] | None:
+        """Start a run with a key that is known; None where a peer knows no keys."""
 
     def setup(self) -> None:
         """Make what the peer needs in an empty database."""
@@ -57,8 +63,6 @@ class Peer(Protocol):
 
     def start(self, key: str) -> None:
         """Start one run."""
-
-    repeat: Callable[[], object] | None
 
 
 @dataclass

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
-from typing import Any
+from typing import Any, cast
 
 from dbos import DBOS, SetWorkflowID
 
@@ -45,7 +45,7 @@ def launch(executor: str) -> Callable[[str], str]:
 
     DBOS.listen_queues([])
     DBOS.launch()
-    return run
+    return cast(Callable[[str], str], run)
 
 
 class Peer:

@@ -4,6 +4,7 @@ Tuned: connections stay open, and workers look every 10 ms instead of every seco
 are not atomic with each other.
 """
 
+import importlib
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -77,7 +78,5 @@ def main() -> None:
         course.main(Peer(), f"{version('django-tasks')}, django-tasks-db {version('django-tasks-db')}")
 
 
-if __name__ == "__main__":
-    from bench.peers import django_tasks
-
-    django_tasks.main()
+if __name__ == "__main__":  # as the module that workers import, so that tasks have one name
+    importlib.import_module("bench.peers.django_tasks").main()

@@ -1,4 +1,4 @@
-"""Each peer in a virtual environment of its own, made from its pinned list; what a server needs beside comes from npm."""
+"""Each peer in a virtual environment of its own, made from its pinned list; a server that it needs comes from npm."""
 
 import hashlib
 import shutil

@@ -1,7 +1,7 @@
 """Restate: its own server with its own log and store, and handlers behind its Python SDK on hypercorn.
 
-Tuned: several processes of handlers, as many calls in flight as keep them busy. It writes to a data folder of its own on
-the same disk, not to PostgreSQL.
+Tuned: several processes of handlers, as many calls in flight as keep them busy. It writes to a data folder of its own
+on the same disk, not to PostgreSQL.
 """
 
 import http.client
@@ -99,7 +99,9 @@ class Peer:
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
             setattr(self.connections, str(port), connection)
         try:
-            connection.request("POST", path, json.dumps(body), {"content-type": "application/json"} | dict(headers or {}))
+            connection.request(
+                "POST", path, json.dumps(body), {"content-type": "application/json"} | dict(headers or {})
+            )
             answer = connection.getresponse()
             text = answer.read()
         except BaseException:

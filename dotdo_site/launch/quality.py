@@ -15,9 +15,10 @@ from dotdo_site.launch.checkout import ROOT, LaunchError, say, var_dir
 
 TEST_CLUSTER, BENCH_CLUSTER, CHAOS_CLUSTER = "test", "bench", "chaos"
 PAGES_CLUSTER = f"{BENCH_CLUSTER}/pages"  # its million rows are kept
+GROWTH_CLUSTER = f"{BENCH_CLUSTER}/growth"  # and so are these
 AT_ONCE = 2  # pytest processes, each with a server of its own: many tests are processes that wait for each other
 TEST_CLUSTERS = (TEST_CLUSTER, *(f"{TEST_CLUSTER}/gw{number}" for number in range(AT_ONCE)))
-CLUSTERS = (*TEST_CLUSTERS, PAGES_CLUSTER, BENCH_CLUSTER, CHAOS_CLUSTER)
+CLUSTERS = (*TEST_CLUSTERS, PAGES_CLUSTER, GROWTH_CLUSTER, BENCH_CLUSTER, CHAOS_CLUSTER)
 # What says something in SQL: the tests that must pass on every version of PostgreSQL.
 DATABASE_TESTS = (
     "tests/fault/database",
@@ -115,9 +116,14 @@ def bench_quick(_: argparse.Namespace) -> int:
     return _bench("bench.quick")
 
 
-def bench_growth(_: argparse.Namespace) -> int:
-    """Measure how the cost of an item grows with their number in one run."""
-    return _bench("bench.growth")
+def bench(options: argparse.Namespace) -> int:
+    """Measure dotdo, the machine's own limit and its peers in turns; goes on where it was interrupted."""
+    return _bench("bench.compare", *shlex.split(options.args))
+
+
+def bench_growth(options: argparse.Namespace) -> int:
+    """Measure with a million finished runs in the tables, against empty ones; or how items grow in one run."""
+    return _bench("bench.growth", *shlex.split(options.args), cluster=GROWTH_CLUSTER)
 
 
 def bench_pages(options: argparse.Namespace) -> int:
@@ -150,11 +156,18 @@ def _on_former_postgres() -> int:
 
 def _bench(module: str, *arguments: str, cluster: str = BENCH_CLUSTER) -> int:
     """Measure on a database of its own, so that nothing of an installation is touched."""
-    with _cluster(cluster) as environment:
+    with migrated(cluster) as environment:
+        return subprocess.call([sys.executable, "-m", module, *arguments], cwd=ROOT, env=environment)
+
+
+@contextmanager
+def migrated(name: str) -> Iterator[dict[str, str]]:
+    """Run an embedded server with all tables, and give the environment of what works on it."""
+    with _cluster(name) as environment:
         migrate = processes.manage("migrate", "--no-input", "--verbosity", "0")
         owner = prepare.owner_environment(environment)
         subprocess.run(migrate, cwd=ROOT, env={**environment, **owner}, check=True)
-        return subprocess.call([sys.executable, "-m", module, *arguments], cwd=ROOT, env=environment)
+        yield environment
 
 
 def _pytest(arguments: list[str]) -> int:

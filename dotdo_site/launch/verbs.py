@@ -54,7 +54,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("verb", nargs="?", default="help", choices=list(VERBS))
     parser.add_argument("--yes", action="store_true", help="answer the question with yes")
     parser.add_argument("--file", default="", help="restore: the backup file")
-    parser.add_argument("--args", default="", help="arguments for pytest, or for bench-pages")
+    parser.add_argument("--args", default="", help="arguments for pytest, or for a benchmark")
     return parser.parse_args(arguments)
 
 
@@ -161,8 +161,11 @@ VERBS: dict[str, Verb] = {
         chaos.chaos_mutants, "plant bugs, and see that each layer of the proof finds its own", "develop"
     ),
     "ci": Verb(quality.ci, "check, test, test-e2e", "develop"),
+    "bench": Verb(quality.bench, "measure dotdo beside its peers and the machine's limit (QUICK=1)", "develop"),
     "bench-quick": Verb(quality.bench_quick, "measure steps per second and first-step latency", "develop"),
-    "bench-growth": Verb(quality.bench_growth, "measure how the cost of an item grows in one run", "develop"),
+    "bench-growth": Verb(
+        quality.bench_growth, "the same with 1,000,000 finished runs stored (ARGS=--shapes)", "develop"
+    ),
     "bench-pages": Verb(quality.bench_pages, "measure every page with 1,000,000 runs (ARGS='--only runs')", "develop"),
     "lock": Verb(quality.lock, "write the hash-locked requirements files anew from pyproject.toml", "develop"),
 }
