@@ -32,7 +32,7 @@ class Packer:
     def pack(self, value: Any) -> str:
         """Return the JSON text to store for `value`: itself, or a reference to a payload."""
         text = canonical.dumps(value)
-        if len(text) <= INLINE_BYTES and not is_reference(value):
+        if is_inline(value, text):
             return text
         return canonical.dumps(self._refer(value, text))
 
@@ -49,7 +49,7 @@ class Packer:
         if known and known[0] is value and (self.run, known[1]) in _stored:
             return {REFERENCE: known[1]}
         text = canonical.dumps(value)
-        if len(text) <= INLINE_BYTES and not is_reference(value):
+        if is_inline(value, text):
             return value
         return self._refer(value, text)
 
@@ -98,6 +98,11 @@ def map_cells(cursor: Mapping[str, Any], change: Callable[[Any], Any]) -> dict[s
     if "vars" in cursor:
         result["vars"] = {name: change(value) for name, value in cursor["vars"].items()}
     return result
+
+
+def is_inline(value: Any, text: str) -> bool:
+    """Tell whether a value, of which this is the canonical text, is stored where it is used."""
+    return len(text) <= INLINE_BYTES and not is_reference(value)
 
 
 def is_reference(value: Any) -> bool:

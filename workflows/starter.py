@@ -15,8 +15,9 @@ from workflows.language.program import Schedule as Rule
 from workflows.models import Workflow
 from workflows.notifications import outbox
 from workflows.operations.errors import OperationError
+from workflows.operations.new_runs import Origin
 from workflows.operations.schedules import set_paused
-from workflows.operations.start import Origin, start_workflow, title_of
+from workflows.operations.start import start_workflow, title_of
 from workflows.outage import is_outage
 
 log = logging.getLogger(__name__)

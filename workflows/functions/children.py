@@ -18,7 +18,8 @@ from workflows.language.functions import LATEST, workflow_key
 from workflows.models import Run
 from workflows.operations.errors import InputInvalid, OperationError
 from workflows.operations.lookup import Definition, find
-from workflows.operations.start import Origin, start_child
+from workflows.operations.new_runs import Origin
+from workflows.operations.start import start_child
 
 Error = dict[str, Any]
 CANCELLED: Error = {

@@ -10,7 +10,8 @@ from workflows.models import Run
 from workflows.operations.editing import UNCHANGED
 from workflows.operations.errors import InputInvalid, refuse
 from workflows.operations.missing import missing
-from workflows.operations.start import Origin, Started, start_action, start_workflow
+from workflows.operations.new_runs import Origin
+from workflows.operations.start import Started, start_action, start_workflow
 from workflows.operations.together import in_one_transaction
 
 LONGEST_TITLE = 200

@@ -3,91 +3,126 @@
 import difflib
 import re
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from django.db.models.functions import Now
-
+from actions import schemas
+from actions.limits import check_value
 from actions.models import Action, ActionVersion
+from actions.problems import Problem
 from workflows.models import Step, Workflow, WorkflowVersion
 from workflows.operations.errors import UnknownDefinition, UnknownVersion
+from workflows.sql import Statement
 
 VERSIONS_NAMED = 10
 KEYS_COMPARED = 1_000
+REMEMBERED = 1_000  # published versions never change
 NORMAL = 2  # of the priorities 0 to 4
 
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A published version. `first_*` name the task that is shown until the run has begun; `now` is the database's."""
+    """A published version. `first_*` name the task that is shown until the run has begun; `fits` is its input schema,
+    compiled.
+    """
 
     kind: str
     id: uuid.UUID
     name: str
     version: str
     input_schema: dict[str, Any]
+    fits: Callable[[Any], bool]
     queue: str
     priority: int
     first_ref: str
     first_name: str
     first_function: str
-    now: datetime
 
     @property
     def scope(self) -> str:
         """Return the scope of idempotency keys: one key means one run of one definition, whatever its version."""
         return f"{self.kind}:{self.name}"
 
+    def problems(self, value: Any) -> list[Problem]:
+        """Return what keeps a value from being the input of a run."""
+        return check_value(value) or ([] if self.fits(value) else schemas.problems(self.input_schema, value))
+
+
+def current(kind: str) -> str:
+    """Return the SELECT of what `:name` and `:version` mean now: the version asked for, or the one published last."""
+    return f"""SELECT v.id FROM {kind}_version v JOIN {kind} o ON o.id = v.{kind}_id
+        WHERE o.name = :name::text AND CASE WHEN :version::text IS NULL THEN v.state = 'published'
+            ELSE v.version = :version::text AND v.state <> 'draft' END
+        ORDER BY v.published_at DESC, v.id DESC LIMIT 1"""  # noqa: S608 - constants
+
+
+_CURRENT = {kind: Statement(current(kind)) for kind in ("workflow", "action")}
+_found: dict[tuple[str, str, str | None], Definition] = {}
+
 
 def find(kind: str, name: str, version: str | None = None) -> Definition:
     """Return the version asked for, or the one published last. Raises UnknownDefinition."""
-    return _workflow(name, version) if kind == "workflow" else _action(name, version)
+    rows = _CURRENT[kind].rows({"name": name, "version": version})
+    if not rows:
+        raise _unknown(kind, name, version)
+    if len(_found) >= REMEMBERED:
+        _found.clear()
+    found = _found[kind, name, version] = _READ[kind](rows[0][0])
+    return found
 
 
-def _workflow(name: str, version: str | None) -> Definition:
-    rows = WorkflowVersion.objects.filter(workflow__name=name)
-    rows = rows.exclude(state="draft") if version else rows.filter(state="published")
-    row = (rows.filter(version=version) if version else rows).annotate(now=Now()).order_by("-published_at").first()
-    if row is None:
-        raise _unknown("workflow", name, version)
+def last_found(kind: str, name: str, version: str | None) -> Definition | None:
+    """Return what `find` found last: perhaps another one is published since, or this one is deprecated."""
+    return _found.get((kind, name, version))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _workflow(version_id: uuid.UUID) -> Definition:
+    row = WorkflowVersion.objects.select_related("workflow").get(pk=version_id)
     first = row.document["do"][0]
     first_name = next(iter(first))
     wanted = row.document["document"].get("metadata", {}).get("dotdo", {})
     return Definition(
         "workflow",
         row.id,
-        name,
+        row.workflow.name,
         row.version,
         row.input_schema,
+        _fits(row.input_schema),
         wanted.get("queue", "default"),
         wanted.get("priority", NORMAL),
         f"/do/0/{first_name}",
         first_name,
         row.lock.get(first[first_name].get("call"), ""),
-        row.now,
     )
 
 
-def _action(name: str, version: str | None) -> Definition:
-    rows = ActionVersion.objects.filter(action__name=name)
-    rows = rows.exclude(state="draft") if version else rows.filter(state="published")
-    row = (rows.filter(version=version) if version else rows).annotate(now=Now()).order_by("-published_at").first()
-    if row is None:
-        raise _unknown("action", name, version)
+@lru_cache(maxsize=REMEMBERED)
+def _action(version_id: uuid.UUID) -> Definition:
+    row = ActionVersion.objects.select_related("action").get(pk=version_id)
+    name = row.action.name
     return Definition(
         "action",
         row.id,
         name,
         row.version,
         row.input_schema,
+        _fits(row.input_schema),
         row.queue,
         NORMAL,
         f"/do/0/{name}",
         name,
         f"{name}:{row.version}",
-        row.now,
     )
+
+
+_READ = {"workflow": _workflow, "action": _action}
+
+
+def _fits(schema: dict[str, Any]) -> Callable[[Any], bool]:
+    return schemas.validator(schema).is_valid if schema else lambda _: True
 
 
 def near(kind: str, name: str) -> list[str]:

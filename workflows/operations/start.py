@@ -2,41 +2,22 @@
 
 import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from actions import schemas
-from actions.limits import check_value
 from actions.problems import Problem
 from actions.running import refuse_inside_handler
-from audit.formulas import GENESIS
-from audit.recording import seal
-from dotdo_site.lib import canonical
-from dotdo_site.lib.ids import uuid7
 from workflows import wake
-from workflows.models import IdempotencyKey, Workflow
+from workflows.models import Run, Workflow
 from workflows.operations.differences import differences
 from workflows.operations.errors import InputInvalid, KeyConflict, KeyInvalid, TooDeep
-from workflows.operations.lookup import Definition, find
-from workflows.payloads import Packer, digests, load, resolve
-from workflows.sql import Statement
+from workflows.operations.lookup import Definition, find, last_found
+from workflows.operations.new_runs import NOWHERE, Known, Origin, record, row_of
+from workflows.payloads import digests, load, resolve
 
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
 MAX_DEPTH = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """The place of a run among runs: the step that started it, as which of its children, what is above, and the run
-    that it repeats.
-    """
-
-    step: uuid.UUID | None = None
-    index: int = 0
-    root: uuid.UUID | None = None
-    depth: int = 0
-    rerun_of: uuid.UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +45,7 @@ def title_of(workflow: Workflow) -> str:
 
 def check_input(kind: str, name: str, input: Any, version: str | None = None) -> list[Problem]:  # noqa: A002
     """Return what keeps this input from starting a run, without starting one. Raises UnknownDefinition."""
-    return _problems(find(kind, name, version), input)
+    return find(kind, name, version).problems(input)
 
 
 def start_child(definition: Definition, input: Any, *, origin: Origin, actor: str) -> uuid.UUID:  # noqa: A002
@@ -72,14 +53,14 @@ def start_child(definition: Definition, input: Any, *, origin: Origin, actor: st
 
     Raises InputInvalid, TooDeep.
     """
-    _check_depth(definition, origin)
-    problems = _problems(definition, input)
+    check_depth(definition.name, origin)
+    problems = definition.problems(input)
     if problems:
         raise InputInvalid(problems)
-    values = _values(definition, input, "", actor, "workflow", None, "", (), origin)
-    _insert(values, keyed=False)
+    row = row_of(definition, input, actor, "workflow", origin=origin)
+    record(definition, [row], actor, "workflow", definition.version, origin)
     wake.workers()
-    return uuid.UUID(str(values["run"]))
+    return row.run
 
 
 def _start(
@@ -93,157 +74,57 @@ def _start(
     key: str | None = None,
     title: str = "",
     tags: Sequence[str] = (),
-    origin: Origin = Origin(),
+    origin: Origin = NOWHERE,
 ) -> Started:
     """Record a run. Same definition and `key`: the same run, made once, also across concurrent callers.
 
     Raises UnknownDefinition, InputInvalid, KeyInvalid, KeyConflict, TooDeep, and ActionError inside a handler.
     """
     refuse_inside_handler(f"start the {kind} {name}")
+    check_key(key)
+    check_depth(name, origin)
+    definition = last_found(kind, name, version)
+    # What is remembered is good for a yes, which the statement confirms; a no needs what is published now.
+    if definition is None or definition.problems(input):
+        definition = _fitting(kind, name, version, input)
+    while True:
+        row = row_of(definition, input, actor, trigger, version, key or "", title, tags, origin)
+        recorded = record(definition, [row], actor, trigger, version, origin)
+        if recorded.made:
+            wake.workers()
+            return Started(row.run, created=True)
+        if known := recorded.known.get(row.run):
+            if known.digest == row.digest:
+                return Started(known.run, created=False)
+            if conflict := conflict_of(known, input, version):
+                raise conflict
+        definition = _fitting(kind, name, version, input)  # another version was published, or the key taken, just now
+
+
+def check_key(key: str | None) -> None:
+    """Raise KeyInvalid for what cannot be an idempotency key."""
     if key is not None and not KEY.fullmatch(key):
         raise KeyInvalid
-    definition = find(kind, name, version)
-    _check_depth(definition, origin)
-    problems = _problems(definition, input)
-    if problems:
-        raise InputInvalid(problems)
-    digest = canonical.digest({"input": input, "version": version})
-    values = _values(definition, input, digest, actor, trigger, key, title, tags, origin)
-    while not _insert(values, keyed=key is not None):
-        if known := _replay(definition, str(key), digest, input, version):
-            return known
-    wake.workers()
-    return Started(values["run"], created=True)
 
 
-def _check_depth(definition: Definition, origin: Origin) -> None:
+def check_depth(name: str, origin: Origin) -> None:
+    """Raise TooDeep for a run below too many others."""
     if origin.depth > MAX_DEPTH:
-        raise TooDeep(definition.name, origin.depth, MAX_DEPTH)
+        raise TooDeep(name, origin.depth, MAX_DEPTH)
 
 
-def _problems(definition: Definition, value: Any) -> list[Problem]:
-    return check_value(value) or schemas.problems(definition.input_schema, value)
-
-
-def _replay(
-    definition: Definition,
-    key: str,
-    digest: str,
-    input: Any,  # noqa: A002
-    version: str | None,
-) -> Started | None:
-    """Return the run that owns the key; None when it was deleted at this very moment, and the key is free again."""
-    known = IdempotencyKey.objects.select_related("run").filter(definition=definition.scope, key=key).first()
-    if known is None:
+def conflict_of(known: Known, input: Any, version: str | None) -> KeyConflict | None:  # noqa: A002
+    """Return how a request differs from the one that made the run of its key; None when that run is just deleted."""
+    run = Run.objects.filter(pk=known.run).only("input").first()
+    values = load(known.run, [run.input]) if run else {}
+    if run is None or digests(run.input) - values.keys():
         return None
-    if known.digest == digest:
-        return Started(known.run_id, created=False)
-    values = load(known.run_id, [known.run.input])
-    if digests(known.run.input) - values.keys():
-        return None
-    stored = resolve(known.run.input, values)
-    found = differences(stored, input) or [f"version: the key was used for another one than {version or 'the newest'}"]
-    raise KeyConflict(known.run_id, found)
+    other = f"version: the key was used for another one than {version or 'the newest'}"
+    return KeyConflict(known.run, differences(resolve(run.input, values), input) or [other])
 
 
-def _values(
-    definition: Definition,
-    input: Any,  # noqa: A002
-    digest: str,
-    actor: str,
-    trigger: str,
-    key: str | None,
-    title: str,
-    tags: Sequence[str],
-    origin: Origin,
-) -> dict[str, Any]:
-    run, branch, packer = uuid7(), uuid7(), Packer()
-    data = {
-        "definition": f"{definition.name}:{definition.version}",
-        "kind": definition.kind,
-        "input": canonical.digest(input),
-        "trigger": trigger,
-    }
-    link = seal(
-        GENESIS,
-        chain=branch,
-        seq=0,
-        run=run,
-        kind="run.started",
-        actor=actor,
-        at=definition.now,
-        data=data
-        | ({"key": canonical.digest(key)} if key else {})
-        | ({"step": str(origin.step)} if origin.step else {}),
-    )
-    packed = packer.pack(input)
-    payload = next(iter(packer.payloads.items()), (None, None))
-    return {
-        "run": run,
-        "branch": branch,
-        "step": uuid7(),
-        "kind": definition.kind,
-        "workflow_version": definition.id if definition.kind == "workflow" else None,
-        "action_version": definition.id if definition.kind == "action" else None,
-        "name": definition.name,
-        "input": packed,
-        "payload_digest": payload[0],
-        "payload": payload[1],
-        "title": title,
-        "tags": list(tags),
-        "trigger": trigger,
-        "actor": actor,
-        "first_ref": definition.first_ref,
-        "first_name": definition.first_name,
-        "first_function": definition.first_function,
-        "queue": definition.queue,
-        "priority": definition.priority,
-        "parent_step": origin.step,
-        "parent_index": origin.index,
-        "root": origin.root,
-        "depth": origin.depth,
-        "rerun_of": origin.rerun_of,
-        "scope": definition.scope,
-        "key": key or "",
-        "digest": digest,
-        "at": link.at,
-        "data": link.data,
-        "hash": link.hash,
-    }
-
-
-_KEYED = """
-WITH k AS (
-    INSERT INTO idempotency_key (definition, key, digest, run_id, created_at)
-    VALUES (:scope, :key, :digest, :run, clock_timestamp())
-    ON CONFLICT (definition, key) DO NOTHING RETURNING run_id)"""
-_UNKEYED = "WITH k AS (SELECT :run::uuid AS run_id)"
-_REST = """,
-p AS (
-    INSERT INTO payload (run_id, digest, value) SELECT k.run_id, :payload_digest::text, :payload::jsonb FROM k
-    WHERE :payload_digest::text IS NOT NULL),
-r AS (
-    INSERT INTO run (id, kind, workflow_version_id, action_version_id, name, state, reason, input, context, mail_seq,
-        title, key, tags, trigger, actor, parent_step, parent_index, root, depth, rerun_of, queue, priority,
-        created_at)
-    SELECT k.run_id, :kind, :workflow_version::uuid, :action_version::uuid, :name, 'pending', '', :input::jsonb, '{}',
-        0, :title, :key, :tags::varchar[], :trigger, :actor, :parent_step::uuid, :parent_index, :root::uuid, :depth,
-        :rerun_of::uuid, :queue, :priority, clock_timestamp() FROM k),
-b AS (
-    INSERT INTO branch (id, run_id, frame, index, rest, revision, state, cursor, open, audit_seq, audit_head)
-    SELECT :branch, k.run_id, '', 0, '', 0, 'open', '{}', 0, 0, :hash FROM k),
-s AS (
-    INSERT INTO step (id, run_id, branch_id, key, ref, name, kind, function, state, due_at, attempt, failures, claim,
-        crashes, generation, wake, caught, queue, priority, created_at)
-    SELECT :step, k.run_id, :branch, '', :first_ref, :first_name, 'start', :first_function, 'ready', clock_timestamp(),
-        0, 0, 0, 0, 0, 0, false, :queue, :priority, clock_timestamp() FROM k),
-a AS (
-    INSERT INTO audit_event (chain, seq, run, kind, actor, reason, at, data, hash)
-    SELECT :branch, 0, k.run_id, 'run.started', :actor, '', :at, :data, :hash FROM k)
-SELECT run_id FROM k"""
-_START_KEYED, _START = Statement(_KEYED + _REST), Statement(_UNKEYED + _REST)
-
-
-def _insert(values: Mapping[str, Any], *, keyed: bool) -> bool:
-    """Insert the run; False when its key is taken (another caller's insert was waited for, if it was under way)."""
-    return bool((_START_KEYED if keyed else _START).rows(values))
+def _fitting(kind: str, name: str, version: str | None, input: Any) -> Definition:  # noqa: A002
+    definition = find(kind, name, version)
+    if problems := definition.problems(input):
+        raise InputInvalid(problems)
+    return definition

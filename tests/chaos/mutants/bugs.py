@@ -11,7 +11,7 @@ from django.db import transaction
 
 from workflows import calling, claim, closing, execution, wake
 from workflows.checkpoint import parts, statement
-from workflows.operations import events, start
+from workflows.operations import events, new_runs
 from workflows.sql import Statement
 
 _FENCE = re.compile(r"(?:\bs\.)?\bclaim = (\$[0-9]+)")
@@ -77,7 +77,8 @@ def _id_only() -> list[Change]:
 
 def _no_key() -> list[Change]:
     """A start does not look whether its key was used."""
-    return [Change(start, "_START_KEYED", start._START)]
+    known = {each: _any_key(one) for each, one in new_runs._STATEMENTS.items() if "one" in each}
+    return [Change(new_runs, "_STATEMENTS", new_runs._STATEMENTS | known)]
 
 
 def _outside() -> list[Change]:
@@ -125,6 +126,16 @@ def _any_claim(guarded: Statement) -> Statement:
     changed.text, found = _FENCE.subn(r"\1::bigint IS NOT NULL", guarded.text)
     if not found:
         raise Gone("the fence")
+    return changed
+
+
+def _any_key(keyed: Statement) -> Statement:
+    """Return the statement that starts a run as one that makes it whether its key is known or not."""
+    changed = copy.copy(keyed)
+    for guard, always in (("new.key <> ''", "false"), ("(a.key = '' OR k.run_id IS NOT NULL)", "true")):
+        if guard not in keyed.text:
+            raise Gone(guard)
+        changed.text = changed.text.replace(guard, always)
     return changed
 
 

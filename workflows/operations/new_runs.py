@@ -1,0 +1,224 @@
+"""Record new runs: one statement, one round trip and one commit for all that belongs to them.
+
+What is said of every run of a call (its definition, who started it, from where) are plain parameters. What is its own
+stands in the rows of `new`: one row of parameters, or the elements of arrays. Nothing is recorded unless the
+definition is still what its name means, so that what a process remembers of definitions need not be asked for first.
+"""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from audit import stamping
+from dotdo_site.lib import canonical
+from dotdo_site.lib.ids import uuid7
+from workflows.operations.lookup import Definition, current
+from workflows.payloads import REFERENCE, is_inline
+from workflows.sql import Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The place of a run among runs: the step that started it, as which of its children, what is above, and the run
+    that it repeats.
+    """
+
+    step: uuid.UUID | None = None
+    index: int = 0
+    root: uuid.UUID | None = None
+    depth: int = 0
+    rerun_of: uuid.UUID | None = None
+
+
+NOWHERE = Origin()
+
+
+class Row(NamedTuple):
+    """What is a run's own. Texts of JSON, of arrays (`array`) and of the audit link are ready to be stored."""
+
+    run: uuid.UUID
+    branch: uuid.UUID
+    step: uuid.UUID
+    parent_index: int
+    key: str
+    digest: str
+    input: str
+    payload_digest: str | None
+    payload: str | None
+    title: str
+    tags: str
+    before: str
+    data: str
+
+
+def row_of(
+    definition: Definition,
+    value: Any,
+    actor: str,
+    trigger: str,
+    version: str | None = None,
+    key: str = "",
+    title: str = "",
+    tags: Sequence[str] = (),
+    origin: Origin = NOWHERE,
+) -> Row:
+    """Return the row of a run with this input; `version` is the one that was asked for."""
+    run, branch, text = uuid7(), uuid7(), canonical.dumps(value)
+    digest = canonical.digest_of(text)
+    data = {
+        "definition": f"{definition.name}:{definition.version}",
+        "kind": definition.kind,
+        "input": digest,
+        "trigger": trigger,
+    }
+    if key:
+        data["key"] = canonical.digest(key)
+    if origin.step:
+        data["step"] = str(origin.step)
+    inline = is_inline(value, text)
+    return Row(
+        run,
+        branch,
+        uuid7(),
+        origin.index,
+        key,
+        canonical.digest_of(f'{{"input":{text},"version":{canonical.dumps(version)}}}'),
+        text if inline else canonical.dumps({REFERENCE: digest}),
+        None if inline else digest,
+        None if inline else text,
+        title,
+        array(tags),
+        *stamping.first_link(branch, run, "run.started", actor, data),
+    )
+
+
+class Known(NamedTuple):
+    """A run that has the key already: its id, and the digest of the request that made it."""
+
+    run: uuid.UUID
+    digest: str
+
+
+_TYPES = {
+    "run": "uuid", "branch": "uuid", "step": "uuid", "parent_index": "int", "key": "text", "digest": "text",
+    "input": "jsonb", "payload_digest": "text", "payload": "jsonb", "title": "text", "tags": "varchar[]",
+    "before": "text", "data": "text",
+}  # fmt: skip
+_ONE = ", ".join(f":{name}::{kind} AS {name}" for name, kind in _TYPES.items())
+# An array of arrays has no elements that are arrays: tags are cast one by one.
+_ELEMENTS = ", ".join(f":{name}::{kind.replace('varchar[]', 'text')}[]" for name, kind in _TYPES.items())
+_COLUMNS = ", ".join(_TYPES)
+_NEW = {
+    "one": f"SELECT {_ONE}",
+    "many": f"SELECT {_COLUMNS.replace('tags', 'tags::varchar[]')} FROM unnest({_ELEMENTS}) AS e({_COLUMNS})",  # noqa: S608 - constants
+}
+_KEYS = """
+    INSERT INTO idempotency_key (definition, key, digest, run_id, created_at)
+    SELECT :scope, key, digest, run, at FROM clock, asked WHERE key <> '' AND known IS NULL
+    ON CONFLICT (definition, key) DO NOTHING RETURNING run_id"""
+# A single run is recorded if it got its key. Of many, `record` counts the keys: all of them, or the caller rolls back.
+_MADE = {
+    "one": "SELECT a.* FROM asked a LEFT JOIN k ON true WHERE a.known IS NULL AND (a.key = '' OR k.run_id IS NOT NULL)",
+    "many": "SELECT * FROM asked WHERE known IS NULL",
+}
+_STAMP = stamping.STAMP.format(at="at")
+_HASH = stamping.HASH.format(before="before", stamp="stamp", data="data")
+_REST = """
+p AS (
+    INSERT INTO payload (run_id, digest, value)
+    SELECT run, payload_digest, payload FROM made WHERE payload_digest IS NOT NULL),
+r AS (
+    INSERT INTO run (id, kind, workflow_version_id, action_version_id, name, state, reason, input, context, mail_seq,
+        title, key, tags, trigger, actor, parent_step, parent_index, root, depth, rerun_of, queue, priority,
+        created_at)
+    SELECT run, :kind, :workflow_version::uuid, :action_version::uuid, :name, 'pending', '', input, '{}', 0, title,
+        key, tags, :trigger, :actor, :parent_step::uuid, parent_index, :root::uuid, :depth, :rerun_of::uuid, :queue,
+        :priority, at FROM made),
+b AS (
+    INSERT INTO branch (id, run_id, frame, index, rest, revision, state, cursor, open, audit_seq, audit_head)
+    SELECT branch, run, '', 0, '', 0, 'open', '{}', 0, 0, hash FROM made),
+s AS (
+    INSERT INTO step (id, run_id, branch_id, key, ref, name, kind, function, state, due_at, attempt, failures, claim,
+        crashes, generation, wake, caught, queue, priority, created_at)
+    SELECT step, run, branch, '', :first_ref, :first_name, 'start', :first_function, 'ready', at, 0, 0, 0, 0, 0, 0,
+        false, :queue, :priority, at FROM made),
+a AS (
+    INSERT INTO audit_event (chain, seq, run, kind, actor, reason, at, data, hash)
+    SELECT branch, 0, run, 'run.started', :actor, '', at, data, hash FROM made)
+SELECT NULL::uuid, NULL::uuid, NULL, (SELECT count(*) FROM made), (SELECT count(*) FROM k)
+UNION ALL SELECT run, known, known_digest, 0, 0 FROM asked WHERE known IS NOT NULL"""
+
+
+def _statement(kind: str, how: str) -> Statement:
+    return Statement(
+        f"""WITH clock AS MATERIALIZED (SELECT at, {_STAMP} AS stamp FROM (SELECT clock_timestamp() AS at) c),
+new AS MATERIALIZED ({_NEW[how]}),
+asked AS MATERIALIZED (
+    SELECT new.*, i.run_id AS known, i.digest AS known_digest
+    FROM new LEFT JOIN idempotency_key i ON new.key <> '' AND i.definition = :scope AND i.key = new.key
+    WHERE (SELECT :definition::uuid = ({current(kind)}))),
+k AS ({_KEYS}),
+made AS MATERIALIZED (SELECT m.*, at, {_HASH} AS hash FROM clock, ({_MADE[how]}) m),{_REST}"""  # noqa: S608 - constants
+    )
+
+
+_STATEMENTS = {(kind, how): _statement(kind, how) for kind in ("workflow", "action") for how in ("one", "many")}
+
+
+class Recorded(NamedTuple):
+    """How many runs were made, how many of these got their key, and the runs that were known, by the id not used."""
+
+    made: int
+    keys: int
+    known: dict[uuid.UUID, Known]
+
+
+def record(
+    definition: Definition,
+    rows: Sequence[Row],
+    actor: str,
+    trigger: str,
+    version: str | None = None,
+    origin: Origin = NOWHERE,
+) -> Recorded:
+    """Record runs of a definition, which was asked for in this version.
+
+    Nothing is made when the definition is not what its name means any more. Many runs need a transaction, to be rolled
+    back when a key of theirs was taken in this very moment.
+    """
+    one = len(rows) == 1
+    values = rows[0]._asdict() if one else dict(zip(_TYPES, map(array, zip(*rows, strict=True)), strict=True))
+    values |= {
+        "definition": definition.id,
+        "version": version,
+        "kind": definition.kind,
+        "workflow_version": definition.id if definition.kind == "workflow" else None,
+        "action_version": definition.id if definition.kind == "action" else None,
+        "name": definition.name,
+        "scope": definition.scope,
+        "first_ref": definition.first_ref,
+        "first_name": definition.first_name,
+        "first_function": definition.first_function,
+        "queue": definition.queue,
+        "priority": definition.priority,
+        "actor": actor,
+        "trigger": trigger,
+        "parent_step": origin.step,
+        "root": origin.root,
+        "depth": origin.depth,
+        "rerun_of": origin.rerun_of,
+    }
+    (*_, made, keys), *known = _STATEMENTS[definition.kind, "one" if one else "many"].rows(values)
+    return Recorded(made, keys, {unused: Known(run, digest) for unused, run, digest, _, _ in known})
+
+
+def array(elements: Iterable[Any]) -> str:
+    """Return the text of an array: much cheaper than having each element adapted by itself."""
+    return "{" + ",".join(map(_element, elements)) + "}"
+
+
+def _element(value: Any) -> str:
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return "NULL" if value is None else value.hex if isinstance(value, uuid.UUID) else str(value)
