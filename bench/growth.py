@@ -45,9 +45,9 @@ def main() -> int:
 def _fill(runs: int, whole: int) -> None:
     """Make the rows where they are missing, and let the cluster do once what it does after so many runs."""
     free = shutil.disk_usage(os.environ["DOTDO_VAR"]).free
+    harness.prepare()
     from bench import pages_definitions, pages_rows
 
-    harness.prepare()
     with harness.superuser() as server:
         begun = time.monotonic()
         needed = whole * BYTES_EACH + (runs - whole) * BYTES_BARE + SPARE

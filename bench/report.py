@@ -27,6 +27,17 @@ def markdown(found: dict[str, Any]) -> str:
     return "\n".join(section for section in sections if section)
 
 
+def summary(found: dict[str, Any], name: str) -> str:
+    """Return what the documentation shows of it, one level deeper and without the trials."""
+    facts = found["machine"]
+    taken = (
+        f"Taken on {facts['date'].split()[0]} with `make bench`: {facts['machine']}, Python {facts['python']}, "
+        f"PostgreSQL {facts['postgresql']} (embedded). All of it: [bench/results/{name}](../bench/results/{name}).\n"
+    )
+    sections = [_peers(found), _limit(found), _costs(found), _scale(found)]
+    return "\n".join([taken, *(section.replace("## ", "### ", 1) for section in sections if section)])
+
+
 def _head(found: dict[str, Any]) -> str:
     facts = found["machine"]
     named = {
