@@ -18,7 +18,7 @@ from actions.alarm import GRACE_SECONDS
 from actions.context import Context
 from actions.errors import Failure, from_exception
 from actions.invoke import Outcome, invoke
-from workflows import epoch, pulse
+from workflows import at_once, epoch, pulse
 from workflows.engine.frames import open_timers
 from workflows.functions import FUNCTIONS
 from workflows.job import Job
@@ -26,14 +26,14 @@ from workflows.language.builtins import BUILTINS
 from workflows.lessee import Happened
 from workflows.models import Step
 from workflows.programs import ActionSpec, is_builtin
-from workflows.sql import Statement
 
-_FENCE = Statement(
+_FENCE = at_once.Opening(
     """
     SELECT set_config('idle_in_transaction_session_timeout', :limit, true) FROM step
     WHERE id = :step AND claim = :claim AND state = 'running' FOR NO KEY UPDATE
     """
 )
+_HANDLER = "dotdo_handler"  # the savepoint
 CALLING = ("call", "run", "emit", "undo")
 LONGEST_BUILTIN_SECONDS = 30.0
 SHORTEST_MS = 10
@@ -79,33 +79,41 @@ def cut_off(job: Job) -> Happened:
 
 
 def lock(job: Job) -> None:
-    """Take the fence in the open transaction. Raises LeaseLost.
+    """Take the fence in the open transaction, and set the savepoint of `attempt_in_transaction`. Raises LeaseLost.
 
     The row lock is the lease: it keeps other workers away while the transaction lives, and it survives the rollback
-    to a savepoint, so a failure is recorded before anybody can take over. A session that goes silent for longer than
+    to the savepoint, so a failure is recorded before anybody can take over. A session that goes silent for longer than
     the handler may is ended by the server.
     """
     seconds = (job.action.timeout_ms / 1_000 if job.action else LONGEST_BUILTIN_SECONDS) + GRACE_SECONDS
-    limit = f"{seconds * 1_000:.0f}"
-    if not _FENCE.rows({"step": job.held.step, "claim": job.held.claim, "limit": limit}):
+    limit = round(seconds * 1_000)
+    values: dict[str, at_once.Value] = {"step": job.held.step, "claim": job.held.claim, "limit": limit}
+    if not _FENCE.begin(values, f"SAVEPOINT {_HANDLER}"):
         raise LeaseLost
 
 
 def attempt_in_transaction(job: Job) -> Attempted:
     """Run a handler inside the open transaction, the step locked; what it wrote is undone when it fails."""
-    savepoint = transaction.savepoint()
-    attempted = _builtin(job) if is_builtin(job.called) else _invoke(job, threading.Event())
+    attempted = _in_savepoint(job)
     if attempted.interrupted:
         return attempted
     failure = attempted.happened.failure or _swallowed() or _constraint_failure()
-    if failure is None:
-        transaction.savepoint_commit(savepoint)
-        return attempted
-    transaction.set_rollback(False)  # an ORM call that failed asks for it, and would refuse the savepoint
-    transaction.savepoint_rollback(savepoint)
-    record_uses(job, attempted)
-    attempted.happened.failure = failure
+    if failure is not None:
+        transaction.set_rollback(False)  # an ORM call that failed asks for it, and would refuse the savepoint
+        transaction.savepoint_rollback(_HANDLER)
+        record_uses(job, attempted)
+        attempted.happened.failure = failure
     return attempted
+
+
+def _in_savepoint(job: Job) -> Attempted:
+    """Let Django know of the savepoint: what the handler asks for on commit is dropped with what it wrote."""
+    around = len(connection.savepoint_ids)
+    connection.savepoint_ids.append(_HANDLER)
+    try:
+        return _builtin(job) if is_builtin(job.called) else _invoke(job, threading.Event())
+    finally:
+        del connection.savepoint_ids[around:]  # also what an alarm kept an inner block from taking away
 
 
 def record_uses(job: Job, attempted: Attempted) -> None:
@@ -123,10 +131,10 @@ def _swallowed() -> Failure | None:
 
 
 def _constraint_failure() -> Failure | None:
-    """Check deferred constraints now: a violation is the handler's failure, not a failed commit."""
+    """Give the savepoint up. Deferred constraints are checked before: a violation is the failure of the handler."""
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        with connection.wrap_database_errors:
+            at_once.send("SET CONSTRAINTS ALL IMMEDIATE", f"RELEASE SAVEPOINT {_HANDLER}")
     except DatabaseError as error:
         return from_exception(error)
     return None

@@ -1,5 +1,7 @@
 """What a transactional handler does to the transaction that it shares with its checkpoint."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.support.engine import begin, finished, start_action
@@ -28,6 +30,13 @@ def test_a_handler_whose_orm_call_failed_keeps_its_own_words_its_log_and_nothing
     assert_sound(run.id)
     if how == "swallow":
         assert "went on" in step.attempts[0].error["message"]
+
+
+def test_what_a_failed_attempt_asked_for_on_commit_is_dropped_with_what_it_wrote(tmp_path: Path) -> None:
+    file = tmp_path / "lines"
+    run = finished(start_action("test-promises", {"file": str(file)}))
+    assert (run.state, len(run.steps[0].attempts)) == ("succeeded", 2)
+    assert file.read_text().splitlines() == ["2 outside", "2 inside"]
 
 
 def test_a_commit_that_arrives_while_a_worker_hands_back_leaves_it_no_step_that_it_forgot(

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from django.db import IntegrityError, connection
+from django.db import IntegrityError, connection, transaction
 from django.db.models.functions import Now
 
 from actions import ActionError, Notify, Retry, action
@@ -108,6 +108,21 @@ def clash(ctx: Context, how: str) -> str:
         if how == "own":
             raise ActionError("duplicate", "it is there already", retryable=False) from None
     return "ok"
+
+
+@action("test-promises", retry=Retry(max_attempts=2, backoff="constant", initial="10ms", max="10ms"))
+def promises(ctx: Context, file: str) -> None:
+    """Ask for a line once the transaction commits, inside an inner block and outside, and fail the first time."""
+
+    def write(what: str) -> None:
+        with Path(file).open("a") as out:
+            out.write(f"{ctx.attempt} {what}\n")
+
+    transaction.on_commit(lambda: write("outside"))
+    with transaction.atomic():
+        transaction.on_commit(lambda: write("inside"))
+    if ctx.attempt == 1:
+        raise ActionError("not_yet", retryable=True)
 
 
 @action("test-slow-query", timeout="300ms", retry=Retry(max_attempts=2, backoff="constant", initial="10ms", max="10ms"))

@@ -86,6 +86,7 @@ def _outside() -> list[Change]:
 
     def call(job: Any, lessee: Any) -> Any:
         with transaction.atomic():
+            execution.lock(job)
             attempted = execution.attempt_in_transaction(job)
         with transaction.atomic():
             execution.lock(job)
