@@ -49,7 +49,7 @@ def following(
         link = seal(
             head, chain=name, seq=number, kind=kind, actor="worker:ü", at=moment, run=run, data={"step": str(number)}
         )
-        rows.append({field: getattr(link, field) for field in Link.__slots__})
+        rows.append({field: getattr(link, field) for field in Link._fields})
         head = link.hash
     return rows
 
