@@ -7,6 +7,7 @@ commits with the checkpoint, or not at all.
 import logging
 import random
 import threading
+import time
 from contextlib import suppress
 
 import psycopg
@@ -43,7 +44,7 @@ def call(job: Job, lessee: Lessee, heartbeat: Heartbeat) -> Job | None:
     if not _awaited(job):  # its worker died, and meanwhile its scope was left
         raise Stale
     if job.held.cut_off:
-        return _keep(job, execution.cut_off(job), lessee)
+        return keep(job, execution.cut_off(job), lessee)
     if _crashed_too_often(job):
         return recording.write(job, progress.poisoned(job, poison(job.held.crashes), lessee), None, lessee)
     if not execution.known(job):
@@ -53,9 +54,16 @@ def call(job: Job, lessee: Lessee, heartbeat: Heartbeat) -> Job | None:
         return _call_in_transaction(job, lessee)
     lost = threading.Event()
     with heartbeat.renewing(job.held.step, job.held.claim, lost):  # also while the result is kept
-        attempted = execution.attempt(job, lost)
-        _distrust(attempted)
-        return _keep(job, attempted.happened, lessee)
+        return keep(job, attempt(job, lost), lessee)
+
+
+def attempt(job: Job, lost: threading.Event) -> Happened:
+    """Run the handler of a call outside a transaction; `lost` tells it that its lease is gone."""
+    began = time.monotonic()
+    attempted = execution.attempt(job, lost)
+    attempted.happened.seconds = time.monotonic() - began
+    _distrust(attempted)
+    return attempted.happened
 
 
 def conclude(job: Job, happened: Happened, lessee: Lessee) -> Job | None:
@@ -115,7 +123,7 @@ def _transaction(job: Job, lessee: Lessee) -> Job | None:
         return conclude(job, attempted.happened, lessee)
 
 
-def _keep(job: Job, happened: Happened, lessee: Lessee) -> Job | None:
+def keep(job: Job, happened: Happened, lessee: Lessee) -> Job | None:
     """Record what happened outside, where it cannot be undone: running it again is the last resort.
 
     A database that is away is waited for. A result that the engine cannot digest parks the step at once.

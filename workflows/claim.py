@@ -9,10 +9,11 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from workflows.rules import UNDONE
-from workflows.sql import Statement
+from workflows.sql import Hot, Statement
 from workflows.states import RUN_FINAL
 
 LOST = "The worker died or lost its lease during this attempt."
@@ -24,25 +25,24 @@ _FIELDS = """
     r.queue, r.priority, r.created_at, r.actor, r.mail_seq, r.parent_step, r.root, r.depth, clock_timestamp(),
     s.error -> 'cut_off' IS NOT NULL
 """
+# `+ 0` makes the planner expect one row, and look up more than one by key as well (see `checkpoint.many`).
 _TAKEN = f"""
     s AS (
         UPDATE step SET state = 'running', claim = step.claim + 1, leased_by = :worker,
             lease_expires_at = clock_timestamp() + make_interval(secs => :lease),
             started_at = clock_timestamp()
-        FROM due WHERE step.id = due.id RETURNING step.*)
+        FROM due WHERE step.id = due.id AND due.priority + 0 = due.priority RETURNING step.*)
     SELECT {_FIELDS} FROM s JOIN branch b ON b.id = s.branch_id JOIN run r ON r.id = s.run_id
     """  # noqa: S608 - constants
 # `now()` and not `clock_timestamp()` in the condition: a volatile function could not use the index.
-_CLAIM = Statement(
-    f"""
+_CLAIM = f"""
     WITH due AS MATERIALIZED (
-        SELECT id FROM step
-        WHERE state = 'ready' AND queue = :queue AND priority = :priority AND due_at <= now()
-        ORDER BY due_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED),
+        SELECT id, priority FROM step
+        WHERE state = 'ready' AND queue = :queue AND priority = :priority AND due_at <= now(){{more}}
+        ORDER BY due_at LIMIT {{most}} FOR NO KEY UPDATE SKIP LOCKED),
     {_TAKEN}
     """  # noqa: S608 - constants
-)
-_RELOAD = Statement(
+_RELOAD = Hot(
     f"""
     SELECT {_FIELDS} FROM step s JOIN branch b ON b.id = s.branch_id JOIN run r ON r.id = s.run_id
     WHERE s.id = :step AND s.claim = :claim AND s.state = 'running'
@@ -80,7 +80,7 @@ _CLAIM_FIRST = Statement(
         WHERE due_at <= now() AND (cardinality(:queues::text[]) = 0 OR queue = ANY(:queues::text[]))
         ORDER BY priority, due_at),
     due AS MATERIALIZED (
-        SELECT next.id FROM urgent CROSS JOIN LATERAL (
+        SELECT next.id, urgent.priority FROM urgent CROSS JOIN LATERAL (
             SELECT id FROM step
             WHERE state = 'ready' AND queue = urgent.queue AND priority = urgent.priority AND due_at <= now()
             ORDER BY due_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED) next
@@ -135,6 +135,12 @@ HEARTBEAT = """
     UPDATE step SET lease_expires_at = clock_timestamp() + make_interval(secs => %s)
     WHERE id = %s AND claim = %s AND state = 'running'
     """
+_GIVE_BACK = Statement(
+    """
+    UPDATE step SET state = 'ready', leased_by = NULL, lease_expires_at = NULL
+    WHERE id = ANY(:steps::uuid[]) AND leased_by = :worker AND state = 'running'
+    """
+)
 _RELEASE = Statement(
     """
     UPDATE step SET state = 'ready', due_at = clock_timestamp(), leased_by = NULL, lease_expires_at = NULL
@@ -210,9 +216,24 @@ class Claimed:
 
 def take(queue: str, priority: int, worker: uuid.UUID, lease_seconds: float) -> Claimed | None:
     """Claim the step of this queue and priority that has been due longest, if any."""
+    found = take_some(1, queue, priority, worker, lease_seconds)
+    return found[0] if found else None
+
+
+def take_some(most: int, queue: str, priority: int, worker: uuid.UUID, lease_seconds: float) -> list[Claimed]:
+    """Claim up to so many steps of this queue and priority, those that have been due longest.
+
+    More than one: of those that never took a worker with them, so that what they are held beside does not count as
+    their crash twice.
+    """
     values = {"queue": queue, "priority": priority, "worker": worker, "lease": lease_seconds}
-    rows = _CLAIM.rows(values)
-    return _claimed(rows[0]) if rows else None
+    return [_claimed(row) for row in _claim(most).rows(values)]
+
+
+def give_back(worker: uuid.UUID, steps: Sequence[uuid.UUID]) -> None:
+    """Put steps of a worker that it has not begun back to where they were."""
+    if steps:
+        _GIVE_BACK.rows({"worker": worker, "steps": list(steps)})
 
 
 def take_first(queues: Sequence[str], worker: uuid.UUID, lease_seconds: float) -> Claimed | None:
@@ -272,6 +293,12 @@ def release(worker: uuid.UUID) -> int:
     Twice: the first waits for a COMMIT that is still under way, and does not see the step that it hands to the worker.
     """
     return sum(len(_RELEASE.rows({"worker": worker})) for _ in range(2))
+
+
+@lru_cache(maxsize=32)
+def _claim(most: int) -> Hot:
+    more = " AND crashes = 0" if most > 1 else ""
+    return Hot(_CLAIM.format(most=most, more=more))
 
 
 def _claimed(row: tuple[Any, ...]) -> Claimed:

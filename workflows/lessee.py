@@ -29,10 +29,11 @@ class Lessee:
 
 @dataclass(slots=True)
 class Happened:
-    """One attempt as the worker saw it; `worker` is set when another one ran it."""
+    """One attempt as the worker saw it, and how long it took; `worker` is set when another one ran it."""
 
     output: Any = None
     failure: Failure | None = None
     log: list[dict[str, Any]] = field(default_factory=list)
     started_at: datetime | None = None
     worker: uuid.UUID | None = None
+    seconds: float = 0.0

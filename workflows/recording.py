@@ -71,12 +71,16 @@ def failed(job: Job, happened: Happened, result: Advance, lessee: Lessee) -> Job
 
 def write(job: Job, wanted: Progress, result: Advance | None, lessee: Lessee) -> Job | None:
     """Write a checkpoint and return the job that follows it under the same lease. Raises Moved, LeaseLost, Over."""
-    _note_what_was_seen(job, wanted.run)
-    if _alone(job, wanted, result):
+    if alone(job, wanted, result):
         written = _checkpoint(job, wanted)
     else:
         with transaction.atomic():
             written = _with_others(job, wanted, result, lessee)
+    return followed(job, wanted, result, written)
+
+
+def followed(job: Job, wanted: Progress, result: Advance | None, written: Written) -> Job | None:
+    """Return the job behind a checkpoint that was written, if this worker has its lease; wake others for the rest."""
     if wanted.branches or wanted.closed or wanted.woken:
         wake.workers()
     following = next((step for step in wanted.next if step.worker is not None), None)
@@ -84,6 +88,19 @@ def write(job: Job, wanted: Progress, result: Advance | None, lessee: Lessee) ->
         return None
     held = checkpoint.held_after(job.held, wanted, following, written)
     return follow(job, held, following.input, result, _context(job, wanted, result, written))
+
+
+def alone(job: Job, wanted: Progress, result: Advance | None) -> bool:
+    """Tell whether the checkpoint concerns nothing but its own branch: the usual case, one statement."""
+    _note_what_was_seen(job, wanted.run)
+    held, run = job.held, wanted.run
+    if job.chosen or _leaves(job, wanted, result):
+        return False
+    if held.branch_parent is not None and (wanted.rest or held.rest or wanted.closed):
+        return False
+    if run is None or run.state not in ENDS:
+        return True
+    return held.parent_step is None and _nothing_else(job, wanted, run)
 
 
 @contextmanager
@@ -148,18 +165,6 @@ def _context(job: Job, wanted: Progress, result: Advance | None, written: Writte
     if exported or written.context is UNCHANGED or written.context == job.held.context:
         return own
     return payloads.resolve(written.context, payloads.load(job.held.run, [written.context]))
-
-
-def _alone(job: Job, wanted: Progress, result: Advance | None) -> bool:
-    """Tell whether the checkpoint concerns nothing but its own branch: the usual case, one statement."""
-    held, run = job.held, wanted.run
-    if job.chosen or _leaves(job, wanted, result):
-        return False
-    if held.branch_parent is not None and (wanted.rest or held.rest or wanted.closed):
-        return False
-    if run is None or run.state not in ENDS:
-        return True
-    return held.parent_step is None and _nothing_else(job, wanted, run)
 
 
 def _nothing_else(job: Job, wanted: Progress, run: RunWrite) -> bool:

@@ -1,5 +1,6 @@
 """The one statement that records progress, and what it writes."""
 
+from workflows.checkpoint.many import fits, write_many
 from workflows.checkpoint.progress import (
     UNCHANGED,
     AttemptWrite,
@@ -28,6 +29,8 @@ __all__ = [
     "Subscribe",
     "UndoWrite",
     "Written",
+    "fits",
     "held_after",
     "write",
+    "write_many",
 ]

@@ -11,7 +11,9 @@ WITH g AS MATERIALIZED (
     FROM run r JOIN branch b ON b.run_id = r.id JOIN step s ON s.branch_id = b.id{joins}
     WHERE r.id = :run AND r.state NOT IN ('succeeded', 'cancelled') AND b.id = :branch AND b.revision = :revision
         AND s.id = :step AND s.claim = :claim AND s.state = 'running'{conditions}
-    FOR NO KEY UPDATE OF {locks}),
+    FOR NO KEY UPDATE OF {locks})"""
+# What every checkpoint does to the step that was held, and to its branch.
+DONE_AND_MOVED = """,
 done AS (
     UPDATE step s SET
         state = CASE WHEN :state::text = 'waiting' AND s.wake > :wake THEN 'ready' ELSE :state::text END,
@@ -151,7 +153,7 @@ pay{i} AS (
 
 def guard(shape: "Shape") -> str:
     """Return the guard with the step and the branch, which every checkpoint writes."""
-    text = _GUARD
+    text = _GUARD + DONE_AND_MOVED
     locks = ["r"] if shape.run or shape.listens else []
     columns, joins, conditions = ", r.context AS run_context" if shape.shared else "", "", ""
     if shape.closed:

@@ -18,7 +18,7 @@ from workflows.checkpoint.progress import UNCHANGED, NextStep, Progress
 from workflows.checkpoint.values import values_of
 from workflows.claim import Claimed
 from workflows.payloads import Packer
-from workflows.sql import Statement
+from workflows.sql import Hot
 
 
 class Written(NamedTuple):
@@ -130,7 +130,7 @@ def _shape(held: Claimed, progress: Progress, payloads: int) -> Shape:
 
 
 @lru_cache(maxsize=512)
-def _statement(shape: Shape) -> Statement:
+def _statement(shape: Shape) -> Hot:
     text = [parts.guard(shape)]
     text += [part for name, part in parts.OPTIONAL.items() if getattr(shape, name)]
     for count, part in (
@@ -141,4 +141,4 @@ def _statement(shape: Shape) -> Statement:
     ):
         text += [part.replace("{i}", str(i)) for i in range(count)]
     shared = ", g.run_context" if shape.shared else ""
-    return Statement("".join(text) + f"\nSELECT clock_timestamp(), g.run_state{shared} FROM g")
+    return Hot("".join(text) + f"\nSELECT clock_timestamp(), g.run_state{shared} FROM g")

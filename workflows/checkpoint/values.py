@@ -72,13 +72,13 @@ def values_of(held: Claimed, progress: Progress, packer: Packer, lease_seconds: 
     for i, item in enumerate(progress.next):
         values |= _next_values(f"n{i}_", item, packer)
     for i, link in enumerate(progress.links):
-        values |= {f"l{i}_{name}": getattr(link, name) for name in _LINK}
+        values |= {f"l{i}_{name}": getattr(link, name) for name in LINK}
     for i, (digest, text) in enumerate(packer.payloads.items()):
         values |= {f"p{i}_digest": digest, f"p{i}_value": text}
     return values
 
 
-_LINK = ("seq", "kind", "actor", "reason", "at", "data", "hash")
+LINK = ("seq", "kind", "actor", "reason", "at", "data", "hash")
 
 
 def _cursor(packer: Packer, cursor: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ import pytest
 from audit.verify import verify
 from tests.support.documents import publish
 from tests.support.engine import finished, shown, start_workflow, work_until_idle
-from workflows import job, operations, progress, queries, worker
+from workflows import driving, job, operations, progress, queries, worker
 from workflows.claim import Claimed
 from workflows.engine.messages import Message
 from workflows.job import Job
@@ -76,7 +76,7 @@ def test_a_run_that_cannot_even_be_read_is_put_aside(monkeypatch: pytest.MonkeyP
             raise KeyError("frames")
         return load(held)
 
-    monkeypatch.setattr(worker, "load", planted)
+    monkeypatch.setattr(driving, "load", planted)
     quarantined(bad, good, "KeyError")
 
 
@@ -89,7 +89,7 @@ def test_a_machine_that_lacks_something_is_not_a_bug_and_is_tried_again(monkeypa
             raise left.pop()
         return load(held)
 
-    monkeypatch.setattr(worker, "load", planted)
+    monkeypatch.setattr(driving, "load", planted)
     run = finished(bad)
     assert run.state == "succeeded"
     assert "too many open files" in str([step.attempts for step in run.steps])

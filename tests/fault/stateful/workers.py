@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 from django.db import connection
 
-from workflows import checkpoint, claim, execution, recording, worker
+from workflows import checkpoint, claim, driving, execution, recording, worker
 from workflows.claim import Claimed
 from workflows.heartbeat import Heartbeat
 from workflows.identity import Identity
@@ -95,7 +95,7 @@ _fates: list[Fate] = []
 def drive(token: Token, fate: Fate, *, on: bool) -> None:
     """Let a worker execute what it believes to hold; raises what it would only have logged."""
     handler = Kept(logging.ERROR)
-    worker.log.addHandler(handler)
+    driving.log.addHandler(handler)
     _fates.append(fate)
     try:
         worker.drive(copy.copy(token.claimed), token.worker, time.monotonic() + (60 if on else -1))
@@ -103,7 +103,7 @@ def drive(token: Token, fate: Fate, *, on: bool) -> None:
         pass
     finally:
         _fates.pop()
-        worker.log.removeHandler(handler)
+        driving.log.removeHandler(handler)
     assert not handler.records, f"{handler.records[0].getMessage()}: {handler.records[0].exc_info}"
 
 

@@ -15,7 +15,7 @@ from audit.verify import verify
 from tests.support.documents import publish
 from tests.support.engine import finished, shown, start_action, start_workflow, work_until_idle
 from tests.support.interleaving import Doing
-from workflows import claim, execution, job, operations, queries, worker
+from workflows import claim, driving, execution, job, operations, queries, worker
 from workflows.claim import Claimed
 from workflows.engine.messages import Advance, Message
 from workflows.identity import Identity
@@ -77,11 +77,11 @@ def test_a_database_that_went_away_is_waited_for_and_the_step_goes_on_at_once(mo
     load = job.load
 
     def cut(held: Claimed) -> Job:
-        monkeypatch.setattr(worker, "load", load)
+        monkeypatch.setattr(driving, "load", load)
         connection.connection.close()
         return load(held)
 
-    monkeypatch.setattr(worker, "load", cut)
+    monkeypatch.setattr(driving, "load", cut)
     worker.work()
     step = shown(run_id).steps[0]
     assert (step.state, step.crashes) == ("succeeded", 0), "no lease had to run out"
@@ -178,12 +178,12 @@ def test_a_branch_that_moved_before_a_first_task_was_recorded_costs_no_crash(mon
     load = job.load
 
     def moving(held: Claimed) -> Job:
-        monkeypatch.setattr(worker, "load", load)
+        monkeypatch.setattr(driving, "load", load)
         with connection.cursor() as cursor:
             cursor.execute("UPDATE branch SET revision = revision + 1")
         return load(held)
 
-    monkeypatch.setattr(worker, "load", moving)
+    monkeypatch.setattr(driving, "load", moving)
     work_until_idle()
     run = shown(run_id)
     assert (run.reason, run.steps[0].crashes) == ("timer", 0)

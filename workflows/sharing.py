@@ -1,0 +1,299 @@
+"""Shared commits: a worker that finds several short runs executes a step of each in turn and records them together.
+
+Only where a repeat does no harm: calls of actions that declare themselves `pure`. What acts on the outside is recorded
+on its own, and at once. A commit costs what the disk takes, however much is in it, and a statement for sixteen steps
+little more than one for a single step.
+
+A run never waits for company: a worker takes others along only once a step of its own was short, at most as many again
+as it holds with each round, and only those that are due anyway. Nor does it wait in company for longer than a few
+milliseconds: a round that takes longer is recorded as far as it came, and when a handler does not come back in time,
+a thread of its own records what is done and puts back what was not begun, for another worker.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import psycopg
+from django.conf import settings
+from django.db import Error, connection
+
+from workflows import calling, checkpoint, claim, execution, progress, recording, steps, wake
+from workflows.checkpoint import CursorTooLarge, NextStep, Progress
+from workflows.claim import Claimed
+from workflows.driving import Drive, guarded, starts_with_call
+from workflows.engine.advance import Busy, Stale
+from workflows.engine.messages import Advance, CallFunction, Done, Park, Undo
+from workflows.functions.rest import Rest
+from workflows.identity import Identity
+from workflows.job import Job, action_at, load
+from workflows.lessee import Happened, Lessee
+from workflows.outage import gave_way, is_outage, troubles
+from workflows.programs import ActionSpec
+
+log = logging.getLogger(__name__)
+MOST = 16
+SHORT_SECONDS = 0.002  # a handler that takes longer has no company
+WAIT_SECONDS = 0.004  # for as long may what is done wait for what is not
+ALONE_SECONDS = 0.005  # before somebody who found no company looks for some again
+
+
+@dataclass(slots=True)
+class _Executed:
+    """A step whose checkpoint is decided and not yet written."""
+
+    job: Job
+    happened: Happened
+    result: Advance
+    wanted: Progress
+
+
+class _Round:
+    """The jobs of one round: those that wait for their turn, and what was executed. Two threads look at it."""
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self.lock = threading.Lock()
+        self.began = time.monotonic()
+        self.turn_began = 0.0
+        self.waiting = list(reversed(jobs))
+        self.executed: list[_Executed] = []
+        self.broken_up = False
+
+    def turn(self) -> Job | None:
+        """Return whose turn it is; nobody's when all had theirs, or the first of them has waited long enough."""
+        with self.lock:
+            self.turn_began = now = time.monotonic()
+            late = bool(self.executed) and now - self.began > WAIT_SECONDS
+            if self.waiting and not late:
+                return self.waiting.pop()
+            self.turn_began = 0.0
+            return None
+
+    def add(self, executed: _Executed) -> bool:
+        """Keep what was executed for the commit of the round; False when the round was broken up meanwhile."""
+        with self.lock:
+            if not self.broken_up:
+                self.executed.append(executed)
+            return not self.broken_up
+
+    def end(self) -> tuple[list[_Executed], list[Job]]:
+        """Return what is to be recorded, and who had no turn."""
+        with self.lock:
+            found = self.executed, self.waiting[::-1]
+            self.executed, self.waiting = [], []
+            return found
+
+    def break_up(self) -> tuple[list[_Executed], list[Job]]:
+        """Do the same while a handler runs that takes too long for the others; nothing while it does not."""
+        with self.lock:
+            if not self.turn_began or time.monotonic() - self.turn_began < WAIT_SECONDS:
+                return [], []
+            self.broken_up = True
+            found = self.executed, self.waiting
+            self.executed, self.waiting = [], []
+            return found
+
+
+class _Usher(threading.Thread):
+    """Breaks up rounds whose handler takes too long. Its connection is its own, and open only while it is needed."""
+
+    def __init__(self, worker: Identity) -> None:
+        super().__init__(name="usher", daemon=True)
+        self.worker = worker
+        self.round: _Round | None = None
+        self.busy = threading.Event()
+
+    def run(self) -> None:
+        """Look at the round under way, every few milliseconds."""
+        while True:
+            self.busy.wait()
+            time.sleep(WAIT_SECONDS)
+            under_way = self.round
+            if under_way is not None:
+                self._look(under_way)
+
+    def _look(self, under_way: _Round) -> None:
+        executed, waiting = under_way.break_up()
+        if not executed and not waiting:
+            return
+        try:
+            _record_for_others(self.worker, executed, waiting)
+        except (Error, psycopg.Error) as error:
+            log.warning("a shared commit was not written, its steps are repeated: %s", str(error).strip())
+            troubles.unsure = True
+        finally:
+            with suppress(Error):
+                connection.close()
+
+
+class _Company:
+    """What a worker process knows of those it takes along."""
+
+    def __init__(self) -> None:
+        self.look_at = 0.0
+        self.usher: _Usher | None = None
+
+
+_companies: dict[int, _Company] = {}
+
+
+def share(before: Job, job: Job, me: Identity, lessee: Lessee) -> Job | None:
+    """Go on with a job in company, if there is some; return the one to go on with alone, when that is left."""
+    company = _companies.setdefault(me.pid, _Company())
+    now = time.monotonic()
+    if now < company.look_at or not _was_short(before) or not _shares(job):
+        return job
+    jobs = [job, *_joined(me.take_some(1), me, lessee)]
+    while len(jobs) > 1:
+        jobs = _round(jobs, me, lessee, company)
+        room = min(MOST - len(jobs), max(1, len(jobs)))
+        if room and lessee.keep():
+            jobs += _joined(me.take_some(room), me, lessee)
+    company.look_at = time.monotonic() + ALONE_SECONDS
+    return jobs[0] if jobs else None
+
+
+def _was_short(job: Job) -> bool:
+    return job.came is not None and job.came.seconds < SHORT_SECONDS and _repeatable(job.action)
+
+
+def _shares(job: Job) -> bool:
+    held = job.held
+    unusual = held.over or held.stopped or held.crashes or held.cut_off or held.wake
+    return job.kind == "call" and not unusual and _repeatable(job.action) and execution.known(job)
+
+
+def _repeatable(action: ActionSpec | None) -> bool:
+    """Tell whether a step can be repeated without harm when the commit of its round is lost."""
+    return action is not None and action.effect == "pure" and not action.transactional and action.on_crash != "park"
+
+
+def _joined(found: Sequence[Claimed], me: Identity, lessee: Lessee) -> list[Job]:
+    """Return the claimed steps that can share commits, as jobs; the others are put back."""
+    jobs = [(held, _join(held, lessee)) for held in found]
+    claim.give_back(me.id, [held.step for held, job in jobs if job is None])
+    return [job for _, job in jobs if job is not None]
+
+
+def _join(held: Claimed, lessee: Lessee) -> Job | None:
+    """Return the job of a step that can share commits. Whoever takes one alone that cannot be read finds out why."""
+    if held.over or held.stopped:
+        return None
+    try:
+        job = load(held)
+        if job.kind == "start":
+            result = steps.begin(job)
+            if not starts_with_call(result, lessee):
+                return None
+            assert isinstance(result.command, CallFunction)  # noqa: S101 - for mypy
+            job.become(result.command, result)
+    except Exception as error:
+        if is_outage(error):
+            raise
+        return None
+    return job if _shares(job) else None
+
+
+def _round(jobs: Sequence[Job], me: Identity, lessee: Lessee, company: _Company) -> list[Job]:
+    """Execute a step of each run, record them, and return what follows."""
+    under_way, following = _Round(jobs), []
+    with _watched(under_way, me, company):
+        while (job := under_way.turn()) is not None:
+            lost = threading.Event()
+            with me.heartbeat.renewing(job.held.step, job.held.claim, lost):
+                happened = calling.attempt(job, lost)
+            executed = _decided(job, happened, lessee)
+            if executed is None or not under_way.add(executed):
+                following += _recorded_alone(job, happened, me, lessee)
+    executed_all, no_turn = under_way.end()
+    return [*_recorded(executed_all, me, lessee), *following, *no_turn]
+
+
+class _watched:  # noqa: N801 - a context manager, cheaper than one made of a generator
+    def __init__(self, under_way: _Round, me: Identity, company: _Company) -> None:
+        if company.usher is None:
+            company.usher = _Usher(me)
+            company.usher.start()
+        self.usher, self.under_way = company.usher, under_way
+
+    def __enter__(self) -> None:
+        self.usher.round = self.under_way
+        self.usher.busy.set()
+
+    def __exit__(self, *_: object) -> None:
+        self.usher.busy.clear()
+        self.usher.round = None
+
+
+def _decided(job: Job, happened: Happened, lessee: Lessee) -> _Executed | None:
+    """Return the checkpoint of a step, if it is one that can be written together with others."""
+    if happened.failure is not None or isinstance(happened.output, Rest):
+        return None
+    try:
+        result = job.advance(Done(job.key, happened.output))
+    except (Stale, Busy):
+        return None
+    if isinstance(result.command, Park | Undo):
+        return None
+    wanted = progress.succeeded(job, happened, result, lessee)
+    if not recording.alone(job, wanted, result) or not checkpoint.fits(wanted):
+        return None
+    for step in wanted.next:
+        if not _goes_on(step):
+            step.worker = None
+    return _Executed(job, happened, result, wanted)
+
+
+def _goes_on(step: NextStep) -> bool:
+    return step.kind == "call" and _repeatable(action_at(step.action_version, step.function))
+
+
+def _recorded(executed: Sequence[_Executed], me: Identity, lessee: Lessee) -> list[Job]:
+    """Write the checkpoints of a round in one commit and return what follows; who could not take part goes alone."""
+    try:
+        written = _write(executed)
+    except (CursorTooLarge, Error, psycopg.Error) as error:
+        if is_outage(error) and not gave_way(error):
+            raise
+        written = [None] * len(executed)
+    following: list[Job] = []
+    for one, its in zip(executed, written, strict=True):
+        if its is None:
+            following += _recorded_alone(one.job, one.happened, me, lessee)
+        elif (job := recording.followed(one.job, one.wanted, one.result, its)) is not None:
+            following.append(job)
+    if any(step.worker is None and step.state == "ready" for one in executed for step in one.wanted.next):
+        wake.workers()
+    return following
+
+
+def _write(executed: Sequence[_Executed]) -> list[checkpoint.Written | None]:
+    items = [(one.job.held, one.wanted) for one in executed]
+    return checkpoint.write_many(items, settings.LEASE_SECONDS) if items else []
+
+
+def _recorded_alone(job: Job, happened: Happened, me: Identity, lessee: Lessee) -> list[Job]:
+    """Record one step in a commit of its own; what follows it stays here only if it can share commits again."""
+    at, found = Drive(job.held, job), list[Job]()
+
+    def record() -> None:
+        following = calling.keep(job, happened, lessee)
+        found.extend([following] if following is not None else [])
+
+    guarded(at, me, record)
+    claim.give_back(me.id, [one.held.step for one in found if not _shares(one)])
+    return [one for one in found if _shares(one)]
+
+
+def _record_for_others(me: Identity, executed: Sequence[_Executed], waiting: Sequence[Job]) -> None:
+    """Write what a round has come to while its worker is busy; its runs go on with whoever takes them."""
+    for one in executed:
+        for step in one.wanted.next:
+            step.worker = None
+    written = _write(executed)
+    lost = [one.job.held.step for one, its in zip(executed, written, strict=True) if its is None]
+    claim.give_back(me.id, [*lost, *(job.held.step for job in waiting)])
+    wake.workers()
