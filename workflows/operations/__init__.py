@@ -38,6 +38,7 @@ from workflows.operations.events import Delivered, deliver_event, deliver_events
 from workflows.operations.exports import note_export
 from workflows.operations.failures import ignore_failure, reopen_failure, resolve_failure
 from workflows.operations.keeping import keep_runs
+from workflows.operations.many_starts import KeyTwice, Start, StartsRefused, TooMany, start_many
 from workflows.operations.missing import missing
 from workflows.operations.notifications import mute, resend, save_rule, send_test, unmute
 from workflows.operations.pausing import resume, suspend
@@ -69,11 +70,15 @@ __all__ = [
     "InputInvalid",
     "KeyConflict",
     "KeyInvalid",
+    "KeyTwice",
     "NotAllowed",
     "OperationError",
     "SignatureRefused",
+    "Start",
     "Started",
+    "StartsRefused",
     "TooDeep",
+    "TooMany",
     "UnknownBatch",
     "UnknownDefinition",
     "UnknownEvent",
@@ -134,6 +139,7 @@ __all__ = [
     "skip",
     "start_action",
     "start_batch",
+    "start_many",
     "start_workflow",
     "stop_batch",
     "suspend",
