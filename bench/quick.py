@@ -1,9 +1,9 @@
-"""`make bench-quick`: a minute's look at throughput and latency; the last line is for machines."""
+"""`make bench-quick`: a minute's look at throughput, latency and memory; the last line is for machines."""
 
 import os
 import platform
 
-from bench import harness, latency, steps
+from bench import harness, latency, memory, steps
 
 
 def main() -> None:
@@ -16,10 +16,13 @@ def main() -> None:
     _print("the same, transactional handlers", steps.measure("bench-noop-transactional-chain"))
     waited = latency.measure("bench-noop-chain")
     print(f"idle start to first handler          {waited.first_p50:8.1f} ms p50 {waited.first_p95:8.1f} ms p95")
-    print(f"idle start to the end of 10 steps    {waited.last_p50:8.1f} ms p50 {waited.last_p95:8.1f} ms p95")
+    print(f"idle start to the last of 10 steps   {waited.last_p50:8.1f} ms p50 {waited.last_p95:8.1f} ms p95")
+    held = memory.worker_mib(memory.measure())
+    print(f"an idle worker process               {held:8.1f} MiB, shared pages divided")
     print(
         f"steps_per_s={chain.steps_per_s:.0f} commits_per_step={chain.commits_per_step:.2f} "
-        f"first_step_p50_ms={waited.first_p50:.1f} first_step_p95_ms={waited.first_p95:.1f}"
+        f"first_step_p50_ms={waited.first_p50:.1f} first_step_p95_ms={waited.first_p95:.1f} "
+        f"last_step_p50_ms={waited.last_p50:.1f} worker_mib={held:.1f}"
     )
 
 

@@ -6,6 +6,7 @@ no worker is busy or looks. The housekeeper, a process of its own, is watched in
 while this process is silent, its `understudy` does the work.
 """
 
+import gc
 import logging
 import os
 import signal
@@ -59,6 +60,7 @@ class Supervisor:
         pulse.enter(Sign.MAIN, os.getpid())
         pulse.own(Sign.MAIN)
         process_state.name("dotdo:main")
+        _share_memory()
         self._start()
         while self._rest():
             pulse.sign()
@@ -188,6 +190,16 @@ class Supervisor:
 def _house() -> None:
     understudy.begin()
     lanes.run()
+
+
+def _share_memory() -> None:
+    """Leave what was loaded until now out of every collection of garbage, here and in what is forked from here.
+
+    A full collection writes into the head of each object it visits, and so copies the pages that are shared: it took a
+    worker from 25 to 60 MB, and 0.1 s each time.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _left_lying(living: list[uuid.UUID]) -> bool:
