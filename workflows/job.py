@@ -31,7 +31,7 @@ class Job:
 
     `came` is what the call came to and `pushed` how it can be undone, for when it turns out to have come too late;
     `chosen` is what is to be undone next, as its checkpoint will find it; `facts` is what else the audit trail says of
-    the step.
+    the step. `about` is what the engine is told of the run: it is the same for all of its steps.
     """
 
     held: Claimed
@@ -52,6 +52,7 @@ class Job:
     pushed: list[PushUndo] = field(default_factory=list)
     chosen: list["Chosen"] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
+    about: Facts | None = None
     read_at: float = field(default_factory=time.monotonic)
 
     def now(self) -> datetime:
@@ -60,18 +61,22 @@ class Job:
 
     def advance(self, message: Message, after: Advance | None = None) -> Advance:
         """Let the engine apply a message to the job's cursor, or to what another advance left. Raises Stale, Busy."""
-        held = self.held
-        webhook = partial(hooks.url, held.run)  # a digest that few documents mention
-        facts = Facts(str(held.run), self.run_input, held.run_created_at, webhook, held.stopped)
+        if self.about is None or self.about.stopped != self.held.stopped:
+            self.about = self._facts()
         return advance(
             self.program,
             self.cursor if after is None else after.cursor,
             message,
             context=self.context if after is None else after.context,
-            facts=facts,
+            facts=self.about,
             services=SERVICES,
             now=self.now(),
         )
+
+    def _facts(self) -> Facts:
+        held = self.held
+        webhook = partial(hooks.url, held.run)  # a digest that few documents mention
+        return Facts(str(held.run), self.run_input, held.run_created_at, webhook, held.stopped)
 
     def become(self, command: CallFunction, result: Advance) -> None:
         """Turn a start step into the first call of its run: it then runs under the claim that is already held."""
@@ -134,6 +139,7 @@ def follow(job: Job, held: Claimed, step_input: Any, result: Advance | None, con
         function=held.function,
         input=step_input,
         action=action_at(held.action_version, held.function),
+        about=job.about,
     )
 
 

@@ -17,6 +17,46 @@ _REMEMBERED = 1_024
 _REMEMBERED_BYTES = 64 << 20  # of JSON text, so that a worker does not grow by what it has seen
 _digests: "OrderedDict[int, tuple[Any, str, int]]" = OrderedDict()  # large values by identity: nobody changes them
 _stored: "OrderedDict[tuple[uuid.UUID, str], None]" = OrderedDict()  # what this process has seen committed
+_SCALARS, _SHORT = frozenset({type(None), bool, int, float}), 500
+_LAST_TEXTS, _LAST_TEXTS_BYTES = 1_024, 4 << 20
+
+
+class _Texts(dict[int, tuple[Any, str]]):
+    """The values that were written last, with their texts, by identity."""
+
+    size = 0
+
+    def add(self, value: Any, text: str) -> None:
+        """Remember a text; when there are too many, all others are forgotten."""
+        self.size += len(text)
+        if len(self) >= _LAST_TEXTS or self.size > _LAST_TEXTS_BYTES:
+            self.clear()
+            self.size = len(text)
+        self[id(value)] = (value, text)
+
+
+_texts = _Texts()
+
+
+def text_of(value: Any) -> str:
+    """Return the canonical text of a value that nobody changes.
+
+    The output of a step, say, is written to its row, as a digest into the audit trail, and into the cursor; often it is
+    the input of the next step as well. It becomes a text once.
+    """
+    if _small(value):
+        return canonical.dumps(value)
+    known = _texts.get(id(value))
+    if known is not None and known[0] is value:
+        return known[1]
+    text = canonical.dumps(value)
+    _texts.add(value, text)
+    return text
+
+
+def digest_of(value: Any) -> str:
+    """Return the SHA-256 of the canonical text of a value that nobody changes, 64 hex digits."""
+    return canonical.digest_of(text_of(value))
 
 
 class Packer:
@@ -31,15 +71,19 @@ class Packer:
 
     def pack(self, value: Any) -> str:
         """Return the JSON text to store for `value`: itself, or a reference to a payload."""
-        text = canonical.dumps(value)
+        text = text_of(value)
         if is_inline(value, text):
             return text
         return canonical.dumps(self._refer(value, text))
 
     def cursor(self, cursor: dict[str, Any]) -> str:
         """Return the JSON text of an engine cursor, its data cells replaced by references where they are large."""
-        alive = cursor.get("frames") or "branch" in cursor or "ending" in cursor
-        return canonical.dumps(map_cells(cursor, self.reference)) if alive else "{}"
+        frames = cursor.get("frames", ())
+        if "branch" in cursor:
+            return canonical.dumps(map_cells(cursor, self.reference))
+        if frames or "ending" in cursor:
+            return canonical.dumps({**cursor, "frames": [self._frame(frame) for frame in frames]})
+        return "{}"
 
     def reference(self, value: Any) -> Any:
         """Return what `pack` would store, as a value: for data inside a cursor."""
@@ -48,10 +92,18 @@ class Packer:
         known = _digests.get(id(value))
         if known and known[0] is value and (self.run, known[1]) in _stored:
             return {REFERENCE: known[1]}
-        text = canonical.dumps(value)
+        text = text_of(value)
         if is_inline(value, text):
             return value
         return self._refer(value, text)
+
+    def _frame(self, frame: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return a frame, copied only where a cell is large."""
+        found = frame
+        for name, part in frame.items():
+            if name in DATA_CELLS and (stored := self.reference(part)) is not part:
+                found = {**found, name: stored}
+        return found
 
     def kept(self) -> None:
         """Remember that the collected payloads are committed."""
@@ -141,4 +193,5 @@ def resolve_cursor(cursor: Mapping[str, Any], payloads: Mapping[str, Any]) -> di
 
 
 def _small(value: Any) -> bool:
-    return value is None or isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) < 500)
+    kind = type(value)
+    return kind in _SCALARS or (kind is str and len(value) < _SHORT)

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from actions.errors import Failure
-from dotdo_site.lib import canonical
-from workflows import compensating, following, trail
+from workflows import compensating, following, payloads, trail
 from workflows.checkpoint import UNCHANGED, AttemptWrite, Closed, NextStep, Progress, RunWrite, StepWrite
 from workflows.engine.messages import Advance, BranchDone, Complete, Park
 from workflows.failures import fault_error, language_error
@@ -32,7 +31,8 @@ class Left:
 def succeeded(job: Job, happened: Happened, result: Advance, lessee: Lessee, *, left: Left | None = None) -> Progress:
     """The held step is done and the engine said what follows."""
     step = step_write(job, "succeeded", output=happened.output, attempt=job.held.attempt + 1)
-    data = trail.step_data(job) | {"output": canonical.digest(happened.output)}
+    data = trail.step_data(job)
+    data["output"] = payloads.digest_of(happened.output)
     attempt = attempt_write(job, "succeeded", happened, lessee) if happened.log else None
     return moved_on(job, step, "step.succeeded", data, result, lessee, attempt=attempt, left=left)
 
@@ -42,7 +42,7 @@ def skipped(
 ) -> Progress:
     """A person gave the output by hand, and the engine said what follows."""
     step = step_write(job, "skipped", output=output, attempt=job.held.attempt)
-    data = trail.step_data(job) | {"output": canonical.digest(output), "skipped": True}
+    data = trail.step_data(job) | {"output": payloads.digest_of(output), "skipped": True}
     progress = moved_on(job, step, "step.succeeded", data, result, lessee, left=left)
     progress.messages = messages
     return progress
@@ -337,7 +337,7 @@ def _run_after(
     """Return what becomes of the run, its event added to `events`."""
     command, context = result.command, _changed_context(job, result.context)
     if isinstance(command, Complete):
-        events.append(("run.succeeded", {"output": canonical.digest(command.output)}))
+        events.append(("run.succeeded", {"output": payloads.digest_of(command.output)}))
         return RunWrite(state="succeeded", output=command.output, context=context)
     error = lead.error if lead else None
     if error is not None and left is None and job.held.run_state != "failed":
@@ -366,7 +366,7 @@ def _context_write(context: Any) -> RunWrite | None:
 
 def _changed_context(job: Job, context: Any) -> Any:
     """Return the new context when this advance, or the one that led to the held call, exported one; else UNCHANGED."""
-    if context is job.stored_context or canonical.dumps(context) == canonical.dumps(job.stored_context):
+    if context is job.stored_context or payloads.text_of(context) == payloads.text_of(job.stored_context):
         return UNCHANGED
     return context
 

@@ -1,12 +1,14 @@
 """The audit links of a branch's chain: what a checkpoint says of its step."""
 
+import uuid
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from actions.errors import Failure
 from audit.recording import Link, seal
-from dotdo_site.lib import canonical
+from workflows import payloads
 from workflows.checkpoint import NextStep
 from workflows.claim import Claimed
 from workflows.job import Job
@@ -23,7 +25,7 @@ def links(job: Job, lessee: Lessee, events: Iterable[Event]) -> list[Link]:
 def sealed(held: Claimed, lessee: Lessee, at: datetime, events: Iterable[Event]) -> list[Link]:
     """Seal events onto the chain of a held step's branch."""
     found: list[Link] = []
-    head, seq, actor = bytes(held.audit_head), held.audit_seq, f"worker:{lessee.id}"
+    head, seq, actor = bytes(held.audit_head), held.audit_seq, _actor(lessee.id)
     for kind, data in events:
         seq += 1
         link = seal(head, chain=held.branch, seq=seq, run=held.run, kind=kind, actor=actor, at=at, data=data)
@@ -33,13 +35,16 @@ def sealed(held: Claimed, lessee: Lessee, at: datetime, events: Iterable[Event])
 
 
 def step_data(job: Job) -> dict[str, Any]:
-    """Return what every event of a step says."""
-    data: dict[str, Any] = {"step": job.key, "name": job.name, "kind": job.kind, "claim": job.held.claim}
+    """Return what every event of a step says, to be added to."""
+    held = job.held
+    data: dict[str, Any] = {"step": job.key, "name": job.name, "kind": job.kind, "claim": held.claim}
     if job.kind in ("call", "run", "emit", "undo"):
-        data |= {"function": job.function, "input": canonical.digest(job.input), "attempt": job.held.attempt + 1}
-    if job.held.crashes:
-        data["crashes"] = job.held.crashes
-    return data | job.facts
+        data["function"], data["input"] = job.function, payloads.digest_of(job.input)
+        data["attempt"] = held.attempt + 1
+    if held.crashes:
+        data["crashes"] = held.crashes
+    data.update(job.facts)
+    return data
 
 
 def begun_data(following: NextStep | None, trace: list[str], *, before: int = 0) -> dict[str, Any]:
@@ -70,3 +75,8 @@ def poisoned_links(held: Claimed, failure: Failure, reason: str, lessee: Lessee)
     step = {"step": held.key, "name": held.name, "kind": held.kind, "claim": held.claim, "crashes": held.crashes}
     run = {"reason": reason, "step": held.key, "code": failure.code}
     return sealed(held, lessee, held.now, [("step.failed", step | failure_data(failure)), ("run.failed", run)])
+
+
+@lru_cache(maxsize=8)
+def _actor(worker: uuid.UUID) -> str:
+    return f"worker:{worker}"

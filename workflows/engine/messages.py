@@ -1,4 +1,7 @@
-"""What the engine is told and what it asks for: plain values, so that every case is a row in a test table."""
+"""What the engine is told and what it asks for: plain values, so that every case is a row in a test table.
+
+Nobody changes one. Those that every step makes are not frozen all the same: that would take four times as long.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +16,7 @@ class Start:
     input: Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Done:
     """The leaf with this key finished, with its output; that of a timer is ignored."""
 
@@ -59,7 +62,7 @@ class Skip:
 Message = Start | Done | Failed | TimedOut | Received | Continue | Skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CallFunction:
     """Execute a function of the catalog. `effect` is the idempotency key the author gave, or empty."""
 
@@ -242,7 +245,7 @@ class PushUndo:
     input: Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Advance:
     """The next state and what to do.
 
