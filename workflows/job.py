@@ -98,7 +98,8 @@ class Job:
         own = frame.get("effect") if frame.get("key") == self.key else None
         if own:
             return f"{own}:{self.held.generation}" if self.held.generation else str(own)
-        return f"{self.held.run}:{UNDO.sub('#undo', place(self.key))}:{self.held.generation}"
+        at = UNDO.sub("#undo", place(self.key)) if "#" in self.key else place(self.key)
+        return f"{self.held.run}:{at}:{self.held.generation}"
 
 
 def load(held: Claimed) -> Job:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from dotdo_site.lib import canonical
 from workflows import payloads
+from workflows.engine.frames import DATA_CELLS
 from workflows.payloads import Packer, digest_of, map_cells, text_of
 
 SCALARS = (
@@ -20,7 +21,7 @@ SCALARS = (
 )
 VALUES = st.recursive(SCALARS, lambda inside: st.lists(inside) | st.dictionaries(st.text(), inside), max_leaves=10)
 REFERENCES = st.fixed_dictionaries({payloads.REFERENCE: SCALARS})
-CELLS = st.sampled_from([*sorted(payloads.DATA_CELLS), "key", "i", "timers"])
+CELLS = st.sampled_from([*sorted(DATA_CELLS), "key", "i", "timers"])
 FRAMES = st.lists(st.dictionaries(CELLS, VALUES | REFERENCES))
 BRANCHES = st.fixed_dictionaries({"raw": VALUES, "i": st.integers()})
 CURSORS = st.fixed_dictionaries(

@@ -10,7 +10,7 @@ from workflows.engine.scope import Makers, Scope
 from workflows.engine.services import Facts, Services
 from workflows.language import durations, templates
 from workflows.language.program import For, Listen, Program, Schema, Task, Try
-from workflows.language.templates import ListOf, ObjectOf, Template
+from workflows.language.templates import Constant, Expression, Template
 
 
 class Data:
@@ -64,11 +64,14 @@ class Data:
 
     def resolve(self, template: Template, dot: Any, scope: Mapping[str, Any], ref: str) -> Any:
         """Return the value of data with expressions inside. Raises Fault."""
+        if isinstance(template, Constant):
+            return template.value
+        if isinstance(template, Expression):
+            return self.evaluate(template.text, dot, scope, ref)
         value = templates.resolve(template, lambda text: self.evaluate(text, dot, scope, ref))
-        if isinstance(template, ObjectOf | ListOf):  # a single expression's result was checked when it was evaluated
-            reason = self.services.unfit(value)
-            if reason:
-                raise fault("expression", "the value cannot be kept", reason, instance=ref)
+        reason = self.services.unfit(value)  # that of a single expression was looked at when it was evaluated
+        if reason:
+            raise fault("expression", "the value cannot be kept", reason, instance=ref)
         return value
 
     def transform(self, template: Template | None, dot: Any, scope: Mapping[str, Any], ref: str = "") -> Any:

@@ -113,4 +113,4 @@ def list_frame(tasks: TaskList, key: str, raw: Any) -> Frame:
 
 def place(key: str) -> str:
     """Return the key without the attempts of the tries around it: the same effect, whichever attempt it is."""
-    return ATTEMPT.sub("/try/", key)
+    return ATTEMPT.sub("/try/", key) if "@" in key else key
