@@ -5,16 +5,12 @@ with `--keep` beside the runs that are there.
 """
 
 import json
-import os
-import statistics
 import sys
-import time
 from dataclasses import asdict
 from typing import Any
 
-from bench import harness, latency, steps
+from bench import harness, latency, memory, steps
 from bench.peers.course import calls_per_s
-from bench.peers.memory import pss_mib
 
 # One commit per step; steps that may share commits; steps that do their effects in the transaction that records them.
 CHAINS = {
@@ -57,10 +53,9 @@ def measure(server: Any, workers: int, seconds: float) -> dict[str, Any]:
         warm_up(CHAINS.values())
         chains = {kind: _with_costs(server, name, seconds) for kind, name in CHAINS.items()}
         repeats = calls_per_s(_repeat, seconds)
-        time.sleep(2)
-        memory = worker_pss_mib()
     waited = latency.measure(CHAINS["pure"], workers)
-    return {"chains": chains, "latency": asdict(waited), "repeats_per_s": repeats, "idle_pss_mib": memory}
+    held = memory.worker_mib(memory.measure(CHAINS["pure"], workers))
+    return {"chains": chains, "latency": asdict(waited), "repeats_per_s": repeats, "idle_pss_mib": held}
 
 
 def warm_up(workflows: Any) -> None:
@@ -74,14 +69,6 @@ def throughput(workflow: str, seconds: float) -> tuple[int, float]:
     trial = steps.backlog(workflow, TRIAL)
     runs = min(MOST, max(TRIAL, round(trial * seconds / harness.STEPS)))
     return TRIAL + runs, steps.backlog(workflow, runs)
-
-
-def worker_pss_mib() -> float:
-    """Return the memory of one worker process, in MiB, shared pages divided."""
-    from workflows.models import Worker
-
-    pids = Worker.objects.filter(stopped_at=None).values_list("pid", flat=True)
-    return statistics.median(pss_mib(pid) for pid in pids if os.path.exists(f"/proc/{pid}"))  # noqa: PTH110
 
 
 def _with_costs(server: Any, workflow: str, seconds: float) -> dict[str, float]:

@@ -60,9 +60,20 @@ def _peers(found: dict[str, Any]) -> str:
     body = [_row(title, figures, reference) for title, figures in ranked]
     missing = [f"Not measured: {peer['title']}: {peer[FAILED]}." for peer in found["peers"] if FAILED in peer]
     head = ["", "steps/s", "dotdo is", "first step", "tenth step", "repeats/s", "idle worker"]
-    return "\n".join(
-        ["## Peers: runs of ten sequential steps that do nothing", "", table(head, body), "", NOTES, *missing, ""]
-    )
+    lines = [_against_the_best(found, rows), NOTES, *missing]
+    return "\n".join(["## Peers: runs of ten sequential steps that do nothing", "", table(head, body), "", *lines, ""])
+
+
+def _against_the_best(found: dict[str, Any], rows: Sequence[tuple[str, dict[str, Any]]]) -> str:
+    """Say how each kind of step compares with the quickest peer that is durable."""
+    durable = {peer["title"] for peer in found["peers"] if peer["durable"]}
+    peers = [row for row in rows if row[0] in durable]
+    ours = [row for row in rows if row[0] in KINDS.values()]
+    if not peers or not ours:
+        return ""
+    title, best = max(peers, key=lambda row: row[1]["steps"])
+    ratios = [f"{name.strip('*')} {figures['steps'] / best['steps']:.2f} ×" for name, figures in ours]
+    return f"The quickest durable peer is {title}, of which {'; '.join(ratios)}.\n"
 
 
 def _row(title: str, figures: dict[str, Any], reference: dict[str, Any] | None) -> list[str]:

@@ -38,7 +38,7 @@ def app(connection: "psycopg.Connection[Any]") -> Absurd:
 class Peer:
     """A queue with worker processes."""
 
-    settings = (Setting(2), Setting(4), Setting(6), Setting(2, 4))
+    settings = (Setting(2), Setting(4), Setting(6))
 
     def setup(self) -> None:
         """Load the SQL that the command line tool brings."""

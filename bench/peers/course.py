@@ -25,8 +25,8 @@ from typing import Any, Protocol
 from bench.peers.marks import STEPS, Marks
 from bench.peers.memory import pss_mib
 
-SECONDS, QUICK_SECONDS = 4.0, 1.0
-LATENCY_RUNS, QUICK_LATENCY_RUNS = 40, 10
+SECONDS, QUICK_SECONDS = 3.0, 1.0
+LATENCY_RUNS, QUICK_LATENCY_RUNS = 30, 10
 FEWEST, MOST = 30, 3_000
 
 

@@ -51,7 +51,7 @@ def launch(executor: str) -> Callable[[str], str]:
 class Peer:
     """Processes that run what they are told to."""
 
-    settings = (Setting(2, 8), Setting(2, 4), Setting(2, 16), Setting(4, 4))
+    settings = (Setting(2, 8), Setting(2, 16), Setting(4, 4))
 
     def setup(self) -> None:
         """Let this process make the tables; it is also the one that starts single runs."""

@@ -46,7 +46,7 @@ app = restate.app([service])
 class Peer:
     """A server, and processes of handlers that it calls."""
 
-    settings = (Setting(2, 16), Setting(1, 16), Setting(2, 64), Setting(4, 32))
+    settings = (Setting(2, 16), Setting(2, 64), Setting(4, 32))
 
     def setup(self) -> None:
         """Start the server with a data folder of its own."""

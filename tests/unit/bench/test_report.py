@@ -54,6 +54,7 @@ def test_a_report_ranks_compares_and_names_what_is_missing() -> None:
     text = report.markdown(_found())
     assert text.index("may share commits**") < text.index("one commit per step**") < text.index("| DBOS | 600")
     assert "| DBOS | 600 | 4.00 × |" in text
+    assert "The quickest durable peer is DBOS, of which dotdo, one commit per step 4.00 ×" in text
     assert "Not measured: Celery: redis-server is not installed." in text
     assert "80% of pgbench with as many clients and 50% of its best" in text
     assert "`fsync=on`" in text
