@@ -33,15 +33,15 @@ class Opening(Statement):
         """
         raw: Raw = connection.connection
         if raw.pgconn.transaction_status != pq.TransactionStatus.IDLE:  # a transaction around this one has begun it
-            return self._rows(send(self._written_out(values), *others))
+            return self._rows(_send(raw, self._written_out(values), *others))
         if raw.prepare_threshold is None:
-            return self._rows(send("BEGIN", self._written_out(values), *others)[1:])
+            return self._rows(_send(raw, "BEGIN", self._written_out(values), *others)[1:])
         try:
-            return self._rows(send("BEGIN", self._executed(raw, values), *others)[1:])
+            return self._rows(_send(raw, "BEGIN", self._executed(raw, values), *others)[1:])
         except errors.InvalidSqlStatementName:  # psycopg deallocates all there are after a ROLLBACK; nothing was done
             del _names[raw]
-            send("ROLLBACK")
-            return self._rows(send("BEGIN", self._executed(raw, values), *others)[1:])
+            _send(raw, "ROLLBACK")
+            return self._rows(_send(raw, "BEGIN", self._executed(raw, values), *others)[1:])
 
     def _executed(self, raw: Raw, values: Mapping[str, Value]) -> str:
         names = _names.setdefault(raw, {})
@@ -64,7 +64,10 @@ class Opening(Statement):
 
 def send(*commands: str) -> list[pq.abc.PGresult]:
     """Send commands, which are constants or written by us, and return what came of each. Raises psycopg.Error."""
-    raw: Raw = connection.connection
+    return _send(connection.connection, *commands)
+
+
+def _send(raw: Raw, *commands: str) -> list[pq.abc.PGresult]:
     raw.pgconn.send_query("; ".join(commands).encode())
     # This wait, unlike libpq's own, keeps neither other threads nor signals waiting.
     return [_checked(result) for result in raw.wait(generators.execute(raw.pgconn))]

@@ -108,12 +108,13 @@ def attempt_in_transaction(job: Job) -> Attempted:
 
 def _in_savepoint(job: Job) -> Attempted:
     """Let Django know of the savepoint: what the handler asks for on commit is dropped with what it wrote."""
-    around = len(connection.savepoint_ids)
-    connection.savepoint_ids.append(_HANDLER)
+    inside = connection.savepoint_ids
+    around = len(inside)
+    inside.append(_HANDLER)
     try:
         return _builtin(job) if is_builtin(job.called) else _invoke(job, threading.Event())
     finally:
-        del connection.savepoint_ids[around:]  # also what an alarm kept an inner block from taking away
+        del inside[around:]  # also what an alarm kept an inner block from taking away
 
 
 def record_uses(job: Job, attempted: Attempted) -> None:
