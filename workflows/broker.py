@@ -75,11 +75,12 @@ class HintBroker(ORM):
         if tasks:
             return tasks
         pause = min([settings.POLL_SECONDS, LONGEST_SECONDS, *waits])
+        hint = _hint()  # signed before somebody waits for it
         heard = self._listener.wait(max(0.0, pause))
         if not heard or self._queues:  # it may be about a queue that is not ours
             return None
         self._unasked_until = time.monotonic() + UNASKED_SECONDS
-        return [(None, _hint())]
+        return [(None, hint)]
 
     def _tasks(self) -> list[tuple[Any, str]] | None:
         if time.monotonic() - self._asked_at < settings.POLL_SECONDS:

@@ -72,7 +72,7 @@ _PAIRS = Statement(
 )
 # Both at once: the pairs with due steps, most urgent first, and the claim from the first that still has one. `LIMIT 1`
 # ends the loop over the pairs, so nothing is locked that is not taken.
-_CLAIM_FIRST = Statement(
+_CLAIM_FIRST = Hot(
     f"""
     {_PAIR},
     urgent AS MATERIALIZED (

@@ -15,7 +15,7 @@ from django.db import transaction
 from psycopg import errors
 
 from audit import recording
-from workflows.sql import Statement
+from workflows.sql import Hot, Statement
 
 log = logging.getLogger(__name__)
 CHAIN = uuid.UUID("0e90c000-0000-7000-8000-000000000000")  # of the audit trail: a database has one epoch
@@ -40,7 +40,7 @@ class _Statements:
     """Both statements, for a server that tells who it is, or for one where our role may not ask."""
 
     def __init__(self, identity: str) -> None:
-        self.read = Statement(_READ.format(identity=identity))
+        self.read = Hot(_READ.format(identity=identity))
         self.lift = Statement(_RAISE.format(identity=identity))
 
 

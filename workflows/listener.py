@@ -50,6 +50,10 @@ class Listener:
             time.sleep(seconds)
             return heard
         try:
+            while self._on.pgconn.notifies() is not None:  # what came in beside the answer to a `Hot` statement
+                heard = True
+            if heard and stop_after:
+                return heard
             for _ in self._on.notifies(timeout=seconds, stop_after=stop_after):
                 heard = True
         except psycopg.Error as error:

@@ -11,11 +11,11 @@ from collections.abc import Iterable
 import psycopg
 from django.db import Error, transaction
 
-from workflows.sql import Statement
+from workflows.sql import Hot, Statement
 
 log = logging.getLogger(__name__)
 CHANNEL = "dotdo_due"
-_NOTIFY = Statement(f"SELECT set_config('synchronous_commit', 'off', true), pg_notify('{CHANNEL}', '')")
+_NOTIFY = Hot(f"SELECT set_config('synchronous_commit', 'off', true), pg_notify('{CHANNEL}', '')")
 _LOCK = Statement("SELECT id FROM step WHERE id = :step FOR NO KEY UPDATE")
 # A checkpoint that rests a step compares `wake` with what it saw, so a step that runs is woken as well. A step of a
 # run that is parked or suspended is held until an operator goes on with the run. Locked in the order of the ids, as

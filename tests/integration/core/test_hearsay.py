@@ -1,7 +1,8 @@
 """Hints by hearsay: what is notified is passed on unasked, and nothing else of what a broker promises is lost by it."""
 
 import time
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import pytest
@@ -70,6 +71,17 @@ def test_a_worker_that_was_woken_has_the_time_to_claim_before_another_one_is(
     working.done()
 
 
+@pytest.mark.parametrize("ask", [claim.pairs, lambda: claim.take_first((), uuid.uuid4(), 30.0)], ids=["usual", "hot"])
+def test_what_is_notified_while_the_broker_asks_is_heard(idle: HintBroker, ask: Callable[[], object]) -> None:
+    """It comes in beside the answer, before anybody listens for it again, and no other one follows."""
+    Doing(wake.workers).done()
+    ask()
+    begun = time.monotonic()
+    assert idle._listener.wait(2.0)
+    assert time.monotonic() - begun < 1.0
+    assert not idle._listener.wait(0.0)
+
+
 def test_hearsay_about_nothing_is_no_busy_loop(idle: HintBroker) -> None:
     assert heard(idle)
     begun = time.monotonic()
@@ -84,7 +96,7 @@ def test_who_hears_all_the_time_still_asks_for_what_is_not_notified(
     assert heard(idle)
     until = time.monotonic() + 0.3
     while time.monotonic() < until:
-        wake.workers()
+        Doing(wake.workers).done()
         idle.dequeue()
     assert len(asked) > 3
     assert max(later - earlier for earlier, later in pairwise(asked[1:])) < 0.2
