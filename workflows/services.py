@@ -4,10 +4,13 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from actions import markers, schemas
+from actions import fixed, markers
 from actions.limits import check_value
 from workflows import expressions
 from workflows.engine.faults import fault
+
+ANYTHING: Mapping[str, Any] = {}
+NOTHING: Mapping[str, Any] = {"not": {}}
 
 
 class EngineServices:
@@ -22,8 +25,8 @@ class EngineServices:
 
     def problems(self, schema: Mapping[str, Any] | bool, value: Any) -> list[str]:
         """Return what in `value` breaks `schema`, one sentence each."""
-        document: Mapping[str, Any] = schema if isinstance(schema, Mapping) else ({} if schema else {"not": {}})
-        return [f"{problem.pointer or '/'}: {problem.message}" for problem in schemas.problems(document, value)]
+        document: Mapping[str, Any] = schema if isinstance(schema, Mapping) else (ANYTHING if schema else NOTHING)
+        return [f"{problem.pointer or '/'}: {problem.message}" for problem in fixed.problems(document, value)]
 
     def unfit(self, value: Any) -> str:
         """Return why `value` breaks the limits of what is stored, or nothing."""
