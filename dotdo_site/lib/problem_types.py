@@ -36,6 +36,7 @@ TYPES = {
     ),
     "invalid-body": ProblemType(422, "unknown or unfitting fields of the body"),
     "invalid-input": ProblemType(422, "an input, output or answer against its schema: every pointer; nothing was done"),
+    "runs-refused": ProblemType(422, "some of a batch of runs cannot be started: every pointer; none was started"),
     "invalid-definition": ProblemType(422, "a draft with problems"),
     "invalid-event": ProblemType(422, "not a CloudEvent 1.0, or too large; with its place for each in a batch"),
     "idempotency-key-reused": ProblemType(422, "the key belongs to a run with another body; `run_id`, `differences`"),

@@ -1,6 +1,6 @@
 """What callers of the API are told about the errors of `operations`, and how that is documented."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rest_framework import serializers
@@ -9,6 +9,8 @@ from actions import publishing
 from actions.problems import Problem as Wrong
 from dotdo_site.lib.problems import Problem, problem_of
 from workflows import operations
+
+MOST_ERRORS = 1_000  # of a batch of starts, in one answer
 
 
 @problem_of.register
@@ -29,6 +31,47 @@ def _gone_run(error: operations.GoneRun) -> Problem:
 @problem_of.register
 def _input_invalid(error: operations.InputInvalid) -> Problem:
     return _listed("invalid-input", "The input does not fit the schema", "/input", error)
+
+
+class RunsRefused(Exception):
+    """Some of many runs cannot be started, and none was. `errors` says where and why."""
+
+    def __init__(self, errors: Sequence[dict[str, str]]) -> None:
+        super().__init__(f"{len(errors)} problem{'s' if len(errors) != 1 else ''}: see errors. No run was started.")
+        self.errors = list(errors)
+
+
+@problem_of.register
+def _runs_refused(error: RunsRefused) -> Problem:
+    errors = sorted(error.errors, key=lambda each: int(each["pointer"].split("/")[2]))
+    title = "Some of the runs cannot be started"
+    return Problem(422, "runs-refused", title, str(error), tuple(errors[:MOST_ERRORS]))
+
+
+@problem_of.register
+def _starts_refused(error: operations.StartsRefused) -> Problem:
+    first = next(iter(error.refusals.values()))
+    if isinstance(first, operations.UnknownDefinition) and not isinstance(first, operations.UnknownVersion):
+        return problem_of(first)  # all are of one definition
+    return _runs_refused(RunsRefused(refusals_at(error.refusals)))
+
+
+def refusals_at(refusals: Mapping[int, operations.OperationError]) -> list[dict[str, str]]:
+    """Return why starts of a list were refused, with pointers into the request."""
+    return [wrong.under(f"/runs/{number}").as_dict() for number, error in refusals.items() for wrong in _parts(error)]
+
+
+def _parts(error: operations.OperationError) -> list[Wrong]:
+    match error:
+        case operations.InputInvalid():
+            return [wrong.under("/input") for wrong in error.problems]
+        case operations.UnknownDefinition():
+            return [Wrong("/version", "unknown-definition", error.message)]
+        case operations.KeyInvalid():
+            return [Wrong("/key", "invalid-idempotency-key", error.message)]
+        case operations.KeyConflict() | operations.KeyTwice():
+            return [Wrong("/key", "idempotency-key-reused", error.message)]
+    return [Wrong("", "refused", error.message)]
 
 
 @problem_of.register

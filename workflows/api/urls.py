@@ -11,6 +11,7 @@ from workflows.api import (
     notifications,
     runs,
     schedules,
+    start_batches,
     starts,
 )
 
@@ -36,6 +37,7 @@ urlpatterns = [
     path("actions", definitions.Actions.as_view(), name="api-actions"),
     path("actions/<slug:name>", definitions.ActionView.as_view(), name="api-action"),
     path("actions/<slug:name>/runs", starts.ActionRuns.as_view(), name="api-action-runs"),
+    path("actions/<slug:name>/runs/batch", start_batches.ActionRunBatch.as_view(), name="api-action-run-batch"),
     path(
         "actions/<slug:name>/versions/<str:version>/publication",
         definitions.ActionPublication.as_view(),
@@ -45,6 +47,7 @@ urlpatterns = [
     path("workflows/validate", definitions.WorkflowValidation.as_view(), name="api-workflow-validation"),
     path("workflows/<slug:name>", definitions.WorkflowView.as_view(), name="api-workflow"),
     path("workflows/<slug:name>/runs", starts.WorkflowRuns.as_view(), name="api-workflow-runs"),
+    path("workflows/<slug:name>/runs/batch", start_batches.WorkflowRunBatch.as_view(), name="api-workflow-run-batch"),
     path(
         "workflows/<slug:name>/versions/<str:version>/publication",
         definitions.WorkflowPublication.as_view(),

@@ -30,6 +30,7 @@ from workflows.operations.errors import (
     UnknownRun,
     UnknownSchedule,
     UnknownStep,
+    UnknownVersion,
     UnknownView,
     UnknownWorker,
     VersionConflict,
@@ -38,7 +39,7 @@ from workflows.operations.events import Delivered, deliver_event, deliver_events
 from workflows.operations.exports import note_export
 from workflows.operations.failures import ignore_failure, reopen_failure, resolve_failure
 from workflows.operations.keeping import keep_runs
-from workflows.operations.many_starts import KeyTwice, Start, StartsRefused, TooMany, start_many
+from workflows.operations.many_starts import KeyTwice, Start, StartsRefused, TooMany, check_many, start_many
 from workflows.operations.missing import missing
 from workflows.operations.notifications import mute, resend, save_rule, send_test, unmute
 from workflows.operations.pausing import resume, suspend
@@ -89,6 +90,7 @@ __all__ = [
     "UnknownRun",
     "UnknownSchedule",
     "UnknownStep",
+    "UnknownVersion",
     "UnknownView",
     "UnknownWorker",
     "VersionConflict",
@@ -97,6 +99,7 @@ __all__ = [
     "cancel",
     "check_edit",
     "check_input",
+    "check_many",
     "check_workflow",
     "delete_entry",
     "delete_view",

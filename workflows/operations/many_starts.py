@@ -82,19 +82,20 @@ def start_many(starts: Sequence[Start], *, actor: str, trigger: str) -> list[Sta
             continue
 
 
+def check_many(starts: Mapping[int, Start]) -> Refusals:
+    """Return what is wrong with which of these, without starting any: a key that belongs to another run is not seen."""
+    return _checked(starts, "", "")[2]
+
+
 @in_one_transaction
 def _attempt(starts: Sequence[Start], actor: str, trigger: str) -> list[Started]:
-    definitions = {wanted: _definition(*wanted) for wanted in {start.wanted for start in starts}}
-    refusals, rows = _checked(starts, definitions, actor, trigger)
-    repeats = _repeats(starts, rows)
-    refusals |= {n: KeyTwice(first) for n, first in repeats.items() if rows[n].digest != rows[first].digest}
+    numbered = dict(enumerate(starts))
+    definitions, rows, refusals, repeats = _checked(numbered, actor, trigger)
     if refusals:
         raise StartsRefused(refusals)
     known: dict[int, Known] = {}
     for wanted, numbers in _groups(starts, rows.keys() - repeats.keys()):
-        definition = definitions[wanted]
-        assert isinstance(definition, Definition)  # noqa: S101 - otherwise refused
-        known |= _record(definition, wanted[2], {n: rows[n] for n in numbers}, actor, trigger)
+        known |= _record(definitions[wanted], wanted[2], {n: rows[n] for n in numbers}, actor, trigger)
     if refusals := _conflicts(starts, rows, known):
         raise StartsRefused(refusals)
     if len(known) + len(repeats) < len(starts):
@@ -102,22 +103,17 @@ def _attempt(starts: Sequence[Start], actor: str, trigger: str) -> list[Started]
     return [_started(n, repeats.get(n, n), rows, known) for n in range(len(starts))]
 
 
-def _definition(kind: str, name: str, version: str | None) -> Definition | UnknownDefinition:
-    try:
-        return find(kind, name, version)
-    except UnknownDefinition as error:
-        return error
-
-
 def _checked(
-    starts: Sequence[Start], definitions: Mapping[Wanted, Definition | UnknownDefinition], actor: str, trigger: str
-) -> tuple[Refusals, dict[int, Row]]:
+    starts: Mapping[int, Start], actor: str, trigger: str
+) -> tuple[dict[Wanted, Definition], dict[int, Row], Refusals, dict[int, int]]:
+    """Return what the starts mean, the rows of the good ones, why others are none, and who has the key of whom."""
+    definitions, unknown = _definitions(starts.values())
     refusals: Refusals = {}
     rows: dict[int, Row] = {}
-    for number, start in enumerate(starts):
-        definition = definitions[start.wanted]
-        if isinstance(definition, UnknownDefinition):
-            refusals[number] = definition
+    for number, start in starts.items():
+        definition = definitions.get(start.wanted)
+        if definition is None:
+            refusals[number] = unknown[start.wanted]
         elif start.key is not None and not KEY.fullmatch(start.key):
             refusals[number] = KeyInvalid()
         elif problems := definition.problems(start.input):
@@ -125,10 +121,23 @@ def _checked(
         else:
             more = (start.version, start.key or "", start.title, start.tags)
             rows[number] = row_of(definition, start.input, actor, trigger, *more)
-    return refusals, rows
+    repeats = _repeats(starts, rows)
+    refusals |= {n: KeyTwice(first) for n, first in repeats.items() if rows[n].digest != rows[first].digest}
+    return definitions, rows, refusals, repeats
 
 
-def _repeats(starts: Sequence[Start], rows: Mapping[int, Row]) -> dict[int, int]:
+def _definitions(starts: Iterable[Start]) -> tuple[dict[Wanted, Definition], dict[Wanted, UnknownDefinition]]:
+    found: dict[Wanted, Definition] = {}
+    unknown: dict[Wanted, UnknownDefinition] = {}
+    for wanted in {start.wanted for start in starts}:
+        try:
+            found[wanted] = find(*wanted)
+        except UnknownDefinition as error:
+            unknown[wanted] = error
+    return found, unknown
+
+
+def _repeats(starts: Mapping[int, Start], rows: Mapping[int, Row]) -> dict[int, int]:
     """Return which starts have the key of an earlier one, and of which."""
     first: dict[tuple[str, str, str], int] = {}
     found: dict[int, int] = {}
