@@ -27,6 +27,7 @@ SCALES = ((1, 1), (1, 2), (1, 4), (1, 8), (2, 2), (3, 2))  # clusters, workers o
 BESIDE = ("starts", "claims", "memory")  # measured once, each by its own file
 LONG_SECONDS = 300
 SHOWN = harness.ROOT / "docs" / "performance.md"
+GISTS = ("setting", "checkpoints_per_s", "good")
 BEGIN, END = "<!-- figures -->", "<!-- /figures -->"
 
 
@@ -39,12 +40,12 @@ class Bench:
         head = {"commit": machine.commit(), "quick": options.quick}
         self.store = Store(self.var / "comparison", head, fresh=options.fresh)
         self.failures: dict[str, str] = {}
-        self.busy: dict[str, float] = {}
 
     def part(self, name: str, make: Callable[[], Part]) -> dict[str, Any] | None:
         """Return what a part answers, from before or by running it now; None when it fails."""
         kept = self.store.get(name)
         if kept is not None:
+            print(f"{name:<28} from before  {_gist(kept)}", flush=True)
             return kept
         self.server.execute("CHECKPOINT")  # nobody pays for the pages of those before
         busy, begun = machine.quiet(), time.monotonic()
@@ -54,7 +55,8 @@ class Bench:
             self.failures[name] = answer[FAILED]
             print(f"{name:<28} {took}  not measured: {answer[FAILED]}", flush=True)
             return None
-        self.store.put(name, answer | {"busy": busy})
+        answer["busy"] = busy
+        self.store.put(name, answer)
         print(f"{name:<28} {took}  {_gist(answer)}", flush=True)
         return answer
 
@@ -193,7 +195,7 @@ def _rounds(quick: bool) -> int:
 def _gist(answer: dict[str, Any]) -> str:
     chains = answer.get("chains", {})
     rate = answer.get("steps_per_s") or answer.get("outside") or chains.get("outside", {}).get("steps_per_s")
-    return f"{rate:,.0f} steps/s" if rate else json.dumps({k: v for k, v in answer.items() if k != "rates"})[:100]
+    return f"{rate:,.0f} steps/s" if rate else json.dumps({name: answer[name] for name in answer if name in GISTS})
 
 
 def _write(bench: Bench, found: dict[str, Any], text: str) -> list[Path]:
@@ -224,4 +226,7 @@ def _options() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("interrupted; the same call goes on from here")

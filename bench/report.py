@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from bench.harness import percentile
+from bench.machine import QUIET
 from bench.parts import FAILED
 
 Round = dict[str, Any]
@@ -45,8 +46,18 @@ def _head(found: dict[str, Any]) -> str:
         "packages": ", ".join(f"{name} {value}" for name, value in facts["packages"].items()),
         "rounds": found["rounds"],
     }
+    text = HEAD.format(**facts | named)
+    busy = [part["busy"] for part in _parts(found) if "busy" in part]
+    disturbed = sum(share > QUIET for share in busy)
+    if disturbed:
+        text += f"Begun while other programs used more than {QUIET:.0%} of the processors: {disturbed} of {len(busy)} parts.\n"
     note = "\n**A quick look: short and once. These figures say that everything works, not how fast.**\n"
-    return HEAD.format(**facts | named) + (note if found["quick"] else "")
+    return text + (note if found["quick"] else "")
+
+
+def _parts(found: dict[str, Any]) -> list[Round]:
+    rounds = [*found["scale"], *found["physical"], *found["ours"]["rounds"]]
+    return rounds + [one for peer in found["peers"] for one in peer.get("rounds", [])]
 
 
 def _peers(found: dict[str, Any]) -> str:

@@ -61,6 +61,12 @@ def test_a_report_ranks_compares_and_names_what_is_missing() -> None:
     assert "0.3 ms p95" in text
 
 
+def test_a_report_says_when_the_machine_did_something_else() -> None:
+    assert "Begun while" not in report.markdown(_found())
+    noisy = _found(ours={"workers": 2, "rounds": [OURS | {"busy": 0.1}, OURS | {"busy": 0.6}]})
+    assert "used more than 20% of the processors: 1 of 2 parts." in report.markdown(noisy)
+
+
 def test_a_report_of_some_peers_only_has_no_empty_tables() -> None:
     text = report.markdown(_found(ours={"workers": 2, "rounds": []}, physical=[], scale=[], beside={}))
     assert "DBOS" in text
