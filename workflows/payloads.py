@@ -1,6 +1,5 @@
 """Values over 4 kB are stored once per run and referred to by digest; smaller ones stay where they are used."""
 
-import hashlib
 import json
 import uuid
 from collections import OrderedDict
@@ -15,7 +14,6 @@ INLINE_BYTES = 4_096
 REFERENCE = "$payload"
 _REMEMBERED = 1_024
 _REMEMBERED_BYTES = 64 << 20  # of JSON text, so that a worker does not grow by what it has seen
-_digests: "OrderedDict[int, tuple[Any, str, int]]" = OrderedDict()  # large values by identity: nobody changes them
 _stored: "OrderedDict[tuple[uuid.UUID, str], None]" = OrderedDict()  # what this process has seen committed
 _SCALARS, _SHORT = frozenset({type(None), bool, int, float}), 500
 _LAST_TEXTS, _LAST_TEXTS_BYTES = 1_024, 4 << 20
@@ -35,7 +33,20 @@ class _Texts(dict[int, tuple[Any, str]]):
         self[id(value)] = (value, text)
 
 
-_texts = _Texts()
+class _Digests(OrderedDict[int, tuple[Any, str, int]]):
+    """Large values with their digests and the length of their texts, by identity; the oldest are forgotten."""
+
+    size = 0
+
+    def add(self, value: Any, digest: str, length: int) -> None:
+        """Remember a digest."""
+        self[id(value)] = (value, digest, length)
+        self.size += length
+        while len(self) > 1 and (len(self) > _REMEMBERED or self.size > _REMEMBERED_BYTES):
+            self.size -= self.popitem(last=False)[1][2]
+
+
+_texts, _digests = _Texts(), _Digests()
 
 
 def text_of(value: Any) -> str:
@@ -56,7 +67,19 @@ def text_of(value: Any) -> str:
 
 def digest_of(value: Any) -> str:
     """Return the SHA-256 of the canonical text of a value that nobody changes, 64 hex digits."""
-    return canonical.digest_of(text_of(value))
+    return _known_digest(value) or _digest(value, text_of(value))
+
+
+def _known_digest(value: Any) -> str:
+    known = _digests.get(id(value))
+    return known[1] if known is not None and known[0] is value else ""
+
+
+def _digest(value: Any, text: str) -> str:
+    digest = canonical.digest_of(text)
+    if len(text) > INLINE_BYTES:
+        _digests.add(value, digest, len(text))
+    return digest
 
 
 class Packer:
@@ -71,10 +94,11 @@ class Packer:
 
     def pack(self, value: Any) -> str:
         """Return the JSON text to store for `value`: itself, or a reference to a payload."""
+        reference = self._stored(value)
+        if reference is not None:
+            return canonical.dumps(reference)
         text = text_of(value)
-        if is_inline(value, text):
-            return text
-        return canonical.dumps(self._refer(value, text))
+        return text if is_inline(value, text) else canonical.dumps(self._refer(value, text))
 
     def cursor(self, cursor: dict[str, Any]) -> str:
         """Return the JSON text of an engine cursor, its data cells replaced by references where they are large."""
@@ -89,13 +113,11 @@ class Packer:
         """Return what `pack` would store, as a value: for data inside a cursor."""
         if _small(value):
             return value
-        known = _digests.get(id(value))
-        if known and known[0] is value and (self.run, known[1]) in _stored:
-            return {REFERENCE: known[1]}
+        reference = self._stored(value)
+        if reference is not None:
+            return reference
         text = text_of(value)
-        if is_inline(value, text):
-            return value
-        return self._refer(value, text)
+        return value if is_inline(value, text) else self._refer(value, text)
 
     def _frame(self, frame: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return a frame, copied only where a cell is large."""
@@ -110,9 +132,13 @@ class Packer:
         for digest in self.payloads if self.run else ():
             _remember(_stored, (self.run, digest), None)
 
+    def _stored(self, value: Any) -> dict[str, str] | None:
+        """Return the reference to a large value that was written before."""
+        digest = _known_digest(value)
+        return {REFERENCE: digest} if digest and (self.run, digest) in _stored else None
+
     def _refer(self, value: Any, text: str) -> dict[str, str]:
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        _remember_value(value, digest, len(text))
+        digest = _known_digest(value) or _digest(value, text)
         if (self.run, digest) not in _stored:
             self.payloads[digest] = text
         return {REFERENCE: digest}
@@ -129,13 +155,6 @@ def _remember(memory: "OrderedDict[Any, Any]", key: Any, value: Any) -> None:
     memory.move_to_end(key)
     if len(memory) > _REMEMBERED:
         memory.popitem(last=False)
-
-
-def _remember_value(value: Any, digest: str, size: int) -> None:
-    _remember(_digests, id(value), (value, digest, size))
-    total = sum(known[2] for known in _digests.values())
-    while total > _REMEMBERED_BYTES:
-        total -= _digests.popitem(last=False)[1][2]
 
 
 def map_cells(cursor: Mapping[str, Any], change: Callable[[Any], Any]) -> dict[str, Any]:

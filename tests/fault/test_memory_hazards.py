@@ -1,7 +1,5 @@
 """What could go wrong with what is kept: of cursors, and in the memory of workers."""
 
-from collections import OrderedDict
-
 import pytest
 
 from tests.support.engine import begin, work_until_idle
@@ -43,7 +41,7 @@ def test_what_a_call_leaves_for_its_undo_and_a_listen_for_its_events_is_kept_bes
 
 def test_a_worker_does_not_keep_all_the_large_values_that_it_has_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(payloads, "_REMEMBERED_BYTES", 100_000)
-    monkeypatch.setattr(payloads, "_digests", OrderedDict())
+    monkeypatch.setattr(payloads, "_digests", payloads._Digests())
     values = [str(number) * 20_000 for number in range(10)]
     for value in values:
         Packer().pack(value)

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dotdo_site.lib import canonical
@@ -13,17 +13,20 @@ SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False,
 VALUES = st.recursive(SCALARS, lambda inside: st.lists(inside) | st.dictionaries(st.text(), inside), max_leaves=20)
 IN_ITSELF: dict[str, Any] = {}
 IN_ITSELF["a"] = [IN_ITSELF]
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def slow(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
+@UNHURRIED
 @given(VALUES)
 def test_a_value_has_the_same_text_as_ever(value: Any) -> None:
     assert canonical.dumps(value) == slow(value)
 
 
+@UNHURRIED
 @given(VALUES)
 def test_an_interpreter_without_the_encoder_in_c_gives_the_same_text(value: Any) -> None:
     with pytest.MonkeyPatch.context() as patch:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dotdo_site.lib import canonical
@@ -19,17 +19,19 @@ SCALARS = (
     | st.text()
     | st.just("x" * 5_000)
 )
-VALUES = st.recursive(SCALARS, lambda inside: st.lists(inside) | st.dictionaries(st.text(), inside), max_leaves=10)
+VALUES = st.recursive(SCALARS, lambda inside: st.lists(inside) | st.dictionaries(st.text(), inside), max_leaves=4)
 REFERENCES = st.fixed_dictionaries({payloads.REFERENCE: SCALARS})
 CELLS = st.sampled_from([*sorted(DATA_CELLS), "key", "i", "timers"])
-FRAMES = st.lists(st.dictionaries(CELLS, VALUES | REFERENCES))
+FRAMES = st.lists(st.dictionaries(CELLS, VALUES | REFERENCES, max_size=3), max_size=3)
 BRANCHES = st.fixed_dictionaries({"raw": VALUES, "i": st.integers()})
 CURSORS = st.fixed_dictionaries(
     {"frames": FRAMES, "steps": st.integers()},
     optional={"timer": st.text(), "branch": BRANCHES, "ending": st.just({"state": "failed"})},
 )
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
+@UNHURRIED
 @given(VALUES)
 def test_a_value_that_is_written_again_has_the_same_text(value: Any) -> None:
     assert [text_of(value), text_of(value)] == [canonical.dumps(value)] * 2
@@ -55,6 +57,7 @@ def test_a_worker_does_not_keep_all_the_texts_that_it_has_written(monkeypatch: p
     assert len(payloads._texts) <= payloads._LAST_TEXTS
 
 
+@UNHURRIED
 @given(CURSORS)
 def test_a_cursor_is_written_as_if_each_of_its_cells_was_replaced(cursor: dict[str, Any]) -> None:
     alive = cursor["frames"] or "branch" in cursor or "ending" in cursor
