@@ -31,14 +31,17 @@ class Repetition:
     claim: int = 0
 
 
+FIRST = Repetition()
+
+
 def repetition(job: Job, command: CallFunction, action: ActionSpec | None) -> Repetition:
     """Return how a call relates to the same call in earlier attempts of the tries around it."""
     if not AGAIN.search(command.key):
-        return Repetition()
+        return FIRST
     rows = Step.objects.filter(_same_place(command.key), run=job.held.run, ref=command.ref, kind="call")
     before = rows.exclude(key=command.key).order_by("-id").first()
     if before is None:
-        return Repetition()
+        return FIRST
     found = payloads.load(job.held.run, [before.input, before.error])
     error = payloads.resolve(before.error, found) or {}
     if before.state == "failed" and error.get("definite"):
