@@ -14,7 +14,7 @@ from actions.models import Action, ActionVersion
 from actions.problems import Problem
 from workflows.models import Step, Workflow, WorkflowVersion
 from workflows.operations.errors import UnknownDefinition, UnknownVersion
-from workflows.sql import Statement
+from workflows.sql import Hot
 
 VERSIONS_NAMED = 10
 KEYS_COMPARED = 1_000
@@ -58,7 +58,7 @@ def current(kind: str) -> str:
         ORDER BY v.published_at DESC, v.id DESC LIMIT 1"""  # noqa: S608 - constants
 
 
-_CURRENT = {kind: Statement(current(kind)) for kind in ("workflow", "action")}
+_CURRENT = {kind: Hot(current(kind)) for kind in ("workflow", "action")}
 _found: dict[tuple[str, str, str | None], Definition] = {}
 
 

@@ -15,7 +15,7 @@ from dotdo_site.lib import canonical
 from dotdo_site.lib.ids import uuid7
 from workflows.operations.lookup import Definition, current
 from workflows.payloads import REFERENCE, is_inline
-from workflows.sql import Statement
+from workflows.sql import Hot
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +150,8 @@ SELECT NULL::uuid, NULL::uuid, NULL, (SELECT count(*) FROM made), (SELECT count(
 UNION ALL SELECT run, known, known_digest, 0, 0 FROM asked WHERE known IS NOT NULL"""
 
 
-def _statement(kind: str, how: str) -> Statement:
-    return Statement(
+def _statement(kind: str, how: str) -> Hot:
+    return Hot(
         f"""WITH clock AS MATERIALIZED (SELECT at, {_STAMP} AS stamp FROM (SELECT clock_timestamp() AS at) c),
 new AS MATERIALIZED ({_NEW[how]}),
 asked AS MATERIALIZED (
