@@ -21,6 +21,7 @@ CONFIGURATION = {
     "fsync": "on",
     "synchronous_commit": "on",
     "full_page_writes": "on",
+    "wal_compression": "on",  # of whole pages: less to write and to sync
     "max_wal_size": "2GB",
     "jit": "off",
     "random_page_cost": "1.1",

@@ -37,7 +37,8 @@ from workflows.programs import ActionSpec
 log = logging.getLogger(__name__)
 MOST = 16
 SHORT_SECONDS = 0.002  # a handler that takes longer has no company
-WAIT_SECONDS = 0.004  # for as long may what is done wait for what is not
+WAIT_SECONDS = 0.004  # for as long may what is done wait for the next turn to begin
+TURN_SECONDS = 0.010  # for as long may one turn keep the others waiting
 ALONE_SECONDS = 0.005  # before somebody who found no company looks for some again
 
 
@@ -61,6 +62,7 @@ class _Round:
         self.waiting = list(reversed(jobs))
         self.executed: list[_Executed] = []
         self.broken_up = False
+        self.settled = threading.Event()  # once what was broken up is recorded
 
     def turn(self) -> Job | None:
         """Return whose turn it is; nobody's when all had theirs, or the first of them has waited long enough."""
@@ -89,7 +91,8 @@ class _Round:
     def break_up(self) -> tuple[list[_Executed], list[Job]]:
         """Do the same while a handler runs that takes too long for the others; nothing while it does not."""
         with self.lock:
-            if not self.turn_began or time.monotonic() - self.turn_began < WAIT_SECONDS:
+            others = self.executed or self.waiting
+            if not others or not self.turn_began or time.monotonic() - self.turn_began < TURN_SECONDS:
                 return [], []
             self.broken_up = True
             found = self.executed, self.waiting
@@ -110,14 +113,14 @@ class _Usher(threading.Thread):
         """Look at the round under way, every few milliseconds."""
         while True:
             self.busy.wait()
-            time.sleep(WAIT_SECONDS)
+            time.sleep(TURN_SECONDS / 2)
             under_way = self.round
             if under_way is not None:
                 self._look(under_way)
 
     def _look(self, under_way: _Round) -> None:
         executed, waiting = under_way.break_up()
-        if not executed and not waiting:
+        if not under_way.broken_up:
             return
         try:
             _record_for_others(self.worker, executed, waiting)
@@ -127,6 +130,7 @@ class _Usher(threading.Thread):
         finally:
             with suppress(Error):
                 connection.close()
+            under_way.settled.set()
 
 
 class _Company:
@@ -208,6 +212,8 @@ def _round(jobs: Sequence[Job], me: Identity, lessee: Lessee, company: _Company)
             executed = _decided(job, happened, lessee)
             if executed is None or not under_way.add(executed):
                 following += _recorded_alone(job, happened, me, lessee)
+    if under_way.broken_up:
+        under_way.settled.wait()
     executed_all, no_turn = under_way.end()
     return [*_recorded(executed_all, me, lessee), *following, *no_turn]
 

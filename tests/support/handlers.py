@@ -3,6 +3,7 @@
 import logging
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,17 @@ QUICK = Retry(max_attempts=3, backoff="constant", initial="10ms", max="10ms", ji
 
 @action("test-echo", retry=QUICK)
 def echo(ctx: Context, value: Any = None) -> Any:
+    return value
+
+
+HOOKS: dict[str, Callable[[], Any]] = {}
+
+
+@action("test-pure", retry=QUICK, transactional=False, effect="pure", timeout="5s")
+def pure(ctx: Context, value: Any = None, hook: str = "") -> Any:
+    """Return the value, once the hook of this name has done what it does."""
+    if hook in HOOKS:
+        HOOKS[hook]()
     return value
 
 

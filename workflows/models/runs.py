@@ -29,8 +29,14 @@ class Run(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     kind = models.CharField(max_length=8)
-    workflow_version = models.ForeignKey(WorkflowVersion, models.PROTECT, null=True, related_name="runs")
-    action_version = models.ForeignKey(ActionVersion, models.PROTECT, null=True, related_name="runs")
+    # No constraint in the database: a trigger lets nobody delete a published version, and with a constraint all workers
+    # would lock the same row of a version with each start and each step.
+    workflow_version = models.ForeignKey(
+        WorkflowVersion, models.PROTECT, null=True, related_name="runs", db_constraint=False
+    )
+    action_version = models.ForeignKey(
+        ActionVersion, models.PROTECT, null=True, related_name="runs", db_constraint=False
+    )
     name = models.CharField(max_length=63)
     state = models.CharField(max_length=9, default="pending")
     reason = models.CharField(max_length=20, blank=True)
@@ -186,7 +192,8 @@ class Step(models.Model):
     """A leaf of the workflow that touches the outside. A due step is the message that a worker picks up."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    run = models.ForeignKey(Run, models.CASCADE, related_name="steps", db_index=False)  # step_once begins with it
+    # step_once begins with it; the branch's own constraint keeps the run
+    run = models.ForeignKey(Run, models.CASCADE, related_name="steps", db_index=False, db_constraint=False)
     branch = models.ForeignKey(Branch, models.CASCADE, related_name="steps", db_index=False)
     key = models.CharField(max_length=1000)
     ref = models.CharField(max_length=500)
@@ -203,7 +210,7 @@ class Step(models.Model):
     wake = models.BigIntegerField(default=0)
     leased_by = models.UUIDField(null=True)
     lease_expires_at = models.DateTimeField(null=True)
-    action_version = models.ForeignKey(ActionVersion, models.PROTECT, null=True, db_index=False)
+    action_version = models.ForeignKey(ActionVersion, models.PROTECT, null=True, db_index=False, db_constraint=False)
     queue = models.CharField(max_length=63, default="default")
     priority = models.SmallIntegerField(default=2)
     input = models.JSONField(null=True)

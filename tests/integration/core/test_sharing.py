@@ -1,0 +1,259 @@
+"""Shared commits: several short runs in one worker, recorded together, and each as if it had been alone."""
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import connection, connections
+
+from audit.verify import verify
+from tests.support.documents import publish
+from tests.support.engine import shown, start_workflow, state, work_until_idle
+from tests.support.handlers import HOOKS
+from workflows import checkpoint, claim, operations, sharing, worker
+from workflows.claim import Claimed
+from workflows.identity import identity
+from workflows.models import Attempt, Branch, Run, Step, Workflow
+
+pytestmark = pytest.mark.usefixtures("handlers")
+BODY = """
+do:
+  - one: {call: test-pure, with: {value: "${ .n }"}}
+  - two: {call: test-pure, with: {value: "${ . + 1 }", hook: "${ $workflow.input.hook // \\"\\" }"}}
+  - three: {call: test-pure, with: {value: {n: "${ . }", text: "${ $workflow.input.text // \\"\\" }"}}}
+"""
+TIMES = ("id", "run_id", "branch_id", "due_at", "created_at", "started_at", "finished_at")
+Written = list[int]
+
+
+@pytest.fixture(autouse=True)
+def company(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Look for company at once, and take nothing for long because the machine is busy."""
+    sharing._companies.clear()
+    monkeypatch.setattr(sharing, "SHORT_SECONDS", 5.0)
+    monkeypatch.setattr(sharing, "WAIT_SECONDS", 5.0)
+    monkeypatch.setattr(sharing, "TURN_SECONDS", 0.05)
+    yield
+    HOOKS.clear()
+
+
+@pytest.fixture
+def sizes(monkeypatch: pytest.MonkeyPatch) -> Written:
+    """Note how many steps each shared commit has."""
+    found: Written = []
+    write_many = checkpoint.write_many
+
+    def noted(items: Sequence[Any], lease: float) -> list[Any]:
+        found.append(len(items))
+        return write_many(items, lease)
+
+    monkeypatch.setattr(checkpoint, "write_many", noted)
+    return found
+
+
+def begin(count: int, body: str = BODY, **value: Any) -> list[uuid.UUID]:
+    if not Workflow.objects.filter(name="shared").exists():
+        publish("shared", body)
+    return [start_workflow("shared", {"n": n, **value}) for n in range(count)]
+
+
+def elsewhere(act: Callable[[], Any]) -> None:
+    """Do something on a connection of its own, while this thread waits."""
+
+    def acting() -> None:
+        try:
+            act()
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=acting)
+    thread.start()
+    thread.join()
+
+
+def stored(run: uuid.UUID) -> list[dict[str, Any]]:
+    """Return all that is kept of a run, but ids and times."""
+    rows: list[dict[str, Any]] = []
+    for model, by in ((Run, "id"), (Branch, "run_id"), (Step, "run_id")):
+        for row in model.objects.filter(**{by: run}).order_by("pk").values():
+            own = ("input", "audit_head", "cursor", "closed_at", "leased_by")
+            rows.append({name: value for name, value in row.items() if name not in (*TIMES, *own)})
+    return rows
+
+
+def test_a_run_in_company_leaves_what_it_would_leave_alone(sizes: Written, monkeypatch: pytest.MonkeyPatch) -> None:
+    together = begin(12, text='a "quote", a \\ and {braces}, ünï', hook="")
+    work_until_idle()
+    assert max(sizes) > 4
+    monkeypatch.setattr(sharing, "MOST", 1)
+    monkeypatch.setattr(sharing, "_repeatable", lambda _: False)
+    alone = [
+        start_workflow("shared", {"n": n, "text": 'a "quote", a \\ and {braces}, ünï', "hook": ""}) for n in range(12)
+    ]
+    sizes.clear()
+    work_until_idle()
+    assert not sizes
+    assert [stored(run) for run in together] == [stored(run) for run in alone]
+    assert {shown(run).state for run in together} == {"succeeded"}
+
+
+def test_the_audit_chains_of_a_shared_commit_hold(sizes: Written) -> None:
+    runs = begin(6)
+    work_until_idle()
+    assert sizes
+    assert Branch.objects.filter(run__in=runs).count() == 6
+    assert verify().broken == []
+
+
+def test_large_values_are_stored_once_for_each_run_also_in_company(sizes: Written) -> None:
+    runs = begin(5, text="x" * 6_000)
+    work_until_idle()
+    assert sizes
+    assert all(shown(run).output["text"] == "x" * 6_000 for run in runs)
+
+
+def test_a_run_that_was_suspended_meanwhile_does_not_take_the_others_with_it(sizes: Written) -> None:
+    runs = begin(6)
+    suspended = runs[3]
+    HOOKS["now"] = lambda: elsewhere(
+        lambda: (
+            state(suspended) in ("running", "pending")
+            and operations.suspend(suspended, actor="user:test", reason="a look")
+        )
+    )
+    begin(1, hook="now")
+    work_until_idle()
+    assert sizes
+    assert state(suspended) in ("suspended", "succeeded")
+    assert {state(run) for run in runs if run != suspended} == {"succeeded"}
+    assert not Step.objects.filter(state="running").exists()
+
+
+def test_a_row_that_somebody_else_has_locked_is_not_waited_for(
+    sizes: Written, superuser: "psycopg.Connection[Any]"
+) -> None:
+    runs = begin(4)
+    held = claim.take_some(4, "default", 2, identity().id, 30.0)
+    assert len(held) == 4
+    locked = held[0]
+    with superuser.transaction():
+        superuser.execute("SELECT FROM branch WHERE id = %s FOR NO KEY UPDATE", [locked.branch])
+        began = time.monotonic()
+        written = checkpoint.write_many([(one, _ended(one)) for one in held], 30.0)
+        assert time.monotonic() - began < 2
+    assert [its is None for its in written] == [one is locked for one in held]
+    assert sizes == [4]
+    assert len(runs) == 4
+
+
+def test_a_lease_that_was_lost_is_fenced_and_the_others_are_recorded() -> None:
+    begin(3)
+    held = claim.take_some(3, "default", 2, identity().id, 30.0)
+    Step.objects.filter(pk=held[1].step).update(claim=held[1].claim + 1)
+    written = checkpoint.write_many([(one, _ended(one)) for one in held], 30.0)
+    assert [its is None for its in written] == [False, True, False]
+    assert Step.objects.get(pk=held[1].step).state == "running"
+
+
+def test_a_handler_that_takes_long_does_not_keep_the_others_waiting(sizes: Written) -> None:
+    recorded: list[float] = []
+
+    def dawdle() -> None:
+        began = time.monotonic()
+        while Step.objects.filter(state="running").count() > 1 and time.monotonic() - began < 3:
+            time.sleep(0.005)
+        recorded.append(time.monotonic() - began)
+
+    HOOKS["dawdle"] = dawdle
+    slow = begin(1, hook="dawdle")
+    begin(7)
+    work_until_idle()
+    assert recorded[0] < 2  # it was alone with its lease long before it came back
+    assert state(slow[0]) == "succeeded"
+    assert set(Run.objects.values_list("state", flat=True)) == {"succeeded"}
+    assert not Attempt.objects.exists()
+
+
+def test_a_step_that_fails_in_company_is_tried_again_by_itself(sizes: Written) -> None:
+    failures = iter([ValueError("not now")])
+
+    def fail_once() -> None:
+        for error in failures:
+            raise error
+
+    HOOKS["fail"] = fail_once
+    begin(1, hook="fail")
+    begin(5)
+    work_until_idle()
+    assert sizes
+    assert set(Run.objects.values_list("state", flat=True)) == {"succeeded"}
+    assert Attempt.objects.values_list("outcome", flat=True).get() == "failed"
+
+
+def test_what_acts_on_the_outside_is_recorded_on_its_own(sizes: Written, tmp_path: Any) -> None:
+    body = """
+do:
+  - one: {call: test-pure, with: {value: 1}}
+  - two: {call: test-outside, with: {file: "${ $workflow.input.file + ($workflow.input.n | tostring) }"}}
+  - three: {call: test-pure, with: {value: 3}}
+"""
+    runs = begin(5, body, file=str(tmp_path / "f"))
+    work_until_idle()
+    assert {state(run) for run in runs} == {"succeeded"}
+    assert all(len((tmp_path / f"f{n}").read_text().splitlines()) == 1 for n in range(5))
+
+
+def test_those_who_were_held_beside_a_step_that_kills_its_worker_are_not_taken_for_its_like() -> None:
+    begin(3)
+    assert len(claim.take_some(3, "default", 2, identity().id, 30.0)) == 3
+    claim.bury(identity().id, "died")
+    assert set(Step.objects.values_list("crashes", flat=True)) == {1}
+    assert claim.take_some(3, "default", 2, identity().id, 30.0) == []  # from now on one by one
+    work_until_idle()
+    assert set(Run.objects.values_list("state", flat=True)) == {"succeeded"}
+
+
+def test_a_worker_that_drains_begins_no_other_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    begin(6)
+    monkeypatch.setattr(worker, "drains", lambda: bool(Step.objects.filter(name="two").exists()))
+    monkeypatch.setattr("workflows.driving.drains", lambda: bool(Step.objects.filter(name="two").exists()))
+    worker.work()
+    assert not Step.objects.filter(state="running").exists()
+    monkeypatch.undo()
+    work_until_idle()
+    assert set(Run.objects.values_list("state", flat=True)) == {"succeeded"}
+
+
+def test_a_commit_that_fails_loses_no_step(sizes: Written, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin(5)
+    noted, broken = checkpoint.write_many, [True]
+
+    def refused(items: Sequence[Any], lease: float) -> list[Any]:
+        if broken.pop() if broken else False:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1/0")
+        return noted(items, lease)
+
+    monkeypatch.setattr(checkpoint, "write_many", refused)
+    work_until_idle()
+    assert not broken
+    assert set(Run.objects.values_list("state", flat=True)) == {"succeeded"}
+    assert not Attempt.objects.exists()
+
+
+def _ended(held: Claimed) -> checkpoint.Progress:
+    step = checkpoint.StepWrite(
+        state="succeeded",
+        key=held.key or "/do/0/one",
+        ref="/do/0/one",
+        name="one",
+        kind="call",
+        function="test-pure:1.0.0",
+        action_version=held.action_version,
+        attempt=1,
+    )
+    return checkpoint.Progress(step=step, cursor=held.cursor, links=[])
