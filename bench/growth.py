@@ -21,7 +21,7 @@ from dotdo_site.launch import quality
 
 ROUNDS, WORKERS = 3, 2
 KEPT = 0.95
-BYTES_EACH, BYTES_BARE, SPARE = 9_000, 2_000, 5_000_000_000  # a run with all that belongs to it, a run alone
+BYTES_RUN, BYTES_WHOLE, SPARE = 1_200, 4_000, 5_000_000_000  # a run alone, what belongs to it
 TABLES = ("run", "step", "attempt", "audit_event")
 CALM_BYTES_PER_S, CALM_SECONDS = 200_000, 900
 
@@ -50,7 +50,7 @@ def _fill(runs: int, whole: int) -> None:
 
     with harness.superuser() as server:
         begun = time.monotonic()
-        needed = whole * BYTES_EACH + (runs - whole) * BYTES_BARE + SPARE
+        needed = runs * BYTES_RUN + whole * BYTES_WHOLE + SPARE
         if not _is_filled(server) and needed > free:
             sys.exit(
                 f"{runs:,} runs take {needed / 1e9:.0f} GB, and {free / 1e9:.0f} GB are free. "

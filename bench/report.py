@@ -50,7 +50,8 @@ def _head(found: dict[str, Any]) -> str:
     busy = [part["busy"] for part in _parts(found) if "busy" in part]
     disturbed = sum(share > QUIET for share in busy)
     if disturbed:
-        text += f"Begun while other programs used more than {QUIET:.0%} of the processors: {disturbed} of {len(busy)} parts.\n"
+        share = f"{disturbed} of {len(busy)} parts"
+        text += f"Begun while other programs used more than {QUIET:.0%} of the processors: {share}.\n"
     note = "\n**A quick look: short and once. These figures say that everything works, not how fast.**\n"
     return text + (note if found["quick"] else "")
 
