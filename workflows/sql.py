@@ -6,7 +6,7 @@ of the processor time, which the cursor spends on choosing types and on describi
 
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -36,7 +36,7 @@ class Statement:
             self.names.append(name)
         return f"${self.names.index(name) + 1}"
 
-    def rows(self, values: Mapping[str, Any] | None = None) -> list[Row]:
+    def rows(self, values: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """Run it and return the rows; joins the open transaction, or commits by itself. Raises psycopg.Error.
 
         It is prepared unless the connection prepares nothing (`dotdo_site.pooling`).
@@ -50,7 +50,7 @@ class Statement:
 class Hot(Statement):
     """A statement whose parameters have their types from where they stand: each is sent as untyped text."""
 
-    def rows(self, values: Mapping[str, Any] | None = None) -> list[Row]:
+    def rows(self, values: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """Do the same as a statement; inside a transaction, or where nothing is prepared, it goes that way."""
         raw = _connection()
         if raw.pgconn.transaction_status != _IDLE or not raw.autocommit or raw.prepare_threshold is None:
@@ -72,7 +72,7 @@ class _Session:
         self._names: dict[str, bytes] = {}
         self._reader = Transformer(raw)
 
-    def run(self, text: str, parameters: list[bytes | None]) -> list[Row]:
+    def run(self, text: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         name = self._names.get(text) or self._prepare(text)
         result = self._checked(self._pgconn.exec_prepared(name, parameters))
         self._reader.set_pgresult(result)

@@ -11,7 +11,7 @@ from tests.support.cluster import sql
 from tests.support.engine import begin, shown, state, work_until_idle
 from tests.support.interleaving import Doing, Turn, after_checkpoint, before_checkpoint
 from tests.support.soundness import assert_sound
-from workflows import claim, execution, worker
+from workflows import claim, driving, execution
 from workflows.identity import Identity
 from workflows.job import Job
 from workflows.models import Attempt, Entry, Step
@@ -40,7 +40,7 @@ def claimed(run_id: Any, lease: float = 30.0) -> Doing:
     me = Identity()
     held = claim.take("default", 2, me.id, lease)
     assert held is not None
-    return Doing(lambda: worker.drive(held, me, time.monotonic() + 20))
+    return Doing(lambda: driving.drive(held, me, time.monotonic() + 20))
 
 
 def lease_ends(run_id: Any) -> None:

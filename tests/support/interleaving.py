@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from django.db import connections
 
-from workflows import checkpoint, claim, recording, settling, worker
+from workflows import checkpoint, claim, driving, recording, settling
 from workflows.claim import Claimed
 from workflows.identity import Identity
 from workflows.job import Job
@@ -157,7 +157,7 @@ def _drive(step: uuid.UUID, on: bool) -> None:
     held = claim.take("default", 2, me.id, 30.0)
     assert held is not None
     assert held.step == step, f"took {held.name}"
-    worker.drive(held, me, time.monotonic() + (PATIENCE if on else 0))
+    driving.drive(held, me, time.monotonic() + (PATIENCE if on else 0))
 
 
 @contextmanager
@@ -173,7 +173,7 @@ def working(count: int) -> Iterator[None]:
             if held is None:
                 time.sleep(0.01)
             else:
-                worker.drive(held, me, time.monotonic() + 5)
+                driving.drive(held, me, time.monotonic() + 5)
 
     doing = [Doing(work) for _ in range(count)]
     try:

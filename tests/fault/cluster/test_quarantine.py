@@ -8,7 +8,7 @@ import pytest
 from audit.verify import verify
 from tests.support.documents import publish
 from tests.support.engine import finished, shown, start_workflow, work_until_idle
-from workflows import driving, job, operations, progress, queries, worker
+from workflows import driving, job, operations, progress, queries
 from workflows.claim import Claimed
 from workflows.engine.messages import Message
 from workflows.job import Job

@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 from django.db import connection
 
-from workflows import checkpoint, claim, driving, execution, recording, worker
+from workflows import checkpoint, claim, driving, execution, recording
 from workflows.claim import Claimed
 from workflows.heartbeat import Heartbeat
 from workflows.identity import Identity
@@ -98,7 +98,7 @@ def drive(token: Token, fate: Fate, *, on: bool) -> None:
     driving.log.addHandler(handler)
     _fates.append(fate)
     try:
-        worker.drive(copy.copy(token.claimed), token.worker, time.monotonic() + (60 if on else -1))
+        driving.drive(copy.copy(token.claimed), token.worker, time.monotonic() + (60 if on else -1))
     except Crash:
         pass
     finally:

@@ -10,7 +10,7 @@ from actions.sensitive import MASK
 from audit.models import AuditEvent
 from dotdo_site.lib import canonical
 from tests.support.engine import begin, finished, shown, start_action, start_workflow
-from workflows import claim, operations, worker
+from workflows import claim, driving, operations
 from workflows.claim import Claimed
 from workflows.identity import Identity, identity
 from workflows.models import Payload, Step
@@ -134,9 +134,9 @@ def test_several_failed_calls_are_edited_together() -> None:
         if held.kind == "call":
             calls.append(held)
         else:
-            worker.drive(held, me, 0.0)
+            driving.drive(held, me, 0.0)
     for held in calls:
-        worker.drive(held, me, 0.0)
+        driving.drive(held, me, 0.0)
     run = shown(run_id)
     keys = [step.key for step in run.steps if step.state == "failed"]
     assert len(keys) == 2

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.documents import publish
 from tests.support.engine import start_action, start_workflow
-from workflows import claim, worker
+from workflows import claim, driving
 from workflows.identity import identity
 from workflows.models import Step
 
@@ -57,6 +57,6 @@ def test_a_call_that_is_a_step_of_its_own_goes_by_its_own_action(first: str, cra
     run_id = in_workflow(f"do: [{{one: {CALL % first}}}, {{two: {CALL % other}}}]")
     held = claim.take("default", 2, identity().id, 300.0)
     assert held is not None
-    worker.drive(held, identity(), 0.0)
+    driving.drive(held, identity(), 0.0)
     step = handed_back(run_id)
     assert (step.kind, step.crashes) == ("call", crashes)

@@ -250,7 +250,7 @@ def test_a_result_that_cannot_be_recorded_for_longer_than_a_lease_stays_with_its
     assert held is not None
     superuser.execute(FULL)
     try:
-        working = Doing(lambda: worker.drive(held, me, time.monotonic() + 20))
+        working = Doing(lambda: driving.drive(held, me, time.monotonic() + 20))
         for _ in range(30):
             time.sleep(0.1)
             assert claim.reap() == []

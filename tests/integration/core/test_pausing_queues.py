@@ -13,7 +13,7 @@ from tests.support.cluster import until
 from tests.support.documents import publish
 from tests.support.engine import finished, shown, start_action, start_workflow, state, work_until_idle
 from tests.support.interleaving import Doing
-from workflows import broker, claim, identity, operations, supervision, worker
+from workflows import broker, claim, driving, identity, operations, supervision, worker
 from workflows.models import NotificationRule, Queue, Run, Step
 from workflows.notifications.conditions import Seen
 from workflows.notifications.kinds import QUEUE_AGE
@@ -82,7 +82,7 @@ def test_a_worker_that_claims_while_the_queue_is_paused_finishes_that_step_and_b
     operations.pause_queue("bank", **BY)
     held = me.take()
     assert held is not None, "within a second of its last look"
-    worker.drive(held, me, time.monotonic() + 10)
+    driving.drive(held, me, time.monotonic() + 10)
     me._found_at -= identity.LOOK_SECONDS
     me._open.clear()
     assert me.take() is None
