@@ -51,6 +51,30 @@ def test_a_result_is_returned_as_json() -> None:
     assert outcome.seconds < 1
 
 
+@pytest.mark.parametrize("annotation", [Any, dict[str, Any], dict[str, list[int]]])
+def test_a_handler_that_goes_on_to_change_what_it_returned_changes_no_result(annotation: Any) -> None:
+    kept: dict[str, list[int]] = {"n": [1]}
+
+    def handler(ctx: Context) -> Any:
+        return kept
+
+    handler.__annotations__["return"] = annotation
+    outcome = run(handler)
+    kept["n"].append(2)
+    kept["more"] = []
+    assert outcome.output == {"n": [1]}
+
+
+def test_a_handler_that_changes_its_input_changes_what_it_was_given_alone() -> None:
+    def handler(ctx: Context, items: list[int]) -> int:
+        items.append(2)
+        return len(items)
+
+    value = {"items": [1]}
+    assert run(handler, value).output == 2
+    assert value == {"items": [1]}
+
+
 def test_an_input_that_breaks_the_schema_never_reaches_the_handler() -> None:
     called = []
 
