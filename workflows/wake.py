@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterable
 
 import psycopg
-from django.db import Error, transaction
+from django.db import Error, connection, transaction
 
 from workflows.sql import Hot, Statement
 
@@ -52,8 +52,10 @@ def steps(ids: Iterable[uuid.UUID]) -> list[uuid.UUID]:
 
 
 def workers() -> None:
-    """Wake workers once the open transaction has committed; at once when there is none."""
-    transaction.on_commit(_notify, robust=True)
+    """Wake workers once the open transaction has committed, one time; at once when there is none."""
+    # What is noted already goes with a savepoint only when that is undone, and then what was just done goes as well.
+    if not any(told is _notify for _, told, _ in connection.run_on_commit):
+        transaction.on_commit(_notify, robust=True)
 
 
 def _notify() -> None:

@@ -3,12 +3,17 @@
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import pairwise
+from typing import Any
 
+import psycopg
 import pytest
-from django.db import connection
+from django.conf import settings
+from django.db import connection, transaction
 from pytest_django import Settings
 
+from dotdo_site import embedded_postgres
 from tests.support.engine import start_action
 from tests.support.interleaving import Doing
 from workflows import broker, claim, identity, scheduling, wake, worker
@@ -121,6 +126,49 @@ def test_two_runs_that_start_at_once_wake_two_workers(idle: HintBroker) -> None:
     assert idle.dequeue() is not None
     assert identity.identity().take() is not None
     assert idle.dequeue() is not None
+
+
+def notified(other: "psycopg.Connection[Any]") -> int:
+    return len(list(other.notifies(timeout=0.3)))
+
+
+@pytest.fixture
+def other() -> Iterator["psycopg.Connection[Any]"]:
+    """Give somebody else who listens."""
+    with psycopg.connect(embedded_postgres.application_url(settings.VAR_DIR), autocommit=True) as raw:
+        raw.execute(f"LISTEN {wake.CHANNEL}")
+        yield raw
+
+
+def test_many_starts_of_one_transaction_are_notified_once(other: "psycopg.Connection[Any]") -> None:
+    with transaction.atomic():
+        for number in range(5):
+            start_action("test-echo", {"value": number})
+        assert notified(other) == 0
+    assert notified(other) == 1
+    start_action("test-echo", {"value": 5})
+    assert notified(other) == 1
+
+
+@pytest.mark.parametrize("undone", [(0,), (1,), (2,), (0, 1), (1, 2), (0, 2)])
+def test_a_savepoint_that_is_undone_takes_no_notification_of_others_with_it(
+    other: "psycopg.Connection[Any]", undone: tuple[int, ...]
+) -> None:
+    with transaction.atomic():
+        for number in range(3):
+            with suppress(ZeroDivisionError), transaction.atomic():
+                with transaction.atomic():
+                    start_action("test-echo", {"value": number})
+                if number in undone:
+                    raise ZeroDivisionError
+    assert notified(other) >= 1
+
+
+def test_nobody_is_woken_for_what_was_undone(other: "psycopg.Connection[Any]") -> None:
+    with suppress(ZeroDivisionError), transaction.atomic():
+        start_action("test-echo", {"value": 1})
+        raise ZeroDivisionError
+    assert notified(other) == 0
 
 
 def test_a_schedule_is_looked_at_however_long_each_handler_takes(monkeypatch: pytest.MonkeyPatch) -> None:
