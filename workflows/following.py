@@ -56,12 +56,11 @@ def following(job: Job, result: Advance, lessee: Lessee, lead_id: uuid.UUID | No
 
     `lead_id`: the step that the branch stands in next is this one, not a new row.
     """
-    command = result.command
-    found = Following(
-        timers=[_timer(job, timer) for timer in result.armed],
-        undos=[compensating.record(push) for push in result.undo],
-        over=[key for key in [*result.dropped, *result.cut] if key != job.key],
-    )
+    command, found = result.command, Following()
+    if result.armed or result.undo or result.dropped or result.cut:
+        found.timers = [_timer(job, timer) for timer in result.armed]
+        found.undos = [compensating.record(push) for push in result.undo]
+        found.over = [key for key in [*result.dropped, *result.cut] if key != job.key]
     make = LEADS.get(type(command))
     if make is not None:
         found.lead = _step(job, command, lead_id)

@@ -67,12 +67,8 @@ def text_of(value: Any) -> str:
 
 def digest_of(value: Any) -> str:
     """Return the SHA-256 of the canonical text of a value that nobody changes, 64 hex digits."""
-    return _known_digest(value) or _digest(value, text_of(value))
-
-
-def _known_digest(value: Any) -> str:
     known = _digests.get(id(value))
-    return known[1] if known is not None and known[0] is value else ""
+    return known[1] if known is not None and known[0] is value else _digest(value, text_of(value))
 
 
 def _digest(value: Any, text: str) -> str:
@@ -134,11 +130,13 @@ class Packer:
 
     def _stored(self, value: Any) -> dict[str, str] | None:
         """Return the reference to a large value that was written before."""
-        digest = _known_digest(value)
-        return {REFERENCE: digest} if digest and (self.run, digest) in _stored else None
+        known = _digests.get(id(value))
+        if known is not None and known[0] is value and (self.run, known[1]) in _stored:
+            return {REFERENCE: known[1]}
+        return None
 
     def _refer(self, value: Any, text: str) -> dict[str, str]:
-        digest = _known_digest(value) or _digest(value, text)
+        digest = digest_of(value)
         if (self.run, digest) not in _stored:
             self.payloads[digest] = text
         return {REFERENCE: digest}
