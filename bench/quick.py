@@ -3,7 +3,7 @@
 import os
 import platform
 
-from bench import harness, latency, memory, steps
+from bench import harness, latency, memory, starts, steps
 from bench.ours import CHAINS
 
 TITLES = {
@@ -24,11 +24,17 @@ def main() -> None:
     print(f"idle start to the last of 10 steps   {waited.last_p50:8.1f} ms p50 {waited.last_p95:8.1f} ms p95")
     held = memory.worker_mib(memory.measure())
     print(f"an idle worker process               {held:8.1f} MiB, shared pages divided")
+    begun = starts.measure()  # the last one: it leaves runs that nobody works on
+    starts.show(begun)
+    with harness.superuser() as server:
+        harness.empty(server)
     print(
         f"steps_per_s={found['outside'].steps_per_s:.0f} shared_steps_per_s={found['pure'].steps_per_s:.0f} "
         f"commits_per_step={found['outside'].commits_per_step:.2f} "
         f"first_step_p50_ms={waited.first_p50:.1f} first_step_p95_ms={waited.first_p95:.1f} "
-        f"last_step_p50_ms={waited.last_p50:.1f} worker_mib={held:.1f}"
+        f"last_step_p50_ms={waited.last_p50:.1f} worker_mib={held:.1f} "
+        f"starts_per_s={begun.python:.0f} batch_starts_per_s={begun.batch:.0f} repeats_per_s={begun.repeat:.0f} "
+        f"http_starts_per_s={begun.http:.0f} http_batch_starts_per_s={begun.http_batch:.0f}"
     )
 
 

@@ -98,5 +98,5 @@ def _statements(server: "psycopg.Connection[tuple[object, ...]]", workflow: str)
         text = lines.read()
     # What belongs to steps: the claim and everything with a checkpoint or its transaction; starts are the caller's.
     sent = re.findall(r" dotdo LOG:  (?:statement|execute [^:]*): (.*)", text)
-    starts = sum("INSERT INTO run" in line or "WITH k AS" in line for line in sent)
+    starts = sum("INSERT INTO run" in line or "WITH clock AS" in line for line in sent)
     return (len(sent) - starts) / (SAMPLE * harness.STEPS)
