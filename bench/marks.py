@@ -4,7 +4,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,7 +16,8 @@ _socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) if _to else None
 def mark() -> None:
     """Say that a handler begins, where somebody listens."""
     if _socket is not None:
-        _socket.sendto(repr(time.monotonic()).encode(), _to)
+        with suppress(OSError):  # nobody reads any more
+            _socket.sendto(repr(time.monotonic()).encode(), socket.MSG_DONTWAIT, _to)
 
 
 class Marks:
