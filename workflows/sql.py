@@ -8,6 +8,7 @@ import re
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from itertools import count
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -19,6 +20,7 @@ from psycopg.adapt import PyFormat, Transformer
 PARAMETER = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)")
 _ANSWERED = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
 _IDLE = pq.TransactionStatus.IDLE
+_numbers = count()
 
 Row = tuple[Any, ...]
 
@@ -79,7 +81,7 @@ class _Session:
         return self._reader.load_rows(0, result.ntuples, tuple)
 
     def _prepare(self, text: str) -> bytes:
-        name = b"hot_%d" % len(self._names)
+        name = b"hot_%d" % next(_numbers)  # never one again: what psycopg deallocates is not all that there is
         self._checked(self._pgconn.prepare(name, text.encode()))
         self._names[text] = name
         return name

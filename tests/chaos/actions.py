@@ -49,6 +49,12 @@ def uncall(ctx: Context, place: str) -> dict[str, Any]:
     return {"place": place}
 
 
+@action("chaos-add", transactional=False, effect="pure", retry=OFTEN, output={"n": "integer"})
+def add(ctx: Context, n: int) -> dict[str, Any]:
+    """Compute: a worker records such steps of several runs in one commit."""
+    return {"n": n + 1}
+
+
 @action("chaos-refuse", retry=OFTEN)
 def refuse(ctx: Context, name: str) -> dict[str, Any]:
     """Write a row, and refuse for good: nothing of it may stay."""

@@ -9,6 +9,15 @@ do:
   - two: {call: chaos-write, with: {name: two}}
 output: {as: {n: "${ $workflow.input.n }"}}
 """,
+    "chaos-compute": """
+do:
+  - one: {call: chaos-add, with: {n: "${ .n }"}}
+  - two: {call: chaos-add, with: {n: "${ .n }"}}
+  - three: {call: chaos-add, with: {n: "${ .n }"}}
+  - four: {call: chaos-add, with: {n: "${ .n }"}}
+  - five: {call: chaos-add, with: {n: "${ .n }"}}
+output: {as: {n: "${ .n }"}}
+""",
     "chaos-order": """
 do:
   - record: {call: chaos-write, with: {name: record}}

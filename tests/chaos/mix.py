@@ -52,6 +52,7 @@ CONSTRUCTS = {
     construct.name: construct
     for construct in (
         Construct("chaos-short", 30),
+        Construct("chaos-compute", 20, output=lambda given: {"n": given["n"] + 5}),
         Construct("chaos-write", 12, lambda _, n: {"name": f"w{n}"}, lambda given: given, kind="action"),
         Construct("chaos-order", 9, _word, _booked),
         Construct("chaos-hook", 3, _word, _booked),
