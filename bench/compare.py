@@ -60,6 +60,10 @@ class Bench:
         print(f"{name:<28} {took}  {_gist(answer)}", flush=True)
         return answer
 
+    def failed(self, name: str) -> bool:
+        """Tell whether somebody could not be measured in an earlier round: then not again, for it may take minutes."""
+        return any(one.rpartition("-")[0] == name for one in self.failures)
+
     def wants(self, name: str) -> bool:
         """Tell whether ONLY leaves this in."""
         return not self.only or name in self.only
@@ -89,6 +93,8 @@ def _measure(bench: Bench) -> dict[str, Any]:
     rounds: dict[str, list[dict[str, Any]]] = {}
     for number in range(1, _rounds(bench.quick) + 1):
         for name, make in _turns(bench, tuned, workers["workers"] if workers else 2):
+            if bench.failed(name):
+                continue
             answer = bench.part(f"{name}-{number}", make)
             rounds.setdefault(name, []).extend([answer] if answer else [])
     beside = _beside(bench)

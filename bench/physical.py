@@ -68,6 +68,7 @@ def main() -> None:
             script = _script(server)
             answer = {
                 "checkpoints_per_s": {n: _pgbench(script, n, seconds) for n in CLIENTS},
+                "wal_bytes_per_checkpoint": _wal_bytes(server, script, seconds),
                 "single_rows_per_s": {n: _pgbench(SINGLE, n, seconds) for n in (min(CLIENTS), max(CLIENTS))},
             }
         finally:
@@ -95,6 +96,13 @@ def _script(server: Any) -> str:
     columns = [name for (name,) in server.execute(query)]
     values = [CHANGED.get(name, f"done.{name}") for name in columns]
     return CHECKPOINT.format(columns=", ".join(columns), values=", ".join(values), digest="b" * 64)
+
+
+def _wal_bytes(server: Any, script: str, seconds: int) -> float:
+    """Return what a transaction writes to the log, beside which the same figure of dotdo tells how alike they are."""
+    before = harness.counters(server).wal_bytes
+    rate = _pgbench(script, max(CLIENTS), seconds)
+    return (harness.counters(server).wal_bytes - before) / (rate * seconds)
 
 
 def _pgbench(script: str, clients: int, seconds: int) -> float:

@@ -159,6 +159,8 @@ def _limit(found: dict[str, Any]) -> str:
     ]
     lines = ["## The machine's own limit: pgbench, transactions per second", ""]
     lines += [table(["clients", *clients], body), ""]
+    written = median(rounds, lambda one: one["wal_bytes_per_checkpoint"])
+    lines += [f"The rows of a checkpoint are {written / 1024:.1f} kB in the log.", ""]
     if found["ours"]["rounds"]:
         rate = median(found["ours"]["rounds"], lambda one: one["chains"]["outside"]["steps_per_s"])
         most = max(checkpoints.values())

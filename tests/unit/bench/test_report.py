@@ -40,7 +40,13 @@ def _found(**changes: Any) -> dict[str, Any]:
         "quick": False,
         "rounds": 3,
         "scale": [{"clusters": 1, "workers": 2, "outside": 2400.0, "pure": 6000.0}],
-        "physical": [{"checkpoints_per_s": {"2": 3000.0, "4": 4800.0}, "single_rows_per_s": {"2": 7000.0}}],
+        "physical": [
+            {
+                "checkpoints_per_s": {"2": 3000.0, "4": 4800.0},
+                "single_rows_per_s": {"2": 7000.0},
+                "wal_bytes_per_checkpoint": 2048.0,
+            }
+        ],
         "ours": {"workers": 2, "rounds": [OURS]},
         "peers": [
             {"name": "dbos", "title": "DBOS", "durable": True, "tuned": tuned, "rounds": rounds},
@@ -57,6 +63,7 @@ def test_a_report_ranks_compares_and_names_what_is_missing() -> None:
     assert "The quickest durable peer is DBOS, of which dotdo, one commit per step 4.00 ×" in text
     assert "Not measured: Celery: redis-server is not installed." in text
     assert "80% of pgbench with as many clients and 50% of its best" in text
+    assert "2.0 kB in the log" in text
     assert "`fsync=on`" in text
     assert "0.3 ms p95" in text
 
