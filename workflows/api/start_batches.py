@@ -1,5 +1,6 @@
 """Starting many runs of one action or workflow with one request: all of them, or none."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from drf_spectacular.utils import OpenApiExample, extend_schema
@@ -51,7 +52,7 @@ class StartBatchView(ApiView):
         return operations.Start(self.kind, name, item["input"], version, key, item["title"], item["tags"])
 
 
-def documented(operation_id: str, summary: str) -> Any:
+def documented(operation_id: str, summary: str) -> Callable[[Any], Any]:
     """Describe a batch of starts to the schema."""
     return extend_schema(
         operation_id=operation_id,

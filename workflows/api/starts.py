@@ -62,7 +62,7 @@ class StartView(ApiView):
         )
         wait_for(started.run_id, wait)
         return Response(
-            Run(queries.run(started.run_id)).data,
+            Run(_answer(started, body["input"], wait)).data,
             status=201 if started.created else 200,
             headers=_headers(started),
         )
@@ -115,6 +115,13 @@ def wait_for(run_id: UUID, seconds: float) -> None:
             operations.wait_for(run_id, seconds)
         finally:
             _waiting.release()
+
+
+def _answer(started: operations.Started, value: Any, wait: float) -> queries.BegunRun | queries.RunDetail | None:
+    """Return the run; one that was made just now, and not waited for, is what was recorded."""
+    if started.begun is None or wait:
+        return queries.run(started.run_id)
+    return queries.just_begun(*started.begun(), value)
 
 
 def _headers(started: operations.Started) -> dict[str, Any]:

@@ -8,11 +8,14 @@ definition is still what its name means, so that what a process remembers of def
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NamedTuple
 
+from actions.models import ActionVersion
 from audit import stamping
 from dotdo_site.lib import canonical
 from dotdo_site.lib.ids import uuid7
+from workflows.models import Run, Step, WorkflowVersion
 from workflows.operations.lookup import Definition, current
 from workflows.payloads import REFERENCE, is_inline
 from workflows.sql import Hot
@@ -100,6 +103,7 @@ class Known(NamedTuple):
     digest: str
 
 
+_FIRST = ("ref", "name", "function")
 _TYPES = {
     "run": "uuid", "branch": "uuid", "step": "uuid", "parent_index": "int", "key": "text", "digest": "text",
     "input": "jsonb", "payload_digest": "text", "payload": "jsonb", "title": "text", "tags": "varchar[]",
@@ -146,8 +150,8 @@ s AS (
 a AS (
     INSERT INTO audit_event (chain, seq, run, kind, actor, reason, at, data, hash)
     SELECT branch, 0, run, 'run.started', :actor, '', at, data, hash FROM made)
-SELECT NULL::uuid, NULL::uuid, NULL, (SELECT count(*) FROM made), (SELECT count(*) FROM k)
-UNION ALL SELECT run, known, known_digest, 0, 0 FROM asked WHERE known IS NOT NULL"""
+SELECT NULL::uuid, NULL::uuid, NULL, (SELECT count(*) FROM made), (SELECT count(*) FROM k), at FROM clock
+UNION ALL SELECT run, known, known_digest, 0, 0, NULL FROM asked WHERE known IS NOT NULL"""
 
 
 def _statement(kind: str, how: str) -> Hot:
@@ -166,11 +170,20 @@ made AS MATERIALIZED (SELECT m.*, at, {_HASH} AS hash FROM clock, ({_MADE[how]})
 _STATEMENTS = {(kind, how): _statement(kind, how) for kind in ("workflow", "action") for how in ("one", "many")}
 
 
+class Begun(NamedTuple):
+    """A run as it was recorded, its first step, and the schema of its input."""
+
+    run: Run
+    step: Step
+    input_schema: dict[str, Any]
+
+
 class Recorded(NamedTuple):
-    """How many runs were made, how many of these got their key, and the runs that were known, by the id not used."""
+    """How many runs were made and when, how many of these got their key, and what was known, by the id not used."""
 
     made: int
     keys: int
+    at: datetime
     known: dict[uuid.UUID, Known]
 
 
@@ -209,8 +222,33 @@ def record(
         "depth": origin.depth,
         "rerun_of": origin.rerun_of,
     }
-    (*_, made, keys), *known = _STATEMENTS[definition.kind, "one" if one else "many"].rows(values)
-    return Recorded(made, keys, {unused: Known(run, digest) for unused, run, digest, _, _ in known})
+    (*_, made, keys, at), *known = _STATEMENTS[definition.kind, "one" if one else "many"].rows(values)
+    return Recorded(made, keys, at, {unused: Known(run, digest) for unused, run, digest, *_ in known})
+
+
+def begun(definition: Definition, row: Row, at: datetime, actor: str, trigger: str, tags: Sequence[str]) -> Begun:
+    """Return what `record` has just written of a run that no other one started, without reading it."""
+    version: dict[str, Any] = (
+        {"workflow_version": WorkflowVersion(id=definition.id, version=definition.version)}
+        if definition.kind == "workflow"
+        else {"action_version": ActionVersion(id=definition.id, version=definition.version)}
+    )
+    run = Run(
+        id=row.run,
+        kind=definition.kind,
+        name=definition.name,
+        state="pending",
+        title=row.title,
+        key=row.key,
+        tags=list(tags),
+        trigger=trigger,
+        actor=actor,
+        created_at=at,
+        **version,
+    )
+    first = (definition.first_ref, definition.first_name, definition.first_function)
+    step = Step(id=row.step, kind="start", state="ready", due_at=at, **dict(zip(_FIRST, first, strict=True)))
+    return Begun(run, step, definition.input_schema)
 
 
 def array(elements: Iterable[Any]) -> str:

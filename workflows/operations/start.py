@@ -2,8 +2,9 @@
 
 import re
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from actions.problems import Problem
@@ -13,7 +14,7 @@ from workflows.models import Run, Workflow
 from workflows.operations.differences import differences
 from workflows.operations.errors import InputInvalid, KeyConflict, KeyInvalid, TooDeep
 from workflows.operations.lookup import Definition, find, last_found
-from workflows.operations.new_runs import NOWHERE, Known, Origin, record, row_of
+from workflows.operations.new_runs import NOWHERE, Begun, Known, Origin, begun, record, row_of
 from workflows.payloads import digests, load, resolve
 
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -22,10 +23,11 @@ MAX_DEPTH = 32
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The run that answers the request, and whether this request made it."""
+    """The run that answers the request, and whether this request made it; `begun` is that run as it was made."""
 
     run_id: uuid.UUID
     created: bool
+    begun: Callable[[], Begun] | None = field(default=None, repr=False, compare=False)
 
 
 def start_workflow(name: str, input: Any, **options: Any) -> Started:  # noqa: A002 - the word for it
@@ -92,7 +94,8 @@ def _start(
         recorded = record(definition, [row], actor, trigger, version, origin)
         if recorded.made:
             wake.workers()
-            return Started(row.run, created=True)
+            made = partial(begun, definition, row, recorded.at, actor, trigger, tags)
+            return Started(row.run, created=True, begun=made)
         if known := recorded.known.get(row.run):
             if known.digest == row.digest:
                 return Started(known.run, created=False)

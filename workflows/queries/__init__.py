@@ -29,7 +29,7 @@ from workflows.queries.catalogue import (
     workflows,
 )
 from workflows.queries.chains import cut_chains
-from workflows.queries.detail import live_token, outline, revealed, run
+from workflows.queries.detail import just_begun, live_token, outline, revealed, run
 from workflows.queries.entries import (
     VersionOfEntry,
     entries,
@@ -101,6 +101,7 @@ from workflows.queries.rows import (
     ActionRow,
     AttemptView,
     AuditView,
+    BegunRun,
     EntryRow,
     EventDetail,
     EventRow,
@@ -152,6 +153,7 @@ __all__ = [
     "AuditRow",
     "AuditView",
     "BatchRow",
+    "BegunRun",
     "Children",
     "ChoreRow",
     "Count",
@@ -263,6 +265,7 @@ __all__ = [
     "in_flight",
     "inbox",
     "invocations",
+    "just_begun",
     "key_events",
     "last_settled",
     "last_used_actions",

@@ -6,11 +6,12 @@ from typing import Any
 from django.db.models import Case, QuerySet, Value, When
 
 from workflows import rules, states
+from workflows.hidden import shown
 from workflows.models import Branch, Run, Step, Undo
 from workflows.queries import relatives
 from workflows.queries.opening import Opener, cells_of_run
-from workflows.queries.rows import RunDetail, RunOutline
-from workflows.queries.runs import OPEN, UNDO_KEY, row_fields, summarise
+from workflows.queries.rows import BegunRun, RunDetail, RunOutline
+from workflows.queries.runs import OPEN, UNDO_KEY, StepSummary, row_fields, summarise
 from workflows.queries.steps import step_lines, step_views
 
 STEP_LIMIT = 1_000
@@ -41,6 +42,18 @@ def outline(run_id: uuid.UUID) -> RunOutline | None:
     rows = Step.objects.filter(run=found).defer(*DATA).order_by(UNDER_WAY, "id")[:STEP_LIMIT]
     steps = sorted(rows, key=lambda step: step.id)
     return RunOutline(**_facts(found), steps=step_lines(found, steps))
+
+
+def just_begun(found: Run, step: Step, schema: dict[str, Any], value: Any) -> BegunRun:
+    """Return a run as it was when it was recorded a moment ago with this input: nothing is read."""
+    return BegunRun(
+        **row_fields(found, StepSummary(open=1, current=step)),
+        **_refusals(found, 0, begun=False),
+        tags=list(found.tags),
+        parent=None,
+        input=shown(schema, value),
+        context={},
+    )
 
 
 def live_token(run_id: uuid.UUID) -> str:
@@ -102,6 +115,10 @@ def _allowed(found: Run) -> dict[str, Any]:
     over = found.state in states.RUN_FINAL
     recorded = 0 if over else Undo.objects.filter(run=found, state__in=("recorded", "running")).count()
     begun = not over and Step.objects.filter(run=found, key=UNDO_KEY).exists()
+    return _refusals(found, recorded, begun=begun)
+
+
+def _refusals(found: Run, recorded: int, *, begun: bool) -> dict[str, Any]:
     return {
         "can_retry": rules.retry_refusal(found.state, found.resolved_at, found.reason),
         "can_cancel": rules.cancel_refusal(found.state),

@@ -151,16 +151,11 @@ class Relative:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunFacts(RunRow):
-    """What a run is and what may be done with it: None, or why not."""
+class RunPowers(RunRow):
+    """A run and what may be done with it: None, or why not."""
 
     tags: list[str]
-    queue: str
-    priority: int
-    rerun_of: uuid.UUID | None
-    steps_total: int
-    steps_undone: int
-    audit_seq: int
+    parent: Relative | None
     can_retry: str | None
     can_cancel: str | None
     can_suspend: str | None
@@ -170,7 +165,28 @@ class RunFacts(RunRow):
     can_erase: str | None
     can_send: str | None
     can_again: str | None
-    parent: Relative | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BegunRun(RunPowers):
+    """A run that was recorded just now."""
+
+    input: Any
+    context: Any
+    output: Any = None
+    error: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFacts(RunPowers):
+    """What a run is."""
+
+    queue: str
+    priority: int
+    rerun_of: uuid.UUID | None
+    steps_total: int
+    steps_undone: int
+    audit_seq: int
     definition_id: uuid.UUID
 
 

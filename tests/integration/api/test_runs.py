@@ -372,3 +372,14 @@ def _work_soon() -> None:
             threading.Event().wait(0.05)
     finally:
         connections.close_all()
+
+
+@pytest.mark.parametrize("value", [{}, {"value": {"password": "hidden", "b": [1, 1.5]}}, {"value": "x" * 6_000}])
+def test_the_answer_to_a_start_is_what_is_read_of_the_run_afterwards(api: Caller, value: Any) -> None:
+    publish("trial", "do:\n- say: {call: test-echo, with: {value: 1}}\n- wait: {wait: PT1H}", "1.2.0")
+    for path in ("actions/test-echo", "workflows/trial"):
+        body = {"input": value, "title": "t", "tags": ["a"]}
+        answer = api("POST", f"{path}/runs", body, Idempotency_Key="k")
+        assert answer.status_code == 201
+        assert answer.json() == api("GET", answer["Location"]).json()
+        assert answer.json() == api("POST", f"{path}/runs", body, Idempotency_Key="k").json()
