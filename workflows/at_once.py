@@ -4,6 +4,7 @@ Each message costs a journey there and back, whatever it says. The first command
 stands behind it is not done.
 """
 
+import itertools
 import re
 import uuid
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ Raw = psycopg.Connection[tuple[Any, ...]]
 Value = uuid.UUID | int
 
 _NUMBER = re.compile(r"\$([0-9]+)")
+_numbers = itertools.count()
 _names: "WeakKeyDictionary[Raw, dict[str, str]]" = WeakKeyDictionary()
 
 
@@ -33,23 +35,33 @@ class Opening(Statement):
         """
         raw: Raw = connection.connection
         if raw.pgconn.transaction_status != pq.TransactionStatus.IDLE:  # a transaction around this one has begun it
-            return self._rows(_send(raw, self._written_out(values), *others))
-        if raw.prepare_threshold is None:
-            return self._rows(_send(raw, "BEGIN", self._written_out(values), *others)[1:])
-        try:
-            return self._rows(_send(raw, "BEGIN", self._executed(raw, values), *others)[1:])
-        except errors.InvalidSqlStatementName:  # psycopg deallocates all there are after a ROLLBACK; nothing was done
-            del _names[raw]
-            _send(raw, "ROLLBACK")
-            return self._rows(_send(raw, "BEGIN", self._executed(raw, values), *others)[1:])
+            return _send(raw, self._written_out(values), *others)[0].ntuples
+        found = None if raw.prepare_threshold is None else self._executed(raw, values, *others)
+        if found is None:
+            found = _send(raw, "BEGIN", self._written_out(values), *others)[1].ntuples
+        return found
 
-    def _executed(self, raw: Raw, values: Mapping[str, Value]) -> str:
+    def _executed(self, raw: Raw, values: Mapping[str, Value], *others: str) -> int | None:
+        """Begin with the prepared statement; None, nothing begun, when the server knows none of this name.
+
+        After a ROLLBACK psycopg deallocates all there are. A pooler that keeps track of them gives them other names:
+        then one that has just been prepared is unknown, and none is tried again.
+        """
         names = _names.setdefault(raw, {})
-        if self.text not in names:
-            name = f"opening_{len(names)}"
-            _checked(raw.pgconn.prepare(name.encode(), self.text.encode()))
-            names[self.text] = name
-        return f"EXECUTE {names[self.text]} ({', '.join(self._literals(values))})"
+        new = self.text not in names
+        if new:
+            names[self.text] = _prepared(raw, self.text)
+        if not names[self.text]:
+            return None
+        try:
+            execute = f"EXECUTE {names[self.text]} ({', '.join(self._literals(values))})"
+            return _send(raw, "BEGIN", execute, *others)[1].ntuples
+        except errors.InvalidSqlStatementName:
+            _send(raw, "ROLLBACK")
+            del names[self.text]
+            if new:
+                names[self.text] = ""
+            return None
 
     def _written_out(self, values: Mapping[str, Value]) -> str:
         literals = self._literals(values)
@@ -57,9 +69,6 @@ class Opening(Statement):
 
     def _literals(self, values: Mapping[str, Value]) -> list[str]:
         return [f"'{values[name]}'" for name in self.names]  # ids and numbers: nothing to escape
-
-    def _rows(self, results: list[pq.abc.PGresult]) -> int:
-        return results[0].ntuples
 
 
 def send(*commands: str) -> list[pq.abc.PGresult]:
@@ -71,6 +80,12 @@ def _send(raw: Raw, *commands: str) -> list[pq.abc.PGresult]:
     raw.pgconn.send_query("; ".join(commands).encode())
     # This wait, unlike libpq's own, keeps neither other threads nor signals waiting.
     return [_checked(result) for result in raw.wait(generators.execute(raw.pgconn))]
+
+
+def _prepared(raw: Raw, text: str) -> str:
+    name = f"opening_{next(_numbers)}"
+    _checked(raw.pgconn.prepare(name.encode(), text.encode()))
+    return name
 
 
 def _checked(result: pq.abc.PGresult) -> pq.abc.PGresult:

@@ -20,7 +20,7 @@ from tests.fault.database.test_restart import api_key
 from tests.support import own_database
 from tests.support.cluster import ROOT, cluster, sql, until
 from tests.support.documents import publish
-from tests.support.engine import start_action, state
+from tests.support.engine import finished, start_action, state
 from tests.support.pgbouncer import keeps_prepared_statements, pgbouncer
 from tests.support.web import ask, web
 from workflows.listener import Listener
@@ -173,6 +173,7 @@ def test_a_pooler_that_keeps_prepared_statements_may_be_told_to(postgres: str, s
             assert connection.connection.prepare_threshold == 5
             for number in range(50):
                 start_action("test-echo", {"value": number})
+            assert finished(start_action("test-ledger", {"name": "kept"})).state == "succeeded"
 
 
 def _at_once(call: Callable[[int], None]) -> None:

@@ -52,6 +52,33 @@ def test_it_works_when_all_that_was_prepared_is_gone(values: dict[str, uuid.UUID
     assert begun(values) == 1
 
 
+def test_it_works_where_a_pooler_has_other_names_for_what_was_prepared(
+    values: dict[str, uuid.UUID | int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared: list[str] = []
+
+    def elsewhere(_raw: object, text: str) -> str:
+        prepared.append(text)
+        return "known_by_another_name"
+
+    monkeypatch.setattr(at_once, "_prepared", elsewhere)
+    connection.close()
+    assert [begun(values, "SAVEPOINT one"), begun(values)] == [1, 1]
+    assert len(prepared) == 1, "it is not tried each time"
+    connection.close()
+
+
+def test_of_two_that_were_deallocated_neither_is_taken_for_the_other(values: dict[str, uuid.UUID | int]) -> None:
+    nobody = at_once.Opening("SELECT :number::int FROM step WHERE id = :step AND false")
+    for _ in range(2):
+        for opening, rows in ((FOUND, 1), (nobody, 0)):
+            with transaction.atomic():
+                assert opening.begin(values) == rows
+        with connection.cursor() as cursor:
+            cursor.execute("DEALLOCATE ALL")
+        assert begun(values) == 1, "prepared again alone"
+
+
 def test_it_joins_a_transaction_that_has_begun(values: dict[str, uuid.UUID | int]) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(KEY)
