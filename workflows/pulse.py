@@ -141,7 +141,7 @@ def all_drained() -> bool:
 
 def lives() -> list[Life]:
     """Return what the slots say that were ever used."""
-    return [life for life in _all() if life.pid]
+    return [life for life in _used() if life.pid]
 
 
 def role(slot: int) -> str:
@@ -156,6 +156,14 @@ def _set_limit(moment: float) -> None:
 
 def _all() -> Iterator[Life]:
     return (Life(slot, *fields) for slot, fields in enumerate(_LIFE.iter_unpack(_page[:])))
+
+
+def _used() -> Iterator[Life]:
+    """Leave out what comes after the first worker's slot that was never used: `free_slot` takes the first of those."""
+    for life in _all():
+        if life.slot >= len(Sign) and not life.moment:
+            return
+        yield life
 
 
 def read(slot: int) -> Life:
