@@ -9,6 +9,7 @@ from django.utils import timezone
 from playwright.sync_api import Browser, Error, Page, sync_playwright
 
 from dotdo_site.access import links
+from tests.support.emptying import Superuser
 from tests.support.pages import Seeded, person, seed, served
 from workflows.queries import filtering
 
@@ -51,9 +52,9 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def runs(handlers: None, tmp_path: Path) -> Seeded:
+def runs(handlers: None, database: Superuser, tmp_path: Path) -> Seeded:
     """Make one run of every kind."""
-    return seed(tmp_path)
+    return seed(database, tmp_path)
 
 
 @pytest.fixture

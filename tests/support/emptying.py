@@ -1,5 +1,10 @@
 """How tests empty the database: only what has rows, because a TRUNCATE of all tables takes a quarter of a second."""
 
+from typing import Any
+
+import psycopg
+
+Superuser = psycopg.Connection[tuple[Any, ...]]
 KEPT = ("django_migrations", "django_content_type", "auth_permission", "auth_group", "auth_group_permissions")
 MANY = 2_000  # rows, from which on a table is truncated: what is deleted stays in the files for a while
 
@@ -27,3 +32,27 @@ SELECT setval(format('%I.%I', schemaname, sequencename), start_value, false) FRO
 WHERE schemaname = 'public' AND last_value IS NOT NULL AND sequencename NOT IN {_OF_KEPT!r};
 """
 EMPTY = emptying(f"NOT IN {KEPT!r}") + RESTART
+
+
+class Emptier:
+    """A connection that is kept: a new one takes ten times as long to look at 65 tables as one that knows them."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._kept = self._connect()
+
+    def empty(self) -> Superuser:
+        """Empty the tables; return the superuser's connection, a new one where a test has ended the one before."""
+        try:
+            self._kept.execute(EMPTY)
+        except psycopg.OperationalError:
+            self._kept = self._connect()
+            self._kept.execute(EMPTY)
+        return self._kept
+
+    def close(self) -> None:
+        """End the connection."""
+        self._kept.close()
+
+    def _connect(self) -> Superuser:
+        return psycopg.connect(self._url, dbname="dotdo", autocommit=True)

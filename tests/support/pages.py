@@ -13,7 +13,9 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from django.contrib.auth.models import Group, User
 
 from tests.support.documents import publish
+from tests.support.emptying import Superuser
 from tests.support.engine import start_action, start_workflow, work_until_idle
+from tests.support.kept import Scene
 from workflows import operations
 
 ORDER = """
@@ -69,6 +71,9 @@ class Seeded:
     pending: UUID
 
 
+_SCENE: Scene[Seeded] = Scene()
+
+
 def person(role: str | None, *, staff: bool = False) -> User:
     """Return the user who has just this role; every test may make the same one again."""
     user, _ = User.objects.get_or_create(username=(role or "nobody").lower(), defaults={"is_staff": staff})
@@ -76,8 +81,12 @@ def person(role: str | None, *, staff: bool = False) -> User:
     return user
 
 
-def seed(folder: Path) -> Seeded:
-    """Publish workflows and let them run: one succeeded after a retry, one waits, one failed, one has not begun."""
+def seed(superuser: Superuser, folder: Path) -> Seeded:
+    """Let workflows have run: one succeeded after a retry, one waits, one failed, one has not begun."""
+    return _SCENE.lay(superuser, lambda: _run(folder))
+
+
+def _run(folder: Path) -> Seeded:
     publish("order", ORDER)
     publish("onboard", ONBOARD)
     publish("pause", PAUSE)

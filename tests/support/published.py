@@ -19,7 +19,7 @@ def publish(superuser: "psycopg.Connection[Any]") -> None:
     if superuser.execute("SELECT 1 FROM audit_event LIMIT 1").fetchone():
         sync.sync(specs, actor="system")
         return None
-    if _kept and len(specs) == len(_kept_of) and all(a is b for a, b in zip(specs, _kept_of, strict=True)):
+    if _kept and same(specs, _kept_of):
         return _put_back(superuser)
     sync.sync(specs, actor="system")
     _kept_of[:] = specs
@@ -27,6 +27,11 @@ def publish(superuser: "psycopg.Connection[Any]") -> None:
         with superuser.cursor() as cursor, cursor.copy(f"COPY {table} TO STDOUT") as rows:
             _kept[table] = b"".join(bytes(part) for part in rows)
     return None
+
+
+def same(specs: list[ActionSpec], others: list[ActionSpec]) -> bool:
+    """Tell whether these are the very same actions."""
+    return len(specs) == len(others) and all(a is b for a, b in zip(specs, others, strict=True))
 
 
 def _put_back(superuser: "psycopg.Connection[Any]") -> None:

@@ -81,10 +81,10 @@ FINE: dict[str, tuple[bytes, object]] = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_document_is_refused_with_a_reason_within_a_second(name: str) -> None:
     raw, reason = HOSTILE[name]
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(BadJSON) as caught:
         loads(raw)
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
     assert reason in caught.value.message
 
 

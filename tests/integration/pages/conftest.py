@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from django.test import Client
 
+from tests.support.emptying import Superuser
 from tests.support.pages import Seeded, person, seed
 from workflows.queries import filtering
 
@@ -18,9 +19,9 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def runs(handlers: None, tmp_path: Path) -> Seeded:
+def runs(handlers: None, database: Superuser, tmp_path: Path) -> Seeded:
     """Make one run of every kind."""
-    return seed(tmp_path)
+    return seed(database, tmp_path)
 
 
 @pytest.fixture
