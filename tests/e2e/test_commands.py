@@ -4,10 +4,10 @@ from collections.abc import Callable
 from uuid import UUID
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.e2e.test_pages import listen
+from tests.support.axe import violations
 from tests.support.documents import publish
 from tests.support.engine import start_workflow, work_until_idle
 from workflows.models import Step
@@ -67,7 +67,7 @@ def test_every_form_is_accessible_fits_its_screen_and_obeys_the_policy(sign_in: 
         page.goto(address)
         found += [(address, "px too wide", width)] * page.evaluate("document.documentElement.scrollWidth > innerWidth")
         found += said
-        for each in Axe().run(page).response["violations"]:
+        for each in violations(page):
             found.append((address, each["id"], [node["html"] for node in each["nodes"]]))
         said.clear()  # axe adds styles of its own, which the policy refuses
     assert found == []

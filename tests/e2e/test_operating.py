@@ -4,11 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from tests.e2e.test_pages import listen
+from tests.support.axe import violations
 from tests.support.engine import begin, finished, shown, work_until_idle
 from workflows import operations
 from workflows.models import Chore, Run, Worker
@@ -41,7 +41,7 @@ def test_every_page_of_it_is_accessible_fits_its_screen_and_obeys_the_policy(
         page.goto(address)
         found += [(address, "px too wide", width)] * page.evaluate("document.documentElement.scrollWidth > innerWidth")
         found += said
-        for each in Axe().run(page).response["violations"]:
+        for each in violations(page):
             found.append((address, each["id"], [node["html"] for node in each["nodes"]]))
         said.clear()  # axe adds styles of its own, which the policy refuses
     assert found == []

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 from django.urls import reverse
 from playwright.sync_api import ConsoleMessage, Page, expect
 
 from tests.support.addresses import furnish
+from tests.support.axe import violations
 from tests.support.engine import start_workflow, work_until_idle
 from tests.support.pages import Seeded
 from workflows.grouping import chores
@@ -40,7 +40,7 @@ def listen(page: Page) -> list[str]:
 
 @pytest.fixture
 def screens() -> Path:
-    """Return the folder that holds a picture of every page."""
+    """Return the folder that holds a picture of every page with something wrong."""
     SCREENS.mkdir(parents=True, exist_ok=True)
     return SCREENS
 
@@ -72,9 +72,9 @@ def _looked_at(page: Page, picture: Path) -> Iterator[tuple[object, ...]]:
         yield from [("px too wide", width)] * page.evaluate(TOO_WIDE)
         for theme in ("light", "dark"):
             page.emulate_media(color_scheme=theme)
-            page.screenshot(path=f"{picture}-{theme}-{width}.png", full_page=True)
             rules = {} if theme == "light" else {"runOnly": ["color-contrast"]}
-            for each in Axe().run(page, options=rules).response["violations"]:
+            for each in violations(page, **rules):
+                page.screenshot(path=f"{picture}-{theme}-{width}.png", full_page=True)
                 yield width, theme, each["id"], [node["html"] for node in each["nodes"]]
 
 
@@ -84,7 +84,7 @@ def test_pages_before_signing_in_are_accessible_and_obey_the_policy(browser: obj
     said = listen(page)
     page.goto("/sign-in/")
     assert said == []
-    assert Axe().run(page).response["violations"] == []
+    assert violations(page) == []
 
 
 def test_a_dead_letter_is_found_and_retried_from_the_first_page(sign_in: Open, runs: Seeded) -> None:
