@@ -134,6 +134,7 @@ def test_back_and_forward_and_reload_give_the_filter_and_the_view_that_were_ther
     expect(page.get_by_text("6666-1").first).to_be_visible()
     page.go_back()
     expect(page).not_to_have_url(re.compile("view=io"))
+    expect(page.get_by_role("heading", name="Timeline")).to_be_visible()  # or the next step back cuts it off
     page.go_back()
     expect(page).to_have_url(re.compile(r"/runs/\?q=there"))
     expect(page.get_by_role("link", name="there and back").first).to_be_visible()

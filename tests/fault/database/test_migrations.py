@@ -84,14 +84,15 @@ def test_a_migration_waits_for_an_open_transaction_and_no_reader_waits_long(behi
     with reading(behind) as reader, psycopg.connect(behind.url) as holding:
         holding.execute("SELECT count(*) FROM step")
         migrating = _start(behind)
-        time.sleep(8)
+        assert migrating.stderr is not None
+        said = migrating.stderr.readline()  # after the first of its waits
         assert migrating.poll() is None, migrating.communicate()
         holding.rollback()
-        said = migrating.communicate(timeout=90)
-    assert migrating.returncode == 0, said
-    assert "A table is in use by process" in said[1]
-    assert "dotdo" in said[1]
-    assert "end it with SELECT pg_terminate_backend(" in said[1]
+        rest = migrating.stderr.read()
+        assert migrating.wait(90) == 0, said + rest
+    assert "A table is in use by process" in said
+    assert "dotdo" in said
+    assert "end it with SELECT pg_terminate_backend(" in said
     assert reader.slowest < LAST
     assert _columns(behind) == [("hot",)]
 
