@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import ROOT, VAR
 
-SECONDS = 45
+SECONDS = 30
 
 
 @pytest.mark.timeout(300)

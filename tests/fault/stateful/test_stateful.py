@@ -15,7 +15,7 @@ from tests.fault.stateful.ready import prepare
 
 EXAMPLES = int(os.environ.get("DOTDO_STATEFUL_EXAMPLES", "0"))
 PROFILE = settings(
-    max_examples=EXAMPLES or 80,  # twice as many as the planted bugs need
+    max_examples=EXAMPLES or 60,  # half as many again as the planted bugs need
     stateful_step_count=60 if EXAMPLES else 25,
     derandomize=not EXAMPLES,
     deadline=None,
