@@ -70,23 +70,23 @@ class Store:
 def run(part: Part, log: Path) -> dict[str, Any]:
     """Run a part; return its answer, or why there is none."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("w") as words:
+    said = log.with_suffix(".out")  # no pipe: what a part leaves running would hold it open
+    with log.open("w") as words, said.open("w") as answer:
         process = subprocess.Popen(
             part.command,
             env=dict(part.environment),
             cwd=harness.ROOT,
-            stdout=subprocess.PIPE,
+            stdout=answer,
             stderr=words,
-            text=True,
             start_new_session=True,
         )
         try:
-            answer, _ = process.communicate(timeout=part.limit_seconds)
+            process.wait(part.limit_seconds)
         except subprocess.TimeoutExpired:
             return {FAILED: f"it took more than {part.limit_seconds:.0f} s"}
         finally:
             _end(process)
-    return _answer(part, process.returncode, answer, log)
+    return _answer(part, process.returncode, said.read_text(errors="replace"), log)
 
 
 def _answer(part: Part, code: int, text: str, log: Path) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def _answer(part: Part, code: int, text: str, log: Path) -> dict[str, Any]:
     return {FAILED: f"it ended with {code}: {said[-1][:300] if said else 'it said nothing'}"}
 
 
-def _end(process: "subprocess.Popen[str]") -> None:
+def _end(process: "subprocess.Popen[bytes]") -> None:
     """Stop everything that the part has started, in order and then without."""
     end = time.monotonic() + END_SECONDS
     for number in (signal.SIGTERM, signal.SIGKILL):

@@ -46,6 +46,12 @@ def test_no_process_outlives_its_part(end: str, tmp_path: Path, monkeypatch: pyt
     assert not _runs(child)
 
 
+def test_an_answer_counts_also_when_something_is_left_running(tmp_path: Path) -> None:
+    begun = time.monotonic()
+    assert run(_part(CHILD + "print('{}')"), tmp_path / "log") == {}
+    assert time.monotonic() - begun < 30
+
+
 def test_a_part_that_hangs_is_cut_off(tmp_path: Path) -> None:
     assert run(_part("import time; time.sleep(60)", limit_seconds=1), tmp_path / "log") == {
         FAILED: "it took more than 1 s"
