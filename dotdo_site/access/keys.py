@@ -13,6 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from audit.recording import record
+from dotdo_site.access import owners
 from dotdo_site.access import scopes as scope_table
 from dotdo_site.access.models import ApiKey
 
@@ -56,7 +57,7 @@ def verify(plaintext: str, now: datetime) -> ApiKey | None:
     if match is None:
         return None
     prefix, secret = match.groups()
-    key = ApiKey.objects.select_related("owner").filter(prefix=prefix).first()
+    key = owners.find(prefix)
     expected = key.digest if key else "0" * 64
     same = hmac.compare_digest(_digest(prefix, secret), expected)
     return key if key and same and _live(key, now) else None
