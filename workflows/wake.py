@@ -54,7 +54,7 @@ def steps(ids: Iterable[uuid.UUID]) -> list[uuid.UUID]:
 def workers() -> None:
     """Wake workers once the open transaction has committed, one time; at once when there is none."""
     # What is noted already goes with a savepoint only when that is undone, and then what was just done goes as well.
-    if not any(told is _notify for _, told, _ in connection.run_on_commit):
+    if not any(hook[1] is _notify for hook in connection.run_on_commit):
         transaction.on_commit(_notify, robust=True)
 
 
