@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bench import harness, items
+from bench import harness, items, machine, report
 from bench.parts import FAILED, Part, run
 from dotdo_site.launch import quality
 
@@ -32,37 +32,45 @@ def main() -> int:
     if options.shapes is not None:
         return items.measure(options.shapes)
     whole = options.runs if options.whole is None else min(options.whole, options.runs)
-    with quality.migrated("empty") as empty:
-        full = dict(os.environ)
-        _fill(options.runs, whole)
-        rounds: dict[str, list[dict[str, Any]]] = {"empty": [], "full": []}
-        for _ in range(1 if options.quick else ROUNDS):
-            for name, environment in (("empty", empty), ("full", full)):
-                rounds[name].append(_measured(name, environment, quick=options.quick))
-    return _judge(rounds)
-
-
-def _fill(runs: int, whole: int) -> None:
-    """Make the rows where they are missing, and let the cluster do once what it does after so many runs."""
-    free = shutil.disk_usage(os.environ["DOTDO_VAR"]).free
     harness.prepare()
+    with harness.superuser() as server:
+        if not _is_filled(server):
+            _refuse_without_room(options.runs, whole)
+        facts, stored = machine.describe(server), _fill(server, options.runs, whole)
+        print(f"stored: {stored}", flush=True)
+    rounds: dict[str, list[dict[str, Any]]] = {"empty": [], "full": []}
+    with quality.migrated("empty") as empty:
+        for _ in range(1 if options.quick else ROUNDS):
+            for name, environment in (("empty", empty), ("full", dict(os.environ))):
+                rounds[name].append(_measured(name, environment, quick=options.quick))
+    text, kept = judged(rounds)
+    print(f"\n{text}")
+    if not options.quick:
+        _write(f"{report.head(facts, len(rounds['full']))}\nStored: {stored}.\n\n{text}", facts["date"].split()[0])
+    return int(kept < KEPT)
+
+
+def _refuse_without_room(runs: int, whole: int) -> None:
+    free = shutil.disk_usage(os.environ["DOTDO_VAR"]).free
+    needed = runs * BYTES_RUN + whole * BYTES_WHOLE + SPARE
+    if needed > free:
+        raise SystemExit(
+            f"{runs:,} runs take {needed / 1e9:.0f} GB, and {free / 1e9:.0f} GB are free. "
+            f'Make fewer of them whole: ARGS="--runs {runs} --whole {whole // 4}"'
+        )
+
+
+def _fill(server: Any, runs: int, whole: int) -> str:
+    """Make the rows that are missing, let the cluster do what it does once after so many runs; say what is there."""
     from bench import pages_definitions, pages_rows
 
-    with harness.superuser() as server:
-        begun = time.monotonic()
-        needed = runs * BYTES_RUN + whole * BYTES_WHOLE + SPARE
-        if not _is_filled(server) and needed > free:
-            sys.exit(
-                f"{runs:,} runs take {needed / 1e9:.0f} GB, and {free / 1e9:.0f} GB are free. "
-                f'Make fewer of them whole: ARGS="--runs {runs} --whole {max(0, whole // 4)}"'
-            )
-        pages_definitions.definitions()
-        pages_rows.fill_finished(server, runs, whole)
-        _calm_down(server)
-        server.execute("VACUUM ANALYZE")
-        server.execute("CHECKPOINT")
-        stored = _stored(server)
-    print(f"stored: {stored} ({time.monotonic() - begun:.0f} s)", flush=True)
+    begun = time.monotonic()
+    pages_definitions.definitions()
+    pages_rows.fill_finished(server, runs, whole)
+    _calm_down(server)
+    server.execute("VACUUM ANALYZE")
+    server.execute("CHECKPOINT")
+    return f"{_stored(server)} ({time.monotonic() - begun:.0f} s)"
 
 
 def _is_filled(server: Any) -> bool:
@@ -79,7 +87,7 @@ def _stored(server: Any) -> str:
 
 
 def _calm_down(server: Any) -> None:
-    """Run the cluster until its chores have caught up: sealing and counting write nothing more."""
+    """Run the cluster until its chores have caught up: sealing and counting write little more."""
     with harness.cluster(1):
         end, last = time.monotonic() + CALM_SECONDS, -CALM_BYTES_PER_S * 60
         while time.monotonic() < end:
@@ -111,17 +119,21 @@ MEASURES = {
 }
 
 
-def _judge(rounds: Mapping[str, list[dict[str, Any]]]) -> int:
-    """Print each measure with what is left of it; tell whether it is enough."""
-    print(f"\n{'':<34} {'empty':>10} {'filled':>10} {'kept':>7}")
-    kept = []
+def judged(rounds: Mapping[str, list[dict[str, Any]]]) -> tuple[str, float]:
+    """Return a table of what each measure keeps of its speed, and the least of them."""
+    body, kept = [], []
     for title, value in MEASURES.items():
         empty, full = (statistics.median(map(value, rounds[name])) for name in ("empty", "full"))
-        share = empty / full if ", ms " in title else full / empty
-        kept.append(share)
-        print(f"{title:<34} {empty:>10,.1f} {full:>10,.1f} {share:>7.0%}")
-    print(f"the least is {min(kept):.0%}; wanted are {KEPT:.0%}")
-    return int(min(kept) < KEPT)
+        kept.append(empty / full if ", ms " in title else full / empty)
+        body.append([title, f"{empty:,.1f}", f"{full:,.1f}", f"{kept[-1]:.0%}"])
+    verdict = f"The least is {min(kept):.0%}; wanted are {KEPT:.0%}."
+    return f"{report.table(['', 'empty', 'filled', 'kept'], body)}\n\n{verdict}\n", min(kept)
+
+
+def _write(text: str, date: str) -> None:
+    path = harness.ROOT / "bench" / "results" / f"{date}-growth.md"
+    path.write_text(text)
+    print(f"Written to {path.relative_to(harness.ROOT)}.")
 
 
 def _options() -> argparse.Namespace:

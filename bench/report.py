@@ -39,14 +39,18 @@ def summary(found: dict[str, Any], name: str) -> str:
     return "\n".join([taken, *(section.replace("## ", "### ", 1) for section in sections if section)])
 
 
-def _head(found: dict[str, Any]) -> str:
-    facts = found["machine"]
+def head(facts: dict[str, Any], rounds: int) -> str:
+    """Return on what and with what it was measured."""
     named = {
         "settings": ", ".join(f"`{name}={value}`" for name, value in facts["settings"].items()),
         "packages": ", ".join(f"{name} {value}" for name, value in facts["packages"].items()),
-        "rounds": found["rounds"],
+        "rounds": rounds,
     }
-    text = HEAD.format(**facts | named)
+    return HEAD.format(**facts | named)
+
+
+def _head(found: dict[str, Any]) -> str:
+    text = head(found["machine"], found["rounds"])
     busy = [part["busy"] for part in _parts(found) if "busy" in part]
     disturbed = sum(share > QUIET for share in busy)
     if disturbed:

@@ -1,6 +1,7 @@
 """The tables of a bench say what was measured, and say so where something was not."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -104,16 +105,26 @@ def test_every_peer_has_its_file_and_its_pinned_list() -> None:
         assert all("==" in line for line in lines)
 
 
-@pytest.mark.parametrize(("share", "code"), [(1.0, 0), (0.96, 0), (0.9, 1)])
-def test_growth_fails_when_something_became_slower_than_it_may(share: float, code: int) -> None:
+@pytest.mark.parametrize("share", [1.0, 0.96, 0.9])
+def test_growth_finds_what_became_slowest(share: float) -> None:
     slower = {
         **OURS,
         "chains": {kind: {**chain, "steps_per_s": 2400.0 * share} for kind, chain in OURS["chains"].items()},  # type: ignore[attr-defined]
     }
     empty = {**OURS, "chains": dict.fromkeys(OURS["chains"], CHAIN)}  # type: ignore[call-overload]
-    assert growth._judge({"empty": [empty], "full": [slower]}) == code
+    text, kept = growth.judged({"empty": [empty], "full": [slower]})
+    assert kept == pytest.approx(share)
+    assert f"The least is {share:.0%}; wanted are 95%." in text
 
 
 def test_growth_counts_more_milliseconds_as_less_speed() -> None:
     later = {**OURS, "latency": {**LATENCY, "first_p95": 8.0}}
-    assert growth._judge({"empty": [OURS], "full": [later]}) == 1
+    assert growth.judged({"empty": [OURS], "full": [later]})[1] == 0.5
+
+
+def test_growth_refuses_what_the_disk_cannot_hold(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DOTDO_VAR", str(tmp_path))
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=10**10))
+    growth._refuse_without_room(1, 1)
+    with pytest.raises(SystemExit, match="--runs 1000000000000 --whole 250000000000"):
+        growth._refuse_without_room(10**12, 10**12)
