@@ -6,6 +6,7 @@ from typing import Any
 
 from django import template
 from django.urls import NoReverseMatch, reverse
+from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext_lazy as _
 
 from dotdo_site.access.people import roles_of
@@ -116,7 +117,8 @@ def navigation(context: template.Context) -> dict[str, Any]:
     """Show the side navigation for the reader of this page."""
     request = context["request"]
     section = request.path.strip("/").split("/")[0]
-    groups = [(title, _links(entries, request.user, section)) for title, entries in NAVIGATION]
+    person = SimpleLazyObject(lambda: person_of(request.user))  # asks for the groups once, and only to count
+    groups = [(title, _links(entries, request.user, section, person)) for title, entries in NAVIGATION]
     return {
         "groups": [group for group in groups if group[1]],
         "user": request.user,
@@ -132,9 +134,9 @@ def keys(context: template.Context) -> dict[str, Any]:
     return {"here": KEYS, "there": [(entry.key, entry.title) for entry in _open_to(user) if entry.key]}
 
 
-def _links(entries: tuple[Entry, ...], user: Any, section: str) -> list[Link]:
+def _links(entries: tuple[Entry, ...], user: Any, section: str, person: Any) -> list[Link]:
     return [
-        Link(entry, _url(entry), entry.section == section, entry.count(person_of(user)) if entry.count else 0)
+        Link(entry, _url(entry), entry.section == section, entry.count(person) if entry.count else 0)
         for entry in entries
         if _url(entry) and _may(entry, user)
     ]
