@@ -62,7 +62,7 @@ class StartView(ApiView):
         )
         wait_for(started.run_id, wait)
         return Response(
-            Run(_answer(started, body["input"], wait)).data,
+            rest.kept(Run).to_representation(_answer(started, body["input"], wait)),
             status=201 if started.created else 200,
             headers=_headers(started),
         )
