@@ -135,8 +135,14 @@ _ELEMENTS: dict[type, Callable[[Any], str]] = {
 
 
 def _array(values: list[Any]) -> str:
-    """Return the text of an array (PostgreSQL, "Arrays": input syntax)."""
-    return "{" + ",".join([_ELEMENTS.get(type(value), _other)(value) for value in values]) + "}"
+    """Return the text of an array (PostgreSQL, "Arrays": input syntax). Its values are of one type, or null."""
+    if values and values.count(values[0]) == len(values):  # most columns of what is written together are the same
+        return "{" + ",".join([_element(values[0])] * len(values)) + "}"
+    return "{" + ",".join([_element(value) for value in values]) + "}"
+
+
+def _element(value: Any) -> str:
+    return _ELEMENTS.get(type(value), _other)(value)
 
 
 def _other(value: Any) -> str:
