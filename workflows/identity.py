@@ -74,12 +74,14 @@ class Identity:
         return self._look_around()
 
     def take_some(self, most: int) -> list[Claimed]:
-        """Claim up to so many due steps, of the queue and priority where one was found within the last second."""
-        if most > 1 and time.monotonic() - self._found_at < LOOK_SECONDS:
-            pulse.beat()
-            return claim.take_some(most, *self._found, self.id, settings.LEASE_SECONDS)
-        held = self.take()
-        return [] if held is None else [held]
+        """Claim up to so many due steps of the queue and priority where one was found within the last second.
+
+        Later there are none: what is more urgent elsewhere is found by `take` alone.
+        """
+        if time.monotonic() - self._found_at >= LOOK_SECONDS:
+            return []
+        pulse.beat()
+        return claim.take_some(most, *self._found, self.id, settings.LEASE_SECONDS)
 
     def _look_around(self) -> Claimed | None:
         """Claim the most urgent step, wherever it is, and remember where that was."""

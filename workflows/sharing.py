@@ -40,6 +40,9 @@ SHORT_SECONDS = 0.002  # a handler that takes longer has no company
 WAIT_SECONDS = 0.004  # for as long may what is done wait for the next turn to begin
 TURN_SECONDS = 0.010  # for as long may one turn keep the others waiting
 ALONE_SECONDS = 0.005  # before somebody who found no company looks for some again
+STRANGERS_SECONDS = (
+    0.1  # the same, where what is due cannot share commits: it is to be left to others, and have its turn
+)
 
 
 @dataclass(slots=True)
@@ -150,13 +153,17 @@ def share(before: Job, job: Job, me: Identity, lessee: Lessee) -> Job | None:
     now = time.monotonic()
     if now < company.look_at or not _was_short(before) or not _shares(job):
         return job
-    jobs = [job, *_joined(me.take_some(1), me, lessee)]
+    found = me.take_some(1)
+    joined = _joined(found, me, lessee)
+    jobs = [job, *joined]
     while len(jobs) > 1:
         jobs = _round(jobs, me, lessee, company)
         room = min(MOST - len(jobs), max(1, len(jobs)))
-        if room and lessee.keep():
-            jobs += _joined(me.take_some(room), me, lessee)
-    company.look_at = time.monotonic() + ALONE_SECONDS
+        if room and len(joined) == len(found) and lessee.keep():
+            found = me.take_some(room)
+            joined = _joined(found, me, lessee)
+            jobs += joined
+    company.look_at = time.monotonic() + (ALONE_SECONDS if len(joined) == len(found) else STRANGERS_SECONDS)
     return jobs[0] if jobs else None
 
 

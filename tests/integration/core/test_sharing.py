@@ -207,6 +207,18 @@ do:
     assert all(len((tmp_path / f"f{n}").read_text().splitlines()) == 1 for n in range(5))
 
 
+def test_what_cannot_share_commits_has_its_turn_while_there_is_company(sizes: Written, tmp_path: Any) -> None:
+    """Those at the head of the queue are not taken and put back with each round, for as long as others are due."""
+    publish("other", "do: [{out: {call: test-outside, with: {file: '${ .file }'}}}]")
+    runs = begin(4)
+    strangers = [start_workflow("other", {"file": str(tmp_path / f"f{n}")}) for n in range(3)]
+    runs += begin(20)
+    work_until_idle()
+    assert sizes
+    assert {state(run) for run in [*runs, *strangers]} == {"succeeded"}
+    assert max(Step.objects.filter(run__in=strangers).values_list("claim", flat=True)) <= 4
+
+
 def test_those_who_were_held_beside_a_step_that_kills_its_worker_are_not_taken_for_its_like() -> None:
     begin(3)
     assert len(claim.take_some(3, "default", 2, identity().id, 30.0)) == 3
