@@ -383,3 +383,23 @@ def test_the_answer_to_a_start_is_what_is_read_of_the_run_afterwards(api: Caller
         assert answer.status_code == 201
         assert answer.json() == api("GET", answer["Location"]).json()
         assert answer.json() == api("POST", f"{path}/runs", body, Idempotency_Key="k").json()
+
+
+def test_requests_at_the_same_moment_do_not_mix_what_they_said(api: Caller) -> None:
+    answers: dict[int, Any] = {}
+
+    def start(number: int) -> None:
+        try:
+            for _ in range(5):
+                body = {"input": {"value": number}, "title": f"t{number}", "tags": [f"tag{number}"] * (number % 3)}
+                found = api("POST", "actions/test-echo/runs", body).json()
+                answers[number] = (found["input"] == body["input"], found["title"], found["tags"] == body["tags"])
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=start, args=[number]) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == {number: (True, f"t{number}", True) for number in range(6)}
