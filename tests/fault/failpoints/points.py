@@ -52,7 +52,7 @@ def install(folder: Path) -> None:
     for owner, name, point in (
         *((claim, "reap", "reap"), (wake, "_notify", "notify"), (scheduling, "start", "fire")),
         *((heartbeat.Heartbeat, "_renew", "renew"), (broker.HintBroker, "_dequeue", "dequeue")),
-        *((housekeeping, "_do", "chore"), (start, "_insert", "start"), (events, "_address", "address")),
+        *((housekeeping, "_do", "chore"), (start, "record", "start"), (events, "_address", "address")),
         (events, "_deliver", "deliver"),
     ):
         _around(owner, name, f"{point}-before", f"{point}-after")
