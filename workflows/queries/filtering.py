@@ -22,6 +22,7 @@ COUNT_SECONDS = 0.3
 TALLY_SECONDS, BY_STATE_SECONDS = 0.06, 0.04  # a list stays quick: its numbers are an extra
 FEW = 1_000
 FAILED = "failed"  # every run that failed and that nobody has settled, whatever the reason
+RARE = ("poisoned", "quarantined", "timed_out", "undo_failed", "undone")  # of many that failed or were cancelled
 # Ids begin with the time on the clock of the host that made them; rows carry the time of the database.
 SKEW = timedelta(hours=1)
 Group = tuple[str, str, bool, int]
@@ -60,10 +61,11 @@ def in_order(chosen: RunFilter) -> QuerySet[Run]:
     """Return the runs that the filter lets through, to be read in the order of their ids, a page of them.
 
     An index that finds a beginning or a tag has no order, and the one that has the order may find nothing for long: so
-    where few runs fit, they are looked up first.
+    where few runs fit, they are looked up first. Those with a reason that is rare are found in an index alone.
     """
     rows = filtered(chosen)
-    if not any((chosen.q, chosen.tag, chosen.key, chosen.version, chosen.code, chosen.group)):
+    searched = any((chosen.q, chosen.tag, chosen.key, chosen.version, chosen.code, chosen.group))
+    if not searched and chosen.label not in RARE:
         return rows
     ids = list(rows.order_by().values_list("pk", flat=True)[: FEW + 1])
     return rows if len(ids) > FEW else Run.objects.filter(pk__in=ids)

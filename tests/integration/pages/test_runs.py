@@ -316,3 +316,13 @@ def test_text_that_people_typed_stays_text(reader: Reader, runs: Seeded) -> None
     page = text(reader(), "/runs/")
     assert "<b>bold" not in page
     assert "\u202e" not in page
+
+
+@pytest.mark.parametrize("few", [0, filtering.FEW])
+@pytest.mark.parametrize("label", filtering.RARE)
+def test_a_run_with_a_rare_reason_is_found_by_whichever_index(
+    runs: Seeded, monkeypatch: pytest.MonkeyPatch, label: str, few: int
+) -> None:
+    monkeypatch.setattr(filtering, "FEW", few)
+    Run.objects.filter(pk=runs.failed).update(reason=label)
+    assert [run.pk for run in filtering.in_order(RunFilter(label=label))] == [runs.failed]
