@@ -104,8 +104,7 @@ def _act(action: str) -> None:
 
 def _terminate() -> None:
     """End the session that this thread works with, from another one."""
-    if connection.connection is None:
-        return
+    connection.ensure_connection()
     parameters = connections["default"].get_connection_params()
     own = {k: v for k, v in parameters.items() if k not in ("cursor_factory", "context", "prepare_threshold")}
     with psycopg.connect(**own, autocommit=True) as other:
