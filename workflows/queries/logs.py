@@ -15,8 +15,9 @@ from workflows.sql import Statement
 LEVELS = ("debug", "info", "warning", "error")
 ABOVE = {"debug": "", "info": "debug", "warning": "debug info", "error": "debug info warning"}
 FIRST, LAST = (0, 0), (2**62, 2**31)
+# Step by step (`OFFSET 0` keeps it so): joined, the steps of all runs may be read in the order of their ids.
 _LINES = """
-    FROM step s JOIN attempt a ON a.step_id = s.id
+    FROM step s CROSS JOIN LATERAL (SELECT id, number, log FROM attempt WHERE step_id = s.id OFFSET 0) AS a
     LEFT JOIN payload p ON p.run_id = s.run_id AND p.digest = a.log->>'$payload'
     CROSS JOIN LATERAL jsonb_array_elements(
         CASE WHEN jsonb_typeof(a.log) = 'array' THEN a.log WHEN jsonb_typeof(p.value) = 'array' THEN p.value
