@@ -6,7 +6,7 @@ definition is still what its name means, so that what a process remembers of def
 """
 
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ from dotdo_site.lib.ids import uuid7
 from workflows.models import Run, Step, WorkflowVersion
 from workflows.operations.lookup import Definition, current
 from workflows.payloads import REFERENCE, is_inline
-from workflows.sql import Hot
+from workflows.sql import Hot, array
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,20 +249,3 @@ def begun(definition: Definition, row: Row, at: datetime, actor: str, trigger: s
     first = (definition.first_ref, definition.first_name, definition.first_function)
     step = Step(id=row.step, kind="start", state="ready", due_at=at, **dict(zip(_FIRST, first, strict=True)))
     return Begun(run, step, definition.input_schema)
-
-
-def array(elements: Iterable[Any]) -> str:
-    """Return the text of an array of texts, numbers or ids: much cheaper than having each element adapted by itself."""
-    return "{" + ",".join([_TEXT.get(type(each), _quoted)(each) for each in elements]) + "}"
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-_TEXT: dict[type, Callable[[Any], str]] = {
-    str: _quoted,
-    type(None): lambda _: "NULL",
-    uuid.UUID: lambda each: each.bytes.hex(),
-    int: str,
-}
