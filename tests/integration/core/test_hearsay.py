@@ -99,12 +99,12 @@ def test_who_hears_all_the_time_still_asks_for_what_is_not_notified(
 ) -> None:
     monkeypatch.setattr(broker, "UNASKED_SECONDS", 0.02)
     assert heard(idle)
-    until = time.monotonic() + 0.3
+    until = time.monotonic() + 1.0
     while time.monotonic() < until:
         Doing(wake.workers).done()
         idle.dequeue()
     assert len(asked) > 3
-    assert max(later - earlier for earlier, later in pairwise(asked[1:])) < 0.2
+    assert max(later - earlier for earlier, later in pairwise(asked[1:])) < 0.8
 
 
 def test_a_cluster_with_queues_of_its_own_is_not_woken_for_those_of_others(
