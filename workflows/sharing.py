@@ -40,9 +40,7 @@ SHORT_SECONDS = 0.002  # a handler that takes longer has no company
 WAIT_SECONDS = 0.004  # for as long may what is done wait for the next turn to begin
 TURN_SECONDS = 0.010  # for as long may one turn keep the others waiting
 ALONE_SECONDS = 0.005  # before somebody who found no company looks for some again
-STRANGERS_SECONDS = (
-    0.1  # the same, where what is due cannot share commits: it is to be left to others, and have its turn
-)
+STRANGERS_SECONDS = 0.1  # the same, where what is due cannot share commits: it is left to others
 
 
 @dataclass(slots=True)
@@ -153,6 +151,15 @@ def share(before: Job, job: Job, me: Identity, lessee: Lessee) -> Job | None:
     now = time.monotonic()
     if now < company.look_at or not _was_short(before) or not _shares(job):
         return job
+    try:
+        return _in_company(job, me, lessee, company)
+    except Exception as error:
+        if not is_outage(error):  # each is taken alone from now on, and whose fault it was is found out
+            claim.bury(me.id, f"The worker could not go on in company: {type(error).__name__}")
+        raise
+
+
+def _in_company(job: Job, me: Identity, lessee: Lessee, company: _Company) -> Job | None:
     found = me.take_some(1)
     joined = _joined(found, me, lessee)
     jobs = [job, *joined]

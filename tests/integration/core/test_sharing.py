@@ -14,9 +14,11 @@ from audit.verify import verify
 from tests.support.documents import publish
 from tests.support.engine import shown, start_workflow, state, work_until_idle
 from tests.support.handlers import HOOKS
-from workflows import checkpoint, claim, operations, sharing, worker
+from workflows import calling, checkpoint, claim, operations, sharing, worker
 from workflows.claim import Claimed
 from workflows.identity import identity
+from workflows.job import Job
+from workflows.lessee import Happened
 from workflows.models import Attempt, Branch, Run, Step, Workflow
 
 pytestmark = pytest.mark.usefixtures("handlers")
@@ -238,6 +240,21 @@ def test_a_worker_that_drains_begins_no_other_step(monkeypatch: pytest.MonkeyPat
     monkeypatch.undo()
     work_until_idle()
     assert set(Run.objects.values_list("state", flat=True)) == {"succeeded"}
+
+
+def test_one_that_cannot_be_executed_is_found_out_alone_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = begin(5)
+    attempt = calling.attempt
+
+    def broken(job: Job, lost: threading.Event) -> Happened:
+        if job.held.run == runs[3] and job.name == "two":
+            raise RuntimeError("not even an attempt")
+        return attempt(job, lost)
+
+    monkeypatch.setattr(calling, "attempt", broken)
+    work_until_idle(patience=6.0, seconds=30.0)
+    assert [state(run) for run in runs] == ["succeeded", "succeeded", "succeeded", "failed", "succeeded"]
+    assert not Step.objects.filter(state="running").exists()
 
 
 def test_a_commit_that_fails_loses_no_step(sizes: Written, monkeypatch: pytest.MonkeyPatch) -> None:
