@@ -15,7 +15,7 @@ import psycopg
 from django.db import connection
 from psycopg import errors, generators, pq
 
-from workflows.sql import Statement
+from workflows.sql import Statement, checked
 
 Raw = psycopg.Connection[tuple[Any, ...]]
 Value = uuid.UUID | int
@@ -79,16 +79,10 @@ def send(*commands: str) -> list[pq.abc.PGresult]:
 def _send(raw: Raw, *commands: str) -> list[pq.abc.PGresult]:
     raw.pgconn.send_query("; ".join(commands).encode())
     # This wait, unlike libpq's own, keeps neither other threads nor signals waiting.
-    return [_checked(result) for result in raw.wait(generators.execute(raw.pgconn))]
+    return [checked(result) for result in raw.wait(generators.execute(raw.pgconn))]
 
 
 def _prepared(raw: Raw, text: str) -> str:
     name = f"opening_{next(_numbers)}"
-    _checked(raw.pgconn.prepare(name.encode(), text.encode()))
+    checked(raw.pgconn.prepare(name.encode(), text.encode()))
     return name
-
-
-def _checked(result: pq.abc.PGresult) -> pq.abc.PGresult:
-    if result.status not in (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK):
-        raise errors.error_from_result(result)
-    return result

@@ -10,7 +10,7 @@ import time
 from django.db import connection
 from psycopg import errors
 
-from dotdo_site.lib.database_errors import DISK_FULL, LOCK_NOT_AVAILABLE, OPERATIONAL, READ_ONLY, is_outage, sqlstate
+from dotdo_site.lib.database_errors import DISK_FULL, LOCK_NOT_AVAILABLE, READ_ONLY, is_outage, sqlstate
 from workflows import epoch
 
 __all__ = ["Troubles", "gave_way", "is_away", "is_outage", "pause", "takes_nothing_now"]
@@ -26,7 +26,7 @@ def is_away(error: Exception) -> bool:
     A limit that a statement met, of time, locks or room, is its own trouble: it meets it again next time.
     """
     state = sqlstate(error)
-    return isinstance(error, OPERATIONAL) and (not state or state.startswith(LOST))
+    return is_outage(error) and (not state or state.startswith(LOST))
 
 
 def gave_way(error: Exception) -> bool:

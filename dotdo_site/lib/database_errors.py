@@ -23,4 +23,9 @@ def sqlstate(error: BaseException) -> str:
 
 def is_outage(error: BaseException) -> bool:
     """Tell whether the database is away, overloaded or takes no writes: repeating helps once that has passed."""
-    return isinstance(error, OPERATIONAL) or sqlstate(error) in ENDS_BY_ITSELF
+    return isinstance(error, OPERATIONAL) or sqlstate(error) in ENDS_BY_ITSELF or _is_of_libpq(error)
+
+
+def _is_of_libpq(error: BaseException) -> bool:
+    """Tell whether libpq itself ended the statement, for want of a server: psycopg then knows no better class."""
+    return psycopg.DatabaseError in (type(error), type(error.__cause__)) and not sqlstate(error)

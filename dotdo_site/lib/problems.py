@@ -161,9 +161,9 @@ def _database_away(error: Exception) -> Problem:
     )
 
 
-@problem_of.register(django.db.InternalError)
-@problem_of.register(psycopg.InternalError)
-def _internal(error: Exception) -> Problem:
+@problem_of.register(django.db.DatabaseError)
+@problem_of.register(psycopg.DatabaseError)
+def _of_the_database(error: Exception) -> Problem:
     return _database_away(error) if is_outage(error) else _unexpected(error)
 
 

@@ -4,6 +4,8 @@ from typing import Any
 
 import psycopg
 
+from dotdo_site.access import roles
+
 Superuser = psycopg.Connection[tuple[Any, ...]]
 KEPT = ("django_migrations", "django_content_type", "auth_permission", "auth_group", "auth_group_permissions")
 MANY = 2_000  # rows, from which on a table is truncated: what is deleted stays in the files for a while
@@ -31,7 +33,12 @@ RESTART = f"""
 SELECT setval(format('%I.%I', schemaname, sequencename), start_value, false) FROM pg_sequences
 WHERE schemaname = 'public' AND last_value IS NOT NULL AND sequencename NOT IN {_OF_KEPT!r};
 """
-EMPTY = emptying(f"NOT IN {KEPT!r}") + RESTART
+_OTHERS = f"FROM auth_group WHERE name NOT IN {tuple(roles.ROLES)!r}"
+_GROUPS = f"""
+DELETE FROM auth_group_permissions WHERE group_id IN (SELECT id {_OTHERS});
+DELETE {_OTHERS};
+"""
+EMPTY = emptying(f"NOT IN {KEPT!r}") + _GROUPS + RESTART
 
 
 class Emptier:

@@ -4,7 +4,7 @@ import uuid
 from datetime import timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -25,6 +25,17 @@ def run(state: str = "running", reason: str = "", *, stopped: timedelta | None =
         values["stopped_at"] = Now() - stopped
     Run.objects.filter(pk=run_id).update(state=state, reason=reason, **values)
     return Run.objects.get(pk=run_id)
+
+
+def crowd() -> None:
+    """Make runs in every state and look at them: what the planner then chooses is what it chooses among many."""
+    states = [("succeeded", ""), ("running", ""), ("pending", ""), ("waiting", "timer"), ("waiting", "back_off")]
+    for state, reason in states * 40:
+        run(state, reason)
+    for number in range(220):
+        run("failed", "undone" if number % 10 else "dead_letter", stopped=timedelta(minutes=1))
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE run")
 
 
 def root(made: Run) -> Branch:

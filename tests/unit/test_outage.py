@@ -18,6 +18,7 @@ def wrapped(cause: Exception) -> django.db.OperationalError:
     "cause",
     [
         psycopg.OperationalError("the connection is closed"),
+        psycopg.DatabaseError("server closed the connection unexpectedly"),
         errors.ConnectionFailure(),
         errors.ProtocolViolation(),
         errors.AdminShutdown(),

@@ -152,6 +152,8 @@ def test_a_wrong_method_is_a_405_that_lists_the_right_ones() -> None:
         (django.db.InterfaceError("connection already closed"), 503),
         (psycopg.OperationalError("server closed the connection"), 503),
         (psycopg.InterfaceError("the connection is closed"), 503),
+        (psycopg.DatabaseError("server closed the connection unexpectedly"), 503),
+        (psycopg.errors.NotNullViolation("null value in column"), 500),
         (RuntimeError("the password is hunter2"), 500),
     ],
 )

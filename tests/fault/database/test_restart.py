@@ -90,7 +90,7 @@ def test_a_restarted_database_costs_no_step_and_no_error(own_handlers: OwnDataba
         until(lambda: Run.objects.filter(state="succeeded").count() == len(taken), 60)
         assert ask(port, "GET", "/readyz").status == 200
     answers = [answer for client in clients for answer in client.answers]
-    assert {answer.status for answer in answers} <= GOOD | AWAY
+    assert {answer.status for answer in answers} <= GOOD | AWAY, log.read_text()
     assert any(answer.status == 503 for answer in answers)
     assert all(answer.headers.get("Retry-After") for answer in answers if answer.status == 503)
     assert progress < 15, "2 s on a machine of its own, many times that on a busy one"

@@ -14,7 +14,7 @@ from audit.models import AuditEvent
 from tests.support.documents import publish
 from tests.support.engine import start_workflow, work_until_idle
 from tests.support.pages import BROKEN
-from tests.support.rows import run, step
+from tests.support.rows import crowd, run, step
 from workflows import operations, payloads, queries
 from workflows.grouping import chores, recording
 from workflows.models import Failure, FailureCount, FailureGroup, Run
@@ -250,6 +250,7 @@ def test_two_hosts_that_count_the_same_groups_do_not_lock_each_other_out() -> No
 
 
 def test_new_failures_are_found_without_reading_other_runs() -> None:
+    crowd()
     with connection.cursor() as cursor:
         cursor.execute("SET enable_seqscan = off; SET enable_bitmapscan = off")
         plan = Run.objects.filter(UNRESOLVED).filter(stopped_at__isnull=False).order_by("-id")[:500].explain()

@@ -1,14 +1,19 @@
 """Statements that go to libpq itself: they give what the others give, whatever happened on their connection before."""
 
+import os
+import socket
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
 import pytest
 from django.db import connection, transaction
+from psycopg import pq
 
-from workflows.sql import Hot, Statement
+from workflows import at_once
+from workflows.sql import Hot, Statement, checked
 
 pytestmark = pytest.mark.usefixtures("database")
 TYPES = """
@@ -79,6 +84,23 @@ def test_a_connection_that_was_terminated_is_an_outage() -> None:
         Hot("SELECT pg_sleep(5)").rows()
     connection.close()
     assert Hot("SELECT 2").rows() == [(2,)]
+
+
+@pytest.mark.parametrize("how", [lambda: Hot("SELECT 1").rows(), lambda: at_once.send("SELECT 1", "SELECT 2")])
+def test_a_server_that_is_gone_without_a_word_is_an_outage(how: Callable[[], object]) -> None:
+    connection.ensure_connection()
+    how()
+    with socket.socket(fileno=os.dup(connection.connection.pgconn.socket)) as ours:
+        ours.shutdown(socket.SHUT_RDWR)
+    with pytest.raises(psycopg.OperationalError, match="closed the connection"):
+        how()
+    connection.close()
+
+
+def test_a_result_of_libpq_that_names_no_cause_is_an_outage() -> None:
+    Hot("SELECT 1").rows()
+    with pytest.raises(psycopg.OperationalError):
+        checked(connection.connection.pgconn.make_empty_result(pq.ExecStatus.FATAL_ERROR))
 
 
 def _parameters() -> dict[str, Any]:
