@@ -15,7 +15,7 @@ from workflows.job import Job
 from workflows.models import Branch, Step
 from workflows.models import Undo as Recorded
 from workflows.programs import action_by_id, action_called, is_builtin
-from workflows.states import STEP_FINAL
+from workflows.states import STEP_OPEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +90,8 @@ def next_entry(job: Job, scope: str, pending: Sequence[PushUndo] = ()) -> Entry 
 
 def beside(job: Job) -> list[str]:
     """Return the keys of the other steps that undo in this branch and have not ended."""
-    steps = Step.objects.filter(branch=job.held.branch, kind="undo").exclude(pk=job.held.step)
-    return list(steps.exclude(state__in=STEP_FINAL).exclude(caught=True).values_list("key", flat=True))
+    steps = Step.objects.filter(branch=job.held.branch, kind="undo", state__in=STEP_OPEN).exclude(pk=job.held.step)
+    return list(steps.exclude(caught=True).values_list("key", flat=True))
 
 
 def undone(job: Job, scope: str, cursor: Mapping[str, Any]) -> int:

@@ -31,6 +31,7 @@ STEP_STATES = {
     "skipped": "Passed over by an operator with an output given by hand.",
 }
 STEP_FINAL = ("succeeded", "cancelled", "skipped")
+STEP_OPEN = ("ready", "running", "waiting", "held", "failed")
 STEP_MOVES = {
     "ready": ("running", "held", "cancelled", "skipped"),
     "running": ("ready", "waiting", "held", "succeeded", "failed", "cancelled", "skipped"),

@@ -192,9 +192,9 @@ class Step(models.Model):
     """A leaf of the workflow that touches the outside. A due step is the message that a worker picks up."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    # step_once begins with it; the branch's own constraint keeps the run
+    # step_once begins with it; the branch's own constraint keeps the run, and a trigger keeps the branch
     run = models.ForeignKey(Run, models.CASCADE, related_name="steps", db_index=False, db_constraint=False)
-    branch = models.ForeignKey(Branch, models.CASCADE, related_name="steps", db_index=False)
+    branch = models.ForeignKey(Branch, models.CASCADE, related_name="steps", db_index=False, db_constraint=False)
     key = models.CharField(max_length=1000)
     ref = models.CharField(max_length=500)
     name = models.CharField(max_length=100)
@@ -245,15 +245,17 @@ class Step(models.Model):
                 name="step_open_approval",
                 condition=Q(function="approval:1.0.0", state__in=["ready", "running", "waiting", "held"]),
             ),
-            # the foreign key, when branches are deleted
-            models.Index(fields=["branch"], name="step_by_branch"),
+            # what is left to do in a branch; a step that succeeds leaves it without another entry
+            models.Index(fields=["branch"], name="step_open_by_branch", condition=Q(state__in=states.STEP_OPEN)),
             # what has been waiting for an event too long
             models.Index(
                 fields=["id"], name="step_open_listen", condition=Q(kind="listen", state__in=["ready", "waiting"])
             ),
-            # where an action was used last
+            # where an action was used last; what runs at the moment is found by step_leased
             models.Index(
-                fields=["action_version", "-id"], name="step_by_action", condition=Q(action_version__isnull=False)
+                fields=["action_version", "-id"],
+                name="step_idle_by_action",
+                condition=Q(action_version__isnull=False) & ~Q(state="running"),
             ),
         ]
 

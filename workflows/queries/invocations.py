@@ -1,7 +1,8 @@
 """Where definitions were used last: an action is used by runs of its own and by steps of workflows alike.
 
-Read version by version, so that the index `step_by_action` gives the newest steps without sorting all of them. A status
-has no index of its own: a page looks at the next 5,000 calls for it, and the page behind it goes on from there.
+Read version by version, so that the index `step_idle_by_action` gives the newest steps without sorting all of them; those
+that run at the moment are as many as there are workers. A status has no index of its own: a page looks at the next 5,000
+calls for it, and the page behind it goes on from there.
 """
 
 import uuid
@@ -10,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import OuterRef, Subquery
+from django.db.models import Max, OuterRef, Subquery
+from django.db.models.functions import Greatest
 
 from actions import markers
 from actions.models import ActionVersion
@@ -66,9 +68,14 @@ def _newest(order: str, compared: str) -> Statement:
         f"""
         SELECT s.id, s.state FROM unnest(:versions::uuid[]) v (id)
         CROSS JOIN LATERAL (
+            (SELECT id, state FROM step
+            WHERE action_version_id = v.id AND state <> 'running'
+                AND (:place::uuid IS NULL OR id {compared} :place::uuid)
+            ORDER BY id {order} LIMIT :count)
+            UNION ALL
             SELECT id, state FROM step
-            WHERE action_version_id = v.id AND (:place::uuid IS NULL OR id {compared} :place::uuid)
-            ORDER BY id {order} LIMIT :count) s
+            WHERE action_version_id = v.id AND state = 'running'
+                AND (:place::uuid IS NULL OR id {compared} :place::uuid)) s
         ORDER BY s.id {order} LIMIT :count
         """  # noqa: S608 - the constants below
     )
@@ -103,8 +110,11 @@ def invocations(
 
 def last_used_actions(names: Iterable[str] | None = None) -> dict[str, datetime]:
     """Return when each action was called last; those never called are missing."""
-    newest = Step.objects.filter(action_version=OuterRef("pk")).order_by("-id").values("created_at")[:1]
-    versions = ActionVersion.objects.annotate(last=Subquery(newest)).filter(last__isnull=False)
+    calls = Step.objects.filter(action_version=OuterRef("pk"))
+    newest = calls.exclude(state="running").order_by("-id").values("created_at")[:1]
+    under_way = calls.filter(state="running").values("action_version").values_list(Max("created_at"))
+    last = Greatest(Subquery(newest), Subquery(under_way))
+    versions = ActionVersion.objects.annotate(last=last).filter(last__isnull=False)
     if names is not None:
         versions = versions.filter(action__name__in=list(names))
     return dict(sorted(versions.values_list("action__name", "last"), key=lambda row: row[1]))

@@ -1,12 +1,16 @@
 """The catalogue: what was used where and when, what may be made, and one word for one thing."""
 
+import sys
 from collections.abc import Callable
 
+from django.db import connection
 from django.test import Client
 
+from tests.support import rows
 from tests.support.engine import start_action, work_until_idle
 from tests.support.pages import Seeded, person
 from workflows import queries
+from workflows.models import Run
 
 Reader = Callable[..., Client]
 
@@ -26,6 +30,28 @@ def test_an_action_that_only_workflows_call_lists_where_it_was_called(reader: Re
     assert "It has not been run yet" not in shown
     assert f"/runs/{runs.failed}/?step={rows[0].step_id}" in shown
     assert "order/88213" in shown
+
+
+def test_a_call_that_runs_at_the_moment_is_listed_and_counts_as_used(runs: Seeded) -> None:
+    before = queries.last_used_actions()["test-echo"]
+    made = Run.objects.get(pk=start_action("test-echo", {"value": 2}))
+    rows.root(made).steps.all().delete()
+    rows.step(made, state="running", function="test-echo:1.0.0", action_version=made.action_version)
+    assert [row.run_id for row in queries.invocations("test-echo", limit=1).items] == [made.pk]
+    assert queries.last_used_actions()["test-echo"] > before
+
+
+def test_calls_are_found_by_indexes_of_steps_that_rest_and_of_steps_that_run(runs: Seeded) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET enable_seqscan = off; SET enable_bitmapscan = off")
+        cursor.execute(
+            f"PREPARE looked (uuid[], uuid, int) AS {sys.modules['workflows.queries.invocations']._BACK.text}"
+        )
+        cursor.execute("EXPLAIN EXECUTE looked('{}', NULL, 9)")
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+        cursor.execute("DEALLOCATE looked; RESET enable_seqscan; RESET enable_bitmapscan")
+    assert "step_idle_by_action" in plan
+    assert "step_leased" in plan
 
 
 def test_invocations_are_the_newest_first_whatever_started_them(runs: Seeded) -> None:

@@ -249,6 +249,14 @@ def test_the_database_refuses_to_delete_a_part_of_a_run(archive: Path, table: st
         cursor.execute(f"DELETE FROM {table}")
 
 
+def test_the_database_refuses_to_leave_steps_behind(archive: Path) -> None:
+    run = old_action()
+    without_steps = f"DELETE FROM run WHERE id = '{run}'; DELETE FROM branch WHERE run_id = '{run}'"
+    with pytest.raises(IntegrityError, match="are still there"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(without_steps)
+    assert there(run) == {run}
+
+
 @pytest.mark.parametrize("over", ["pending", "running", "waiting", "suspended", "failed"])
 def test_the_database_refuses_to_delete_a_run_that_is_not_over(archive: Path, over: str) -> None:
     run = rows.run(over)
