@@ -2,9 +2,10 @@
 workers claim by themselves.
 
 A hint carries nothing and may be lost or doubled. Nothing is taken from the database here, so nothing can be lost when
-one of django-q2's processes dies. What is heard is passed on at once, before asking what is due: the worker asks
-anyway, and a run that starts on an idle cluster waits for every question in between. Tasks that an application enqueues
-by itself (`async_task`) still go through django-q2's own table, looked at once per poll interval.
+one of django-q2's processes dies. One idle worker listens by itself (`duty`) and needs no hint. Where none does, what
+is heard is passed on at once, before asking what is due: the worker asks anyway, and a run that starts on an idle
+cluster waits for every question in between. Tasks that an application enqueues by itself (`async_task`) still go
+through django-q2's own table, looked at once per poll interval.
 """
 
 import logging
@@ -22,7 +23,7 @@ from django_q.conf import Conf
 from django_q.models import OrmQ
 from django_q.signing import SignedPackage
 
-from workflows import claim, draining, outage, scheduling
+from workflows import claim, draining, duty, outage, scheduling
 from workflows.listener import Listener
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,8 @@ WORK = "workflows.worker.work"
 LONGEST_SECONDS = 1.0  # without a look at the tables, whatever is heard
 DRAINING_SECONDS = 0.05
 CLAIMING_SECONDS = 0.004  # a worker that was woken claims within it: asking sooner would wake another one in vain
+RINGING_SECONDS = 0.05  # who is on duty and was told of something due is not the one to tell of it again
+ALONE_SECONDS = 0.1  # of rest without anybody on duty: whoever has just worked takes it again by itself
 UNASKED_SECONDS = 0.05  # the longest without a question, however much is heard: not all that is due is notified
 
 
@@ -41,6 +44,7 @@ class HintBroker(ORM):
         self._listener = Listener()
         self._in_vain = 0
         self._asked_at = 0.0
+        self._rung_at = self._alone_since = 0.0
         self._unasked_until = 0.0  # hints follow each other by hearsay
         self._queues = frozenset(settings.WORKER_QUEUES)
 
@@ -69,15 +73,35 @@ class HintBroker(ORM):
         scheduled = scheduling.wait_seconds()
         waits += [] if scheduled is None else [scheduled]
         if any(seconds <= 0 for seconds in waits):
-            self._listener.discard()
-            return [(None, _hint())]
-        tasks = self._tasks()
-        if tasks:
-            return tasks
-        pause = min([settings.POLL_SECONDS, LONGEST_SECONDS, *waits])
+            return self._due()
+        return self._tasks() or self._rest(min([settings.POLL_SECONDS, LONGEST_SECONDS, *waits]))
+
+    def _due(self) -> list[tuple[Any, str]] | None:
+        """Tell the worker on duty, once; if that does not help, or there is none, another one."""
+        self._listener.discard()
+        now = time.monotonic()
+        if now - self._rung_at > RINGING_SECONDS and duty.taken():
+            self._rung_at = now
+            duty.ring()
+            time.sleep(CLAIMING_SECONDS)
+            return None
+        return [(None, _hint())]
+
+    def _rest(self, pause: float) -> list[tuple[Any, str]] | None:
+        """Sleep until something is due or heard. Nobody is on duty when nobody was asked to: then a hint says so."""
         hint = _hint()  # signed before somebody waits for it
-        heard = self._listener.wait(max(0.0, pause))
-        if not heard or self._queues:  # it may be about a queue that is not ours
+        on_duty = duty.taken()
+        if on_duty or not (duty.possible() and self._listener.hears):
+            self._alone_since = 0.0
+        elif not self._alone_since:
+            self._alone_since = time.monotonic()
+        elif time.monotonic() - self._alone_since >= ALONE_SECONDS:
+            self._alone_since = 0.0
+            return [(None, hint)]
+        heard = self._listener.wait(max(0.0, min(pause, ALONE_SECONDS) if self._alone_since else pause))
+        if heard and on_duty:
+            time.sleep(CLAIMING_SECONDS)
+        if not heard or on_duty or self._queues:  # what was heard may be about a queue that is not ours
             return None
         self._unasked_until = time.monotonic() + UNASKED_SECONDS
         return [(None, hint)]

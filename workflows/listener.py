@@ -36,6 +36,11 @@ class Listener:
             raw.execute(f"LISTEN {CHANNEL}")
         self._on = raw
 
+    @property
+    def hears(self) -> bool:
+        """Tell whether what is notified is heard here, and not only seen when time has passed."""
+        return self._on is not None
+
     def discard(self) -> None:
         """Forget what was heard so far: under constant load it would pile up."""
         self._hear(0.0, stop_after=None)

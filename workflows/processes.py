@@ -115,6 +115,7 @@ class SocketQueue:
 
     def get(self, *_: Any, **__: Any) -> Any:
         """Receive one message, waiting for it; STOP when there is none and none will come."""
+        self._note_reader()
         while True:
             pulse.sign()
             if pulse.drained() and not self.stop.wait(SIGN_SECONDS):
@@ -124,6 +125,10 @@ class SocketQueue:
             except BlockingIOError:
                 if self.stop.is_set():
                     return STOP
+
+    def _note_reader(self) -> None:
+        global _tasks  # noqa: PLW0603 - a process reads one of them
+        _tasks = self if self.bounded else None
 
     def qsize(self) -> int:
         """Tell whether something waits: 1 or 0."""
@@ -137,6 +142,14 @@ class SocketQueue:
         """Do nothing: the kernel closes the sockets with the last process."""
 
     join_thread = cancel_join_thread = close
+
+
+_tasks: SocketQueue | None = None
+
+
+def task_waits() -> bool:
+    """Tell whether there is a task for one of django-q2's workers, of which this process is one."""
+    return _tasks is not None and not _tasks.empty()
 
 
 class Process(multiprocessing.context.ForkProcess):

@@ -20,7 +20,7 @@ from django.db.models.functions import Now
 from django_q.cluster import Sentinel
 
 from dotdo_site.lib import process_state
-from workflows import claim, draining, lanes, processes, pulse, understudy, worker
+from workflows import claim, draining, duty, lanes, processes, pulse, understudy, worker
 from workflows.models import Step
 from workflows.pulse import Sign
 from workflows.watch import Watch
@@ -54,6 +54,7 @@ class Supervisor:
         The signal only sets a flag without a lock: one of `threading` would be waited for by the thread that holds it.
         """
         processes.install(worker.introduce)
+        duty.prepare()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: draining.request())
         pulse.clear(Sign.MAIN)

@@ -11,7 +11,7 @@ import psycopg
 from django.conf import settings
 from django.db import Error, connection
 
-from workflows import claim, scheduling
+from workflows import claim, duty, processes, scheduling
 from workflows.driving import drains, drive
 from workflows.identity import Identity, identity
 from workflows.outage import is_outage, troubles
@@ -19,6 +19,8 @@ from workflows.sharing import share
 
 log = logging.getLogger(__name__)
 SCHEDULES_SECONDS = 1.0  # between two looks at the schedules while steps are due
+BUSY = 3  # runs one after the other, from which on a worker does not listen besides
+_duty = duty.Duty()
 
 
 def introduce(**_: object) -> None:
@@ -33,25 +35,33 @@ def introduce(**_: object) -> None:
 def work() -> None:
     """Execute due steps. Called by django-q2 for each hint; does nothing when nothing is due.
 
-    When the database goes away it waits for it, so that what was held is handed back as soon as it returns.
+    One worker of an idle cluster stays (`duty`). When the database goes away it waits for it, so that what was held is
+    handed back as soon as it returns.
     """
     until = time.monotonic() + settings.TIME_SLICE_SECONDS
-    while True:
-        try:
-            return _work(until)
-        except Exception as error:
-            if not is_outage(error):
-                raise
-            troubles.wait(error)
+    try:
+        while True:
+            try:
+                return _work(until)
+            except Exception as error:
+                if not is_outage(error):
+                    raise
+                troubles.wait(error)
+    finally:
+        _duty.leave()
 
 
 def _work(until: float) -> None:
     me = identity()
     _recover(me)
-    look_at = 0.0
+    look_at, in_a_row = 0.0, 0
     while not drains() and time.monotonic() < until:
         held = me.take()
+        in_a_row = 0 if held is None else in_a_row + 1
         if held is not None:
+            _duty.leave()
+            if in_a_row == BUSY:
+                _duty.rest()
             drive(held, me, until, share)
             troubles.over()
             _recover(me)
@@ -59,7 +69,9 @@ def _work(until: float) -> None:
             fired = scheduling.fire_due()
             look_at = time.monotonic() + SCHEDULES_SECONDS
             if held is None and not fired:
-                return
+                if not _duty.stay(until, lambda: drains() or processes.task_waits()):
+                    return
+                until = time.monotonic() + settings.TIME_SLICE_SECONDS
 
 
 def _recover(me: Identity) -> None:

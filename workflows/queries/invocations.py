@@ -1,8 +1,8 @@
 """Where definitions were used last: an action is used by runs of its own and by steps of workflows alike.
 
-Read version by version, so that the index `step_idle_by_action` gives the newest steps without sorting all of them; those
-that run at the moment are as many as there are workers. A status has no index of its own: a page looks at the next 5,000
-calls for it, and the page behind it goes on from there.
+Read version by version, so that the index `step_idle_by_action` gives the newest steps without sorting all of them;
+those that run at the moment are as many as there are workers. A status has no index of its own: a page looks at the
+next 5,000 calls for it, and the page behind it goes on from there.
 """
 
 import uuid
