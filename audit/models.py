@@ -27,7 +27,7 @@ class AuditEvent(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     chain = models.UUIDField()
-    seq = models.PositiveIntegerField()
+    seq = models.IntegerField()
     run = models.UUIDField(null=True)
     kind = models.CharField(max_length=60)
     actor = models.CharField(max_length=200)

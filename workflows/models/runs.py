@@ -2,6 +2,8 @@
 
 People write them through `operations`. Workers write their own step and branch through `claim`, `checkpoint` and
 `closing`, and what that means for others through `settling`, `cutting`, `superseding` and `wake`. Edges read `queries`.
+What a row may be and become is checked by functions of the database (migration 0029): the server reads CHECK
+constraints and WHEN clauses anew with each statement, and these tables have several written with each step.
 """
 
 from django.contrib.postgres.fields import ArrayField
@@ -51,9 +53,9 @@ class Run(models.Model):
     trigger = models.CharField(max_length=20)
     actor = models.CharField(max_length=200)
     parent_step = models.UUIDField(null=True, help_text="The step of the run that started this one.")
-    parent_index = models.PositiveIntegerField(default=0, help_text="Which of the children of that step.")
+    parent_index = models.IntegerField(default=0, help_text="Which of the children of that step.")
     root = models.UUIDField(null=True)
-    depth = models.PositiveSmallIntegerField(default=0, help_text="How many runs are above this one.")
+    depth = models.SmallIntegerField(default=0, help_text="How many runs are above this one.")
     rerun_of = models.UUIDField(null=True)
     queue = models.CharField(max_length=63, default="default")
     priority = models.SmallIntegerField(default=2)
@@ -80,18 +82,6 @@ class Run(models.Model):
             ("erase_run", "Can erase finished runs"),
         ]
         constraints = [
-            models.CheckConstraint(condition=Q(state__in=list(states.RUN_STATES)), name="run_state"),
-            models.CheckConstraint(condition=Q(priority__range=(0, 4)), name="run_priority"),
-            models.CheckConstraint(
-                condition=Q(kind="workflow", workflow_version__isnull=False, action_version__isnull=True)
-                | Q(kind="action", action_version__isnull=False, workflow_version__isnull=True),
-                name="run_one_definition",
-            ),
-            models.CheckConstraint(
-                condition=Q(state__in=states.RUN_FINAL, finished_at__isnull=False)
-                | (~Q(state__in=states.RUN_FINAL) & Q(finished_at__isnull=True)),
-                name="run_finished_at",
-            ),
             models.UniqueConstraint(
                 fields=["parent_step", "parent_index"], name="run_child_once", condition=Q(parent_step__isnull=False)
             ),
@@ -162,7 +152,7 @@ class Branch(models.Model):
     run = models.ForeignKey(Run, models.CASCADE, related_name="branches")
     parent = models.ForeignKey("self", models.CASCADE, null=True)
     frame = models.CharField(max_length=1000, blank=True)
-    index = models.PositiveSmallIntegerField(default=0)
+    index = models.SmallIntegerField(default=0)
     join_step = models.UUIDField(null=True)
     rest = models.CharField(max_length=20, blank=True)
     output = models.JSONField(null=True)
@@ -172,14 +162,13 @@ class Branch(models.Model):
     state = models.CharField(max_length=9, default="open")
     cursor = models.JSONField(default=dict)
     open = models.IntegerField(default=0)
-    audit_seq = models.PositiveIntegerField(default=0)
+    audit_seq = models.IntegerField(default=0)
     audit_head = models.BinaryField(max_length=32)
 
     class Meta:
         db_table = "branch"
         default_permissions = ()
         constraints = [
-            models.CheckConstraint(condition=Q(state__in=["open", "closed"]), name="branch_state"),
             models.UniqueConstraint(fields=["run", "parent", "frame"], name="branch_once", nulls_distinct=False),
         ]
         indexes = [
@@ -202,11 +191,11 @@ class Step(models.Model):
     function = models.CharField(max_length=120, blank=True)
     state = models.CharField(max_length=9, default="ready")
     due_at = models.DateTimeField()
-    attempt = models.PositiveIntegerField(default=0, help_text="Attempts that have ended.")
-    failures = models.PositiveIntegerField(default=0, help_text="Failed attempts since the last retry by a person.")
+    attempt = models.IntegerField(default=0, help_text="Attempts that have ended.")
+    failures = models.IntegerField(default=0, help_text="Failed attempts since the last retry by a person.")
     claim = models.BigIntegerField(default=0, help_text="The fencing token.")
-    crashes = models.PositiveIntegerField(default=0)
-    generation = models.PositiveIntegerField(default=0, help_text="Part of the effect key.")
+    crashes = models.IntegerField(default=0)
+    generation = models.IntegerField(default=0, help_text="Part of the effect key.")
     wake = models.BigIntegerField(default=0)
     leased_by = models.UUIDField(null=True)
     lease_expires_at = models.DateTimeField(null=True)
@@ -226,13 +215,6 @@ class Step(models.Model):
         default_permissions = ()
         constraints = [
             models.UniqueConstraint(fields=["run", "key"], name="step_once"),
-            models.CheckConstraint(condition=Q(state__in=list(states.STEP_STATES)), name="step_state"),
-            models.CheckConstraint(condition=Q(kind__in=STEP_KINDS), name="step_kind"),
-            models.CheckConstraint(
-                condition=Q(state="running", leased_by__isnull=False, lease_expires_at__isnull=False)
-                | (~Q(state="running") & Q(leased_by__isnull=True, lease_expires_at__isnull=True)),
-                name="step_lease",
-            ),
         ]
         indexes = [
             # the claim

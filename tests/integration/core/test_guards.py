@@ -32,9 +32,7 @@ def legal(moves: dict[str, tuple[str, ...]]) -> set[tuple[str, str]]:
 def test_the_triggers_know_the_same_moves_as_the_code(
     superuser: "psycopg.Connection[Any]", table: str, moves: dict[str, tuple[str, ...]]
 ) -> None:
-    row = superuser.execute(
-        "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgname = %s", [f"{table}_legal"]
-    ).fetchone()
+    row = superuser.execute("SELECT prosrc FROM pg_proc WHERE proname = %s", [f"{table}_legal"]).fetchone()
     assert row is not None
     allowed = {(old, new) for old, new in itertools.product(moves, moves) if f"'{old}>{new}'" in row[0]}
     assert allowed == legal(moves)
@@ -50,6 +48,46 @@ def test_tokens_never_go_back() -> None:
     run_id = start_action("test-echo", {"value": 1})
     assert "refused" in refused("UPDATE step SET claim = claim - 1 WHERE run_id = %s", run_id)
     assert "refused" in refused("UPDATE branch SET revision = revision WHERE run_id = %s", run_id)
+
+
+@pytest.mark.parametrize(
+    ("table", "wrong"),
+    [
+        ("run", "state = 'dancing'"),
+        ("run", "state = 'running', finished_at = now()"),
+        ("run", "state = 'succeeded', finished_at = NULL"),
+        ("run", "kind = 'workflow'"),
+        ("run", "kind = 'dance'"),
+        ("run", "priority = 5"),
+        ("run", "depth = -1"),
+        ("run", "parent_index = -1"),
+        ("run", "input = '2'"),
+        ("branch", "state = 'dancing', revision = revision + 1"),
+        ("branch", "audit_seq = -1, revision = revision + 1"),
+        ("branch", "index = -1, revision = revision + 1"),
+        ("step", "state = 'dancing'"),
+        ("step", "kind = 'dance'"),
+        ("step", "state = 'running'"),
+        ("step", "state = 'running', leased_by = id"),
+        ("step", "leased_by = id"),
+        ("step", "lease_expires_at = now()"),
+        ("step", "attempt = -1"),
+        ("step", "failures = -1"),
+        ("step", "crashes = -1"),
+        ("step", "generation = -1"),
+    ],
+)
+def test_a_row_that_makes_no_sense_is_refused_when_it_is_changed_and_when_it_is_made(table: str, wrong: str) -> None:
+    run_id = start_action("test-echo", {"value": 1})
+    where = f"{'id' if table == 'run' else 'run_id'} = '{run_id}'"
+    assert "refused" in refused(f"UPDATE {table} SET {wrong} WHERE {where}")
+    if table == "run" and wrong.startswith("input"):
+        return
+    names = [row[0] for row in _rows("SELECT attname FROM pg_attribute WHERE attnum > 0 AND NOT attisdropped"
+                                     " AND attrelid = %s::regclass", table)]  # fmt: skip
+    values = dict.fromkeys(names) | dict(part.split(" = ") for part in wrong.split(", "))
+    taken = ", ".join(values[name] or name for name in names)
+    assert "refused" in refused(f"INSERT INTO {table} ({', '.join(names)}) SELECT {taken} FROM {table} WHERE {where}")
 
 
 def test_the_audit_trail_can_only_grow() -> None:
@@ -109,6 +147,12 @@ def test_a_step_whose_run_was_cancelled_under_it_is_closed_and_audited() -> None
 def _finish(held: claim.Claimed) -> Progress:
     step = StepWrite(state="succeeded", key="k", ref="", name="n", kind="call", function="", action_version=None)
     return Progress(step=step, cursor={}, links=[])
+
+
+def _rows(statement: str, *parameters: Any) -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return list(cursor.fetchall())
 
 
 def _everything(run_id: uuid.UUID) -> list[Any]:
