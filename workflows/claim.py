@@ -26,14 +26,16 @@ _FIELDS = """
     s.error -> 'cut_off' IS NOT NULL
 """
 # `+ 0` makes the planner expect one row, and look up more than one by key as well (see `checkpoint.many`).
-_TAKEN = f"""
-    s AS (
+_TAKE = """
         UPDATE step SET state = 'running', claim = step.claim + 1, leased_by = :worker,
             lease_expires_at = clock_timestamp() + make_interval(secs => :lease),
             started_at = clock_timestamp()
-        FROM due WHERE step.id = due.id AND due.priority + 0 = due.priority RETURNING step.*)
-    SELECT {_FIELDS} FROM s JOIN branch b ON b.id = s.branch_id JOIN run r ON r.id = s.run_id
-    """  # noqa: S608 - constants
+        FROM due WHERE step.id = due.id AND due.priority + 0 = due.priority RETURNING step.*"""
+_READ = f"SELECT {_FIELDS} FROM s JOIN branch b ON b.id = s.branch_id JOIN run r ON r.id = s.run_id"  # noqa: S608
+_TAKEN = f"""
+    s AS ({_TAKE})
+    {_READ}
+    """
 # `now()` and not `clock_timestamp()` in the condition: a volatile function could not use the index.
 _CLAIM = f"""
     WITH due AS MATERIALIZED (
@@ -42,6 +44,15 @@ _CLAIM = f"""
         ORDER BY due_at LIMIT {{most}} FOR NO KEY UPDATE SKIP LOCKED),
     {_TAKEN}
     """  # noqa: S608 - constants
+# The same as a part of another statement, which has locked its own rows as `g` first; nothing when there are none.
+BESIDE = f""",
+due AS MATERIALIZED (
+    SELECT id, priority FROM step
+    WHERE state = 'ready' AND queue = :queue_ahead AND priority = :priority_ahead AND due_at <= now()
+        AND EXISTS (SELECT FROM g)
+    ORDER BY due_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED),
+s AS ({_TAKE}),
+taken AS ({_READ})"""  # noqa: S608 - constants
 _RELOAD = Hot(
     f"""
     SELECT {_FIELDS} FROM step s JOIN branch b ON b.id = s.branch_id JOIN run r ON r.id = s.run_id
@@ -227,7 +238,7 @@ def take_some(most: int, queue: str, priority: int, worker: uuid.UUID, lease_sec
     their crash twice.
     """
     values = {"queue": queue, "priority": priority, "worker": worker, "lease": lease_seconds}
-    return [_claimed(row) for row in _claim(most).rows(values)]
+    return [claimed(row) for row in _claim(most).rows(values)]
 
 
 def give_back(worker: uuid.UUID, steps: Sequence[uuid.UUID]) -> None:
@@ -239,13 +250,13 @@ def give_back(worker: uuid.UUID, steps: Sequence[uuid.UUID]) -> None:
 def take_first(queues: Sequence[str], worker: uuid.UUID, lease_seconds: float) -> Claimed | None:
     """Claim the step that is most urgent, of any of these queues that is not paused; no queues means all of them."""
     rows = _CLAIM_FIRST.rows({"queues": list(queues), "worker": worker, "lease": lease_seconds})
-    return _claimed(rows[0]) if rows else None
+    return claimed(rows[0]) if rows else None
 
 
 def reload(step: uuid.UUID, claim: int) -> Claimed | None:
     """Read a held step again after its branch moved; None when the lease was lost."""
     rows = _RELOAD.rows({"step": step, "claim": claim})
-    return _claimed(rows[0]) if rows else None
+    return claimed(rows[0]) if rows else None
 
 
 def pairs() -> list[tuple[str, int, float]]:
@@ -301,7 +312,7 @@ def _claim(most: int) -> Hot:
     return Hot(_CLAIM.format(most=most, more=more))
 
 
-def _claimed(row: tuple[Any, ...]) -> Claimed:
+def claimed(row: Sequence[Any]) -> Claimed:
     """Read a row of `_FIELDS`; Django leaves jsonb as text."""
     held = Claimed(*row)
     for name in ("input", "cursor", "run_input", "context"):

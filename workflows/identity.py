@@ -34,6 +34,7 @@ class Identity:
         self.heartbeat = Heartbeat(settings.LEASE_SECONDS)
         self._found = ("", 0)  # the queue and the priority that had a due step
         self._found_at = NEVER
+        self._ahead: Claimed | None = None  # claimed by the checkpoint before
         self._open: dict[str, float] = {}  # when a queue was last seen not to be paused
         Worker.objects.create(
             id=self.id,
@@ -49,7 +50,7 @@ class Identity:
 
     def lessee(self, keep: Callable[[], bool] = lambda: True) -> Lessee:
         """Return this worker as checkpoints see it; `keep` tells whether it goes on with the run it holds."""
-        return Lessee(self.id, self.code_version, self.queues, keep, self.paused)
+        return Lessee(self.id, self.code_version, self.queues, keep, self.paused, self._place, self._take_later)
 
     def paused(self, queue: str) -> bool:
         """Tell whether an operator paused a queue, as far as this worker knows."""
@@ -67,6 +68,9 @@ class Identity:
         """
         pulse.beat()
         epoch.look()
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            return ahead
         if time.monotonic() - self._found_at < LOOK_SECONDS:
             held = claim.take(*self._found, self.id, settings.LEASE_SECONDS)
             if held is not None:
@@ -82,6 +86,23 @@ class Identity:
             return []
         pulse.beat()
         return claim.take_some(most, *self._found, self.id, settings.LEASE_SECONDS)
+
+    def put_back(self) -> None:
+        """Put back what was claimed ahead and is not taken any more."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            claim.give_back(self.id, [ahead.step])
+
+    def forget(self) -> None:
+        """Forget what was claimed ahead: all that this worker holds was handed back."""
+        self._ahead = None
+
+    def _place(self) -> tuple[str, int] | None:
+        near = self._ahead is None and time.monotonic() - self._found_at < LOOK_SECONDS
+        return self._found if near else None
+
+    def _take_later(self, held: Claimed) -> None:
+        self._ahead = held
 
     def _look_around(self) -> Claimed | None:
         """Claim the most urgent step, wherever it is, and remember where that was."""

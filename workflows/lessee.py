@@ -4,16 +4,21 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from actions.errors import Failure
+
+if TYPE_CHECKING:
+    from workflows.claim import Claimed
 
 
 @dataclass(frozen=True, slots=True)
 class Lessee:
     """The worker that writes. `keep()` is false when it must hand the run back: its time slice ended or it drains.
 
-    `paused(queue)` tells whether an operator paused a queue.
+    `paused(queue)` tells whether an operator paused a queue. A checkpoint behind which the worker has nothing to go on
+    with claims its next step as well: `ahead()` says of which queue and priority, None when it would not come soon,
+    and `took` gets what was claimed.
     """
 
     id: uuid.UUID
@@ -21,6 +26,8 @@ class Lessee:
     queues: tuple[str, ...]
     keep: Callable[[], bool]
     paused: Callable[[str], bool] = field(default=lambda _: False)
+    ahead: Callable[[], tuple[str, int] | None] = field(default=lambda: None)
+    took: Callable[["Claimed"], None] = field(default=lambda _: None)
 
     def serves(self, queue: str) -> bool:
         """Tell whether this worker takes steps of a queue now; no list of queues means all of them."""

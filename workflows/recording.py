@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 
 from actions.errors import Failure
 from workflows import (
@@ -22,7 +22,7 @@ from workflows import (
     settling,
     wake,
 )
-from workflows.checkpoint import UNCHANGED, Progress, RunWrite, Written
+from workflows.checkpoint import UNCHANGED, Progress, RunWrite, Taking, Written
 from workflows.claim import Claimed
 from workflows.engine.messages import Advance, Continue, Park
 from workflows.execution import LeaseLost
@@ -72,10 +72,12 @@ def failed(job: Job, happened: Happened, result: Advance, lessee: Lessee) -> Job
 def write(job: Job, wanted: Progress, result: Advance | None, lessee: Lessee) -> Job | None:
     """Write a checkpoint and return the job that follows it under the same lease. Raises Moved, LeaseLost, Over."""
     if alone(job, wanted, result):
-        written = _checkpoint(job, wanted)
+        written = _checkpoint(job, wanted, _taking(wanted, lessee))
     else:
         with transaction.atomic():
             written = _with_others(job, wanted, result, lessee)
+    if written.taken is not None:
+        lessee.took(written.taken)
     return followed(job, wanted, result, written)
 
 
@@ -227,8 +229,16 @@ def _lock(job: Job, wanted: Progress, result: Advance | None) -> None:
         settling.lock(held.run)
 
 
-def _checkpoint(job: Job, wanted: Progress) -> Written:
-    written = checkpoint.write(job.held, wanted, settings.LEASE_SECONDS)
+def _taking(wanted: Progress, lessee: Lessee) -> Taking | None:
+    """Return where the checkpoint claims the worker's next step: it commits by itself, and nothing follows it here."""
+    if connection.in_atomic_block or any(step.worker is not None for step in wanted.next) or not lessee.keep():
+        return None
+    place = lessee.ahead()
+    return Taking(*place, lessee.id) if place is not None else None
+
+
+def _checkpoint(job: Job, wanted: Progress, taking: Taking | None = None) -> Written:
+    written = checkpoint.write(job.held, wanted, settings.LEASE_SECONDS, taking)
     if written is None:
         raise Over if reloaded(job.held).over else Moved
     return written

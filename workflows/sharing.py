@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import psycopg
 from django.conf import settings
@@ -152,11 +152,15 @@ def share(before: Job, job: Job, me: Identity, lessee: Lessee) -> Job | None:
     if now < company.look_at or not _was_short(before) or not _shares(job):
         return job
     try:
-        return _in_company(job, me, lessee, company)
+        return _in_company(job, me, replace(lessee, ahead=_nothing_ahead), company)
     except Exception as error:
         if not is_outage(error):  # each is taken alone from now on, and whose fault it was is found out
             claim.bury(me.id, f"The worker could not go on in company: {type(error).__name__}")
         raise
+
+
+def _nothing_ahead() -> None:
+    """Claim nothing beside what is held together: it would wait for all of them."""
 
 
 def _in_company(job: Job, me: Identity, lessee: Lessee, company: _Company) -> Job | None:

@@ -58,7 +58,7 @@ class Hot(Statement):
         if raw.pgconn.transaction_status != _IDLE or not raw.autocommit or raw.prepare_threshold is None:
             return super().rows(values)
         given = values or {}
-        parameters = [_dump(given[name]) for name in self.names]
+        parameters = [_DUMPS.get(type(value), _dump)(value) for value in [given[name] for name in self.names]]
         try:
             return _session(raw).run(self.text, parameters)
         except errors.InvalidSqlStatementName:  # psycopg deallocates all there are after a ROLLBACK; nothing has run

@@ -72,10 +72,12 @@ def _work(until: float) -> None:
                 if not _duty.stay(until, lambda: drains() or processes.task_waits()):
                     return
                 until = time.monotonic() + settings.TIME_SLICE_SECONDS
+    me.put_back()
 
 
 def _recover(me: Identity) -> None:
     """After a lost connection, hand back what we may still hold."""
     if troubles.unsure:
         claim.release(me.id)
+        me.forget()
         troubles.unsure = False

@@ -13,7 +13,7 @@ from workflows.checkpoint.progress import (
     Subscribe,
     UndoWrite,
 )
-from workflows.checkpoint.statement import Written, held_after, write
+from workflows.checkpoint.statement import Taking, Written, held_after, write
 from workflows.checkpoint.values import CursorTooLarge
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "RunWrite",
     "StepWrite",
     "Subscribe",
+    "Taking",
     "UndoWrite",
     "Written",
     "fits",

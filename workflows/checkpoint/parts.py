@@ -30,6 +30,16 @@ moved AS (
         state = :branch_state::text, rest = :rest, output = :branch_output::jsonb, error = :branch_error::jsonb,
         closed_at = CASE WHEN :branch_state::text = 'closed' THEN clock_timestamp() END
     FROM g WHERE b.id = g.branch)"""
+# The same for the usual step: it succeeds as it was begun, and its branch moves on. Columns that stay are left out.
+DONE_AND_MOVED_ON = """,
+done AS (
+    UPDATE step s SET state = 'succeeded', output = :output, error = NULL, attempt = :attempt, leased_by = NULL,
+        lease_expires_at = NULL, finished_at = clock_timestamp()
+    FROM g WHERE s.id = g.step),
+moved AS (
+    UPDATE branch b SET revision = b.revision + 1, cursor = :cursor, audit_seq = :audit_seq, audit_head = :audit_head,
+        rest = :rest
+    FROM g WHERE b.id = g.branch)"""
 _RUN = """,
 ran AS (
     UPDATE run r SET output = :run_output,
@@ -140,6 +150,17 @@ next{i} AS (
         clock_timestamp(), CASE WHEN :n{i}_state::text = 'running' THEN clock_timestamp() END,
         CASE WHEN :n{i}_state::text = 'failed' THEN clock_timestamp() END
     FROM g)"""
+# The usual step that follows: its writer goes on with it.
+NEXT_AT_ONCE = """,
+next{i} AS (
+    INSERT INTO step (id, run_id, branch_id, key, ref, name, kind, function, state, due_at, attempt, failures, claim,
+        crashes, generation, wake, leased_by, lease_expires_at, action_version_id, queue, priority, input, caught,
+        created_at, started_at)
+    SELECT :n{i}_id, g.run, g.branch, :n{i}_key, :n{i}_ref, :n{i}_name, :n{i}_kind, :n{i}_function, 'running',
+        clock_timestamp(), 0, 0, :n{i}_claim, 0, :n{i}_generation, 0, :n{i}_worker,
+        clock_timestamp() + make_interval(secs => :lease::float8), :n{i}_action, :n{i}_queue, :n{i}_priority,
+        :n{i}_input, false, clock_timestamp(), clock_timestamp()
+    FROM g)"""
 LINK = """,
 link{i} AS (
     INSERT INTO audit_event (chain, seq, run, kind, actor, reason, at, data, hash)
@@ -153,7 +174,7 @@ pay{i} AS (
 
 def guard(shape: "Shape") -> str:
     """Return the guard with the step and the branch, which every checkpoint writes."""
-    text = _GUARD + DONE_AND_MOVED
+    text = _GUARD + (DONE_AND_MOVED_ON if shape.usual else DONE_AND_MOVED)
     locks = ["r"] if shape.run or shape.listens else []
     columns, joins, conditions = ", r.context AS run_context" if shape.shared else "", "", ""
     if shape.closed:

@@ -6,6 +6,7 @@ Locks are taken in the order run, parent branch, branch, step; the run only wher
 """
 
 import json
+import uuid
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ from django.db import transaction
 from workflows.checkpoint import parts
 from workflows.checkpoint.progress import UNCHANGED, NextStep, Progress
 from workflows.checkpoint.values import values_of
-from workflows.claim import Claimed
+from workflows.claim import BESIDE, Claimed, claimed
 from workflows.payloads import Packer
 from workflows.sql import Hot
 
@@ -23,17 +24,32 @@ from workflows.sql import Hot
 class Written(NamedTuple):
     """The database's time of a checkpoint, and the run's state as other branches had left it.
 
-    `context` is the run's as stored, where another branch may have exported: UNCHANGED in a run's only branch.
+    `context` is the run's as stored, where another branch may have exported: UNCHANGED in a run's only branch. `taken`
+    is the step that was claimed beside it.
     """
 
     now: datetime
     run_state: str
     context: Any = UNCHANGED
+    taken: Claimed | None = None
+
+
+class Taking(NamedTuple):
+    """Where a checkpoint is to claim the next step for its writer."""
+
+    queue: str
+    priority: int
+    worker: uuid.UUID
 
 
 class Shape(NamedTuple):
-    """Which parts a statement has; each shape is prepared once per connection."""
+    """Which parts a statement has; each shape is prepared once per connection.
 
+    `usual`: the step succeeds as it was begun, its branch moves on. `at_once`: its writer goes on with what follows.
+    """
+
+    usual: bool
+    at_once: bool
     run: bool
     context: bool
     shared: bool
@@ -49,24 +65,29 @@ class Shape(NamedTuple):
     unsubscribe: bool
     undoing: bool
     undone: bool
+    takes: bool
     undos: int
     nexts: int
     links: int
     payloads: int
 
 
-def write(held: Claimed, progress: Progress, lease_seconds: float) -> Written | None:
-    """Record `progress` for the held step; None when nothing was written. Raises CursorTooLarge."""
-    packer = Packer(held.run)
-    values = values_of(held, progress, packer, lease_seconds)
-    shape = _shape(held, progress, len(packer.payloads))
+def write(held: Claimed, progress: Progress, lease_seconds: float, taking: Taking | None = None) -> Written | None:
+    """Record `progress` for the held step; None when nothing was written, or claimed. Raises CursorTooLarge."""
+    packer, usual = Packer(held.run), _is_usual(held, progress)
+    values = values_of(held, progress, packer, lease_seconds, usual)
+    if taking is not None:
+        values |= {"queue_ahead": taking.queue, "priority_ahead": taking.priority, "worker": taking.worker}
+    shape = _shape(held, progress, usual, taking is not None, len(packer.payloads))
     rows = _statement(shape).rows(values)
     if not rows:
         return None
     if packer.payloads:
         transaction.on_commit(packer.kept)
-    now, run_state, *shared = rows[0]
-    return Written(now, run_state, json.loads(shared[0]) if shared else UNCHANGED)
+    now, run_state, *more = rows[0]
+    if taking is not None:
+        return Written(now, run_state, taken=claimed(more) if more[0] is not None else None)
+    return Written(now, run_state, json.loads(more[0]) if more else UNCHANGED)
 
 
 def held_after(held: Claimed, progress: Progress, following: NextStep, written: Written) -> Claimed:
@@ -120,9 +141,37 @@ def held_after(held: Claimed, progress: Progress, following: NextStep, written: 
     )
 
 
-def _shape(held: Claimed, progress: Progress, payloads: int) -> Shape:
+def _is_usual(held: Claimed, progress: Progress) -> bool:
+    """Tell whether nothing of the step changes but that it succeeded, and its branch stays open."""
+    step, run = progress.step, progress.run
+    return (
+        step.state == "succeeded"
+        and step.input is held.input
+        and step.key == held.key
+        and step.kind == held.kind
+        and step.function == held.function
+        and step.name == held.name
+        and step.ref == held.ref
+        and step.queue == held.queue
+        and step.action_version == held.action_version
+        and step.failures == held.failures
+        and step.generation == held.generation
+        and progress.closed is None
+        and held.branch_state == "open"
+        and (run is None or run.state not in ("succeeded", "cancelled"))
+    )
+
+
+def _begins_at_once(progress: Progress) -> bool:
+    following = progress.next[0] if len(progress.next) == 1 else None
+    return following is not None and following.worker is not None and not (following.error or following.due_at)
+
+
+def _shape(held: Claimed, progress: Progress, usual: bool, takes: bool, payloads: int) -> Shape:
     run, closed = progress.run, progress.closed
     return Shape(
+        usual=usual,
+        at_once=_begins_at_once(progress),
         run=run is not None,
         context=run is not None and run.seen_context is not UNCHANGED,
         shared=held.branch_parent is not None and any(step.worker is not None for step in progress.next),
@@ -138,6 +187,7 @@ def _shape(held: Claimed, progress: Progress, payloads: int) -> Shape:
         unsubscribe=progress.unsubscribe,
         undoing=progress.undoing is not None,
         undone=progress.undone,
+        takes=takes,
         undos=len(progress.undos),
         nexts=len(progress.next),
         links=len(progress.links),
@@ -151,10 +201,12 @@ def _statement(shape: Shape) -> Hot:
     text += [part for name, part in parts.OPTIONAL.items() if getattr(shape, name)]
     for count, part in (
         (shape.undos, parts.UNDO),
-        (shape.nexts, parts.NEXT),
+        (shape.nexts, parts.NEXT_AT_ONCE if shape.at_once else parts.NEXT),
         (shape.links, parts.LINK),
         (shape.payloads, parts.PAYLOAD),
     ):
         text += [part.replace("{i}", str(i)) for i in range(count)]
-    shared = ", g.run_context" if shape.shared else ""
-    return Hot("".join(text) + f"\nSELECT clock_timestamp(), g.run_state{shared} FROM g")
+    more, beside = (", g.run_context" if shape.shared else ""), ""
+    if shape.takes:
+        text, more, beside = [*text, BESIDE], ", taken.*", " LEFT JOIN taken ON true"
+    return Hot("".join(text) + f"\nSELECT clock_timestamp(), g.run_state{more} FROM g{beside}")

@@ -14,8 +14,13 @@ class CursorTooLarge(Exception):
     """What the engine has to remember of a branch is larger than 1 MiB."""
 
 
-def values_of(held: Claimed, progress: Progress, packer: Packer, lease_seconds: float) -> dict[str, Any]:
-    """Return all parameters; `packer` collects the payloads on the way. Raises CursorTooLarge."""
+def values_of(
+    held: Claimed, progress: Progress, packer: Packer, lease_seconds: float, usual: bool = False
+) -> dict[str, Any]:
+    """Return all parameters; `packer` collects the payloads on the way. Raises CursorTooLarge.
+
+    A `usual` step keeps the input that it has.
+    """
     step, run, closed = progress.step, progress.run, progress.closed
     last = progress.links[-1] if progress.links else None
     final = run is not None and run.state in ("succeeded", "cancelled")
@@ -34,7 +39,7 @@ def values_of(held: Claimed, progress: Progress, packer: Packer, lease_seconds: 
         "kind": step.kind,
         "function": step.function,
         "action_version": step.action_version,
-        "input": _optional(packer, step.input),
+        "input": None if usual else _optional(packer, step.input),
         "output": packer.pack(step.output) if step.state in ("succeeded", "skipped") else None,
         "error": _optional(packer, step.error),
         "caught": step.caught,
