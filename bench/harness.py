@@ -16,7 +16,7 @@ import psycopg
 STEPS = 10
 ACTIONS = ("bench-noop", "bench-noop-outside", "bench-noop-transactional")
 # What runs leave behind; definitions stay.
-OF_RUNS = ("run", "audit_event", "audit_anchor", "audit_seal", "audit_sealed_head", "audit_tombstone")
+OF_RUNS = ("run", "step", "audit_event", "audit_anchor", "audit_seal", "audit_sealed_head", "audit_tombstone")
 ROOT = Path(__file__).resolve().parent.parent
 WORKFLOW = """
 document: {{dsl: 1.0.3, namespace: bench, name: {name}, version: 1.0.0}}
