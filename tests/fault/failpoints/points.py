@@ -22,6 +22,7 @@ from workflows import (
     execution,
     heartbeat,
     housekeeping,
+    identity,
     recording,
     scheduling,
     wake,
@@ -42,8 +43,7 @@ class Planned(Exception):
 def install(folder: Path) -> None:
     """Wrap every point of this process."""
     _folder[:] = [folder]
-    for taking in ("take", "take_first"):
-        _around(claim, taking, "", "claimed", of=lambda _, held: held)
+    _around(identity.Identity, "take", "", "claimed", of=lambda _, held: held)
     _around(execution, "attempt", "before", "after", of=lambda given, _: given[0].held)
     _around(execution, "lock", "", "locked", of=lambda given, _: given[0].held)
     _around(execution, "attempt_in_transaction", "", "effect", of=lambda given, _: given[0].held)

@@ -142,7 +142,12 @@ def test_a_round_that_looks_for_long_gives_signs_and_ends(monkeypatch: pytest.Mo
 
 def test_the_oldest_chains_are_found_by_an_index() -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off" if connection.in_atomic_block else "SET enable_seqscan = off")
+        cursor.execute(
+            "INSERT INTO audit_event (chain, seq, kind, actor, reason, at, data, hash) SELECT md5(c::text)::uuid, s, "
+            "'run.started', 'cli:test', '', now(), '{}', '' FROM generate_series(1, 400) c, generate_series(0, 4) s"
+        )
+        cursor.execute("ANALYZE audit_event")
+        cursor.execute("SET enable_seqscan = off")
         try:
             cursor.execute(f"EXPLAIN {pruning._OLD}", [BEFORE, *pruning.START, 5_000])
             plan = "\n".join(row[0] for row in cursor.fetchall())
