@@ -79,10 +79,10 @@ def send(*commands: str) -> list[pq.abc.PGresult]:
 def _send(raw: Raw, *commands: str) -> list[pq.abc.PGresult]:
     raw.pgconn.send_query("; ".join(commands).encode())
     # This wait, unlike libpq's own, keeps neither other threads nor signals waiting.
-    return [checked(result) for result in raw.wait(generators.execute(raw.pgconn))]
+    return [checked(result, raw.pgconn) for result in raw.wait(generators.execute(raw.pgconn))]
 
 
 def _prepared(raw: Raw, text: str) -> str:
     name = f"opening_{next(_numbers)}"
-    checked(raw.pgconn.prepare(name.encode(), text.encode()))
+    checked(raw.pgconn.prepare(name.encode(), text.encode()), raw.pgconn)
     return name

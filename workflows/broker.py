@@ -23,7 +23,7 @@ from django_q.conf import Conf
 from django_q.models import OrmQ
 from django_q.signing import SignedPackage
 
-from workflows import claim, draining, duty, outage, scheduling
+from workflows import claim, draining, duty, outage, pulse, scheduling
 from workflows.listener import Listener
 
 log = logging.getLogger(__name__)
@@ -33,6 +33,7 @@ DRAINING_SECONDS = 0.05
 CLAIMING_SECONDS = 0.004  # a worker that was woken claims within it: asking sooner would wake another one in vain
 RINGING_SECONDS = 0.05  # who is on duty and was told of something due is not the one to tell of it again
 ALONE_SECONDS = 0.1  # of rest without anybody on duty: whoever has just worked takes it again by itself
+LONG_ALONE_SECONDS = 10.0  # the same once somebody was asked and did not come: all may be busy
 UNASKED_SECONDS = 0.05  # the longest without a question, however much is heard: not all that is due is notified
 
 
@@ -44,7 +45,8 @@ class HintBroker(ORM):
         self._listener = Listener()
         self._in_vain = 0
         self._asked_at = 0.0
-        self._rung_at = self._alone_since = 0.0
+        self._rung_at = self._alone_until = 0.0
+        self._was_taken = True  # whether anybody was on duty since a hint asked for it
         self._unasked_until = 0.0  # hints follow each other by hearsay
         self._queues = frozenset(settings.WORKER_QUEUES)
 
@@ -91,14 +93,15 @@ class HintBroker(ORM):
         """Sleep until something is due or heard. Nobody is on duty when nobody was asked to: then a hint says so."""
         hint = _hint()  # signed before somebody waits for it
         on_duty = duty.taken()
-        if on_duty or not (duty.possible() and self._listener.hears):
-            self._alone_since = 0.0
-        elif not self._alone_since:
-            self._alone_since = time.monotonic()
-        elif time.monotonic() - self._alone_since >= ALONE_SECONDS:
-            self._alone_since = 0.0
+        if on_duty or not (duty.possible() and self._listener.hears) or pulse.all_drained():
+            self._alone_until = 0.0
+        elif not self._alone_until:
+            self._alone_until = time.monotonic() + (ALONE_SECONDS if self._was_taken else LONG_ALONE_SECONDS)
+        elif time.monotonic() >= self._alone_until:
+            self._alone_until, self._was_taken = 0.0, False
             return [(None, hint)]
-        heard = self._listener.wait(max(0.0, min(pause, ALONE_SECONDS) if self._alone_since else pause))
+        self._was_taken |= on_duty
+        heard = self._listener.wait(max(0.0, min(pause, ALONE_SECONDS) if self._alone_until else pause))
         if heard and on_duty:
             time.sleep(CLAIMING_SECONDS)
         if not heard or on_duty or self._queues:  # what was heard may be about a queue that is not ours

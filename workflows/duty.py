@@ -6,6 +6,8 @@ has is the kernel's, and goes with its process.
 """
 
 import fcntl
+import logging
+import os
 import select
 import socket
 import tempfile
@@ -13,14 +15,17 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+import psycopg
 from django.conf import settings
-from django.db import connection
+from django.db import Error, connection
 
+from dotdo_site.lib.database_errors import is_outage
 from dotdo_site.pooling import is_pooled
 from workflows import pulse
 from workflows.listener import Raw
 from workflows.wake import CHANNEL
 
+log = logging.getLogger(__name__)
 LOOK_SECONDS = 0.1  # between two signs of life, and looks at whether there is something else to do
 
 
@@ -28,7 +33,8 @@ class _Shared:
     """What all processes of a cluster have in common: the lock, and the bell of whoever has it."""
 
     def __init__(self) -> None:
-        self.file = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as there are processes
+        in_memory = hasattr(os, "memfd_create")  # elsewhere (macOS) it needs a folder that can be written
+        self.file = os.memfd_create("duty") if in_memory else tempfile.TemporaryFile()  # noqa: SIM115 - open for good
         self.bell, self.ringer = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.bell.setblocking(False)
         self.ringer.setblocking(False)
@@ -95,16 +101,20 @@ class Duty:
         """Wait for work as the one on duty; False when there is none, or this worker is not needed for it.
 
         `leaves` tells whether there is something else to do. Whoever has just begun to listen is told to look once
-        more: what became due before was not heard. Raises Error.
+        more: what became due before was not heard. A database that is away is waited for by the pusher.
         """
         shared = _shared
-        if shared is not None and possible() and self._take(shared):
-            if self._on is None or self._on is not connection.connection:
-                return self._listen()
-            while not leaves() and time.monotonic() < until:
-                pulse.sign()
-                if self._wakes(shared, self._on, min(LOOK_SECONDS, max(0.0, until - time.monotonic()))):
+        try:
+            if shared is not None and possible() and self._take(shared):
+                if self._on is None or self._on is not connection.connection:
+                    return self._listen()
+                if self._waits(shared, self._on, until, leaves):
                     return True
+        except (Error, psycopg.Error) as error:
+            if not is_outage(error):
+                raise
+            log.warning("the database went away: %s", str(error).strip())
+            connection.close()
         self.leave()
         self.rest()
         return False
@@ -116,11 +126,11 @@ class Duty:
         self._has = False
 
     def rest(self) -> None:
-        """Stop listening: each notification wakes all who do."""
-        if self._on is not None and self._on is connection.connection:
-            self._on.remove_notify_handler(self._hear)
-            self._on.execute(f"UNLISTEN {CHANNEL}")
-        self._on = None
+        """Stop listening: each notification wakes all who do, and waits for those who do not read."""
+        on, self._on = self._on, None
+        if on is not None and on is connection.connection:
+            on.remove_notify_handler(self._hear)
+            on.execute(f"UNLISTEN {CHANNEL}")
 
     def _take(self, shared: _Shared) -> bool:
         if not self._has and shared.lock():
@@ -141,6 +151,13 @@ class Duty:
 
     def _hear(self, _: object) -> None:
         self._heard = True
+
+    def _waits(self, shared: _Shared, raw: Raw, until: float, leaves: Callable[[], bool]) -> bool:
+        while not leaves() and time.monotonic() < until:
+            pulse.sign()
+            if self._wakes(shared, raw, min(LOOK_SECONDS, max(0.0, until - time.monotonic()))):
+                return True
+        return False
 
     def _wakes(self, shared: _Shared, raw: Raw, seconds: float) -> bool:
         """Wait; tell whether something was notified or rung."""

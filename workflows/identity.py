@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from actions import registry
 from dotdo_site.lib import process_state
 from dotdo_site.lib.ids import uuid7
-from workflows import claim, epoch, pulse
+from workflows import claim, epoch, pulse, wake
 from workflows.claim import Claimed
 from workflows.heartbeat import Heartbeat
 from workflows.lessee import Lessee
@@ -35,6 +35,7 @@ class Identity:
         self._found = ("", 0)  # the queue and the priority that had a due step
         self._found_at = NEVER
         self._ahead: Claimed | None = None  # claimed by the checkpoint before
+        self._ahead_at = NEVER
         self._open: dict[str, float] = {}  # when a queue was last seen not to be paused
         Worker.objects.create(
             id=self.id,
@@ -68,6 +69,8 @@ class Identity:
         """
         pulse.beat()
         epoch.look()
+        if time.monotonic() - self._ahead_at > settings.LEASE_SECONDS / 3:
+            self.put_back()
         ahead, self._ahead = self._ahead, None
         if ahead is not None:
             return ahead
@@ -92,6 +95,7 @@ class Identity:
         ahead, self._ahead = self._ahead, None
         if ahead is not None:
             claim.give_back(self.id, [ahead.step])
+            wake.workers()
 
     def forget(self) -> None:
         """Forget what was claimed ahead: all that this worker holds was handed back."""
@@ -102,7 +106,7 @@ class Identity:
         return self._found if near else None
 
     def _take_later(self, held: Claimed) -> None:
-        self._ahead = held
+        self._ahead, self._ahead_at = held, time.monotonic()
 
     def _look_around(self) -> Claimed | None:
         """Claim the most urgent step, wherever it is, and remember where that was."""

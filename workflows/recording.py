@@ -230,8 +230,12 @@ def _lock(job: Job, wanted: Progress, result: Advance | None) -> None:
 
 
 def _taking(wanted: Progress, lessee: Lessee) -> Taking | None:
-    """Return where the checkpoint claims the worker's next step: it commits by itself, and nothing follows it here."""
-    if connection.in_atomic_block or any(step.worker is not None for step in wanted.next) or not lessee.keep():
+    """Return where the checkpoint claims the worker's next step: it commits by itself, and nothing follows it here.
+
+    Not where it writes other steps, which it may find locked by somebody who wants the one that it claims.
+    """
+    goes_on = any(step.worker is not None for step in wanted.next)
+    if goes_on or wanted.over or wanted.woken or wanted.closed or connection.in_atomic_block or not lessee.keep():
         return None
     place = lessee.ahead()
     return Taking(*place, lessee.id) if place is not None else None

@@ -76,22 +76,22 @@ class _Session:
 
     def run(self, text: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         name = self._names.get(text) or self._prepare(text)
-        result = checked(self._pgconn.exec_prepared(name, parameters))
+        result = checked(self._pgconn.exec_prepared(name, parameters), self._pgconn)
         self._reader.set_pgresult(result)
         return self._reader.load_rows(0, result.ntuples, tuple)
 
     def _prepare(self, text: str) -> bytes:
         name = b"hot_%d" % next(_numbers)  # never one again: what psycopg deallocates is not all that there is
-        checked(self._pgconn.prepare(name, text.encode()))
+        checked(self._pgconn.prepare(name, text.encode()), self._pgconn)
         self._names[text] = name
         return name
 
 
-def checked(result: pq.abc.PGresult) -> pq.abc.PGresult:
+def checked(result: pq.abc.PGresult, pgconn: pq.abc.PGconn) -> pq.abc.PGresult:
     """Return what the server answered. Raises psycopg.Error, an operational one where libpq has lost the server."""
     if result.status in _ANSWERED:
         return result
-    if not result.error_field(pq.DiagnosticField.SQLSTATE):
+    if pgconn.status == pq.ConnStatus.BAD or not result.error_field(pq.DiagnosticField.SQLSTATE):
         raise errors.OperationalError((result.error_message or b"the connection broke").decode(errors="replace"))
     raise errors.error_from_result(result)
 

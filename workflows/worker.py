@@ -6,6 +6,7 @@ cluster drains. Whatever happens to the process, the rows tell where to go on; s
 
 import logging
 import time
+from contextlib import suppress
 
 import psycopg
 from django.conf import settings
@@ -19,6 +20,7 @@ from workflows.sharing import share
 
 log = logging.getLogger(__name__)
 SCHEDULES_SECONDS = 1.0  # between two looks at the schedules while steps are due
+STAYS = 60  # time slices, after which a worker on duty goes back to django-q2, which may replace its process
 BUSY = 3  # runs one after the other, from which on a worker does not listen besides
 _duty = duty.Duty()
 
@@ -48,13 +50,14 @@ def work() -> None:
                     raise
                 troubles.wait(error)
     finally:
-        _duty.leave()
+        _leave()
 
 
 def _work(until: float) -> None:
     me = identity()
     _recover(me)
     look_at, in_a_row = 0.0, 0
+    end = until + STAYS * settings.TIME_SLICE_SECONDS
     while not drains() and time.monotonic() < until:
         held = me.take()
         in_a_row = 0 if held is None else in_a_row + 1
@@ -71,8 +74,15 @@ def _work(until: float) -> None:
             if held is None and not fired:
                 if not _duty.stay(until, lambda: drains() or processes.task_waits()):
                     return
-                until = time.monotonic() + settings.TIME_SLICE_SECONDS
-    me.put_back()
+                until = min(time.monotonic() + settings.TIME_SLICE_SECONDS, end)
+
+
+def _leave() -> None:
+    """Keep nothing that others could do meanwhile; without the database, what is held ends with its lease."""
+    _duty.leave()
+    with suppress(Error, psycopg.Error):
+        identity().put_back()
+        _duty.rest()
 
 
 def _recover(me: Identity) -> None:

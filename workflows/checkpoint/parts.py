@@ -21,7 +21,8 @@ done AS (
         action_version_id = :action_version, queue = :queue, input = :input, output = :output, error = :error,
         caught = :caught, attempt = :attempt, failures = :failures, generation = :generation,
         leased_by = NULL, lease_expires_at = NULL,
-        due_at = CASE WHEN :state::text IN ('ready', 'waiting', 'held') AND s.wake > :wake THEN clock_timestamp()
+        due_at = CASE WHEN :finished::bool THEN s.due_at
+            WHEN :state::text IN ('ready', 'waiting', 'held') AND s.wake > :wake THEN clock_timestamp()
             ELSE coalesce(:due_at::timestamptz, clock_timestamp() + make_interval(secs => :delay::float8)) END,
         finished_at = CASE WHEN :finished::bool THEN clock_timestamp() END
     FROM g WHERE s.id = g.step),

@@ -1,5 +1,6 @@
 """A database that is restarted under load: nobody gets a 500, nothing is lost or doubled, work goes on at once."""
 
+import signal
 import threading
 import time
 from dataclasses import dataclass, field
@@ -59,6 +60,18 @@ def api_key() -> str:
 
 def succeeded(own: OwnDatabase) -> int:
     return int(own.sql("SELECT count(*) FROM run WHERE state = 'succeeded'")[0][0])
+
+
+def test_an_idle_cluster_drains_at_once_although_the_database_is_away(own: OwnDatabase, tmp_path: Path) -> None:
+    with cluster(tmp_path / "log", DATABASE_URL=own.url) as process:
+        until(lambda: own.sql("SELECT count(*) FROM worker")[0][0] == 2)
+        time.sleep(1.0)  # until one is on duty
+        own.stop(immediate=True)
+        time.sleep(0.5)
+        begun = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(35) == 0
+        assert time.monotonic() - begun < 15, (tmp_path / "log").read_text()
 
 
 @pytest.mark.parametrize("how", ["fast", "immediate"])

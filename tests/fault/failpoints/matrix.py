@@ -123,12 +123,13 @@ def _repeats(case: Case) -> bool:
 def _crashes(run: uuid.UUID, case: Case) -> list[str]:
     """A death or a freeze counts one crash of the step that was held, and one of what was claimed ahead, of any run.
 
-    Nothing else counts more.
+    Nothing else counts more, and no step counts two.
     """
-    found = Attempt.objects.filter(step__run=run, outcome="crashed").count()
+    crashed = Attempt.objects.filter(step__run=run, outcome="crashed")
+    found, steps = crashed.count(), crashed.values("step").distinct().count()
     after = case.place.partition("@")[0] in (*LEASED_ALREADY, "written")
     least = 1 if case.action in ("kill", "stop") and not after else 0
-    return [] if least <= found <= 2 else [f"{found} crashes were counted"]
+    return [] if least <= found <= 2 and found == steps else [f"{found} crashes were counted, of {steps} steps"]
 
 
 def _effects(run: uuid.UUID) -> Counter[str]:

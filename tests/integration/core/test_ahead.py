@@ -10,7 +10,7 @@ from django.db import connection, transaction
 
 from tests.support.documents import publish
 from tests.support.engine import start_action, start_workflow, state, work_until_idle
-from workflows import claim, driving, identity, outage, recording, worker
+from workflows import claim, driving, identity, outage, recording, scheduling, worker
 from workflows.checkpoint import Progress, StepWrite, Taking, write
 from workflows.identity import Identity
 from workflows.models import Step
@@ -98,6 +98,40 @@ def test_nothing_is_claimed_in_a_transaction_that_may_be_undone(me: Identity) ->
         assert recording._taking(wanted, lessee) is None
     assert not connection.in_atomic_block
     assert recording._taking(wanted, me.lessee(keep=lambda: False)) is None
+
+
+def test_a_step_that_is_claimed_ahead_goes_back_when_the_worker_stumbles(
+    me: Identity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outside(2)
+
+    def stumble() -> int:
+        raise ValueError("a schedule that cannot be read")
+
+    monkeypatch.setattr(scheduling, "fire_due", stumble)
+    with pytest.raises(ValueError, match="cannot be read"):
+        worker.work()
+    assert me._ahead is None
+    assert Step.objects.filter(state="ready", crashes=0).count() == 1
+
+
+def test_a_step_that_was_claimed_ahead_too_long_ago_is_claimed_again(me: Identity) -> None:
+    outside(2)
+    drive(me)
+    assert me._ahead is not None
+    stale = me._ahead
+    me._ahead_at = identity.NEVER
+    held = me.take()
+    assert held is not None
+    assert (held.step, held.claim) == (stale.step, stale.claim + 1)
+
+
+@pytest.mark.parametrize("beside", [{"over": ["/do/0/a#timeout"]}, {"woken": "/do/1/b"}])
+def test_a_checkpoint_that_writes_other_steps_claims_none(me: Identity, beside: dict[str, Any]) -> None:
+    me._found, me._found_at = ("default", 2), time.monotonic()
+    step = StepWrite(state="succeeded", key="", ref="", name="", kind="call", function="", action_version=None)
+    assert recording._taking(Progress(step=step, cursor={}, links=[]), me.lessee()) is not None
+    assert recording._taking(Progress(step=step, cursor={}, links=[], **beside), me.lessee()) is None
 
 
 def test_a_worker_that_hands_everything_back_forgets_what_it_claimed_ahead(me: Identity) -> None:

@@ -99,8 +99,9 @@ def test_a_server_that_is_gone_without_a_word_is_an_outage(how: Callable[[], obj
 
 def test_a_result_of_libpq_that_names_no_cause_is_an_outage() -> None:
     Hot("SELECT 1").rows()
+    pgconn = connection.connection.pgconn
     with pytest.raises(psycopg.OperationalError):
-        checked(connection.connection.pgconn.make_empty_result(pq.ExecStatus.FATAL_ERROR))
+        checked(pgconn.make_empty_result(pq.ExecStatus.FATAL_ERROR), pgconn)
 
 
 def _parameters() -> dict[str, Any]:
