@@ -15,7 +15,8 @@ from weakref import WeakKeyDictionary
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, connections
 from psycopg import errors, pq
-from psycopg.adapt import PyFormat, Transformer
+from psycopg.abc import Buffer
+from psycopg.adapt import AdaptersMap, Loader, PyFormat, Transformer
 
 PARAMETER = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)")
 _ANSWERED = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
@@ -66,13 +67,30 @@ class Hot(Statement):
             return _session(raw).run(self.text, parameters)
 
 
+class _Moment(Loader):
+    """Reads a timestamp: many times quicker than psycopg, which knows more ways to write one than our sessions use."""
+
+    def load(self, data: Buffer) -> datetime:
+        return datetime.fromisoformat(bytes(data).decode())
+
+
+class _Reading:
+    """How values are read: as Django has them read, but for timestamps. It does not keep the connection alive."""
+
+    connection = None
+
+    def __init__(self, adapters: AdaptersMap) -> None:
+        self.adapters = AdaptersMap(adapters)
+        self.adapters.register_loader("timestamptz", _Moment)
+
+
 class _Session:
     """The statements that one connection has prepared, and how it reads what comes back."""
 
     def __init__(self, raw: "psycopg.Connection[Row]") -> None:
         self._pgconn = raw.pgconn
         self._names: dict[str, bytes] = {}
-        self._reader = Transformer(raw)
+        self._reader = Transformer(_Reading(raw.adapters))
 
     def run(self, text: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         name = self._names.get(text) or self._prepare(text)

@@ -86,7 +86,7 @@ def row_of(
         uuid7(),
         origin.index,
         key,
-        canonical.digest_of(f'{{"input":{text},"version":{canonical.dumps(version)}}}'),
+        _digest(text, version),
         text if inline else canonical.dumps({REFERENCE: digest}),
         None if inline else digest,
         None if inline else text,
@@ -101,6 +101,15 @@ class Known(NamedTuple):
 
     run: uuid.UUID
     digest: str
+
+
+def request_digest(value: Any, version: str | None) -> str:
+    """Return the digest that tells whether two requests with one key are the same."""
+    return _digest(canonical.dumps(value), version)
+
+
+def _digest(text: str, version: str | None) -> str:
+    return canonical.digest_of(f'{{"input":{text},"version":{canonical.dumps(version)}}}')
 
 
 _FIRST = ("ref", "name", "function")
@@ -168,6 +177,23 @@ made AS MATERIALIZED (SELECT m.*, at, {_HASH} AS hash FROM clock, ({_MADE[how]})
 
 
 _STATEMENTS = {(kind, how): _statement(kind, how) for kind in ("workflow", "action") for how in ("one", "many")}
+
+
+def _lookup(kind: str) -> Hot:
+    return Hot(
+        f"""SELECT run_id, digest FROM idempotency_key
+        WHERE definition = :scope AND key = :key AND (SELECT :definition::uuid = ({current(kind)}))"""  # noqa: S608 - constants
+    )
+
+
+_LOOKUPS = {kind: _lookup(kind) for kind in ("workflow", "action")}
+
+
+def known(definition: Definition, version: str | None, key: str) -> Known | None:
+    """Return the run that has a key, as `record` would; None also when the definition is not what its name means."""
+    values = {"definition": definition.id, "name": definition.name, "version": version}
+    rows = _LOOKUPS[definition.kind].rows(values | {"scope": definition.scope, "key": key})
+    return Known(*rows[0]) if rows else None
 
 
 class Begun(NamedTuple):

@@ -16,6 +16,7 @@ from tests.support.documents import publish
 from tests.support.engine import finished, start_action, start_workflow
 from workflows import operations
 from workflows.models import Branch, IdempotencyKey, Payload, Run, WorkflowVersion
+from workflows.operations import start
 from workflows.payloads import INLINE_BYTES
 
 pytestmark = pytest.mark.usefixtures("handlers")
@@ -34,6 +35,31 @@ def test_all_rows_of_a_start_have_one_time() -> None:
     run = Run.objects.get(pk=start_action("test-echo", {"value": 1}, key="k"))
     step, key = run.steps.get(), run.idempotency_keys.get()
     assert {step.created_at, step.due_at, key.created_at, AuditEvent.objects.get(run=run.pk).at} == {run.created_at}
+
+
+@pytest.mark.parametrize("forgetful", [True, False])
+def test_a_repeat_is_the_same_run_whether_or_not_this_process_remembers_its_key(
+    forgetful: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if forgetful:
+        monkeypatch.setattr(start, "_seen", start._Seen())
+        monkeypatch.setattr(start._Seen, "holds", lambda *_: False)
+    first = start_action("test-echo", {"value": 1}, key="again")
+    assert start_action("test-echo", {"value": 1}, key="again") == first
+    with pytest.raises(operations.KeyConflict):
+        start_action("test-echo", {"value": 2}, key="again")
+    IdempotencyKey.objects.all().delete()
+    assert start_action("test-echo", {"value": 2}, key="again") != first
+    assert Run.objects.count() == 2
+
+
+def test_keys_that_were_seen_are_forgotten_when_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(start, "REMEMBERED", 3)
+    seen = start._Seen()
+    for number in range(5):
+        seen.add("workflow:a", str(number))
+        assert seen.holds("workflow:a", str(number))
+    assert len(seen) <= 3
 
 
 def test_a_version_published_since_is_the_one_that_starts() -> None:
