@@ -52,11 +52,12 @@ def _key() -> str:
 
 
 def _replay(api: Api, manifest: dict[str, Any]) -> list[str]:
-    """Start everything again under its old key: nothing may start."""
-    before = rows("SELECT count(*) FROM run WHERE title <> ''")[0][0]
+    """Start everything again under its old key: nothing may start. Schedules may, whose moment has come since."""
+    made = "SELECT count(*) FROM run WHERE title <> '' AND trigger <> 'schedule'"
+    before = rows(made)[0][0]
     for of, told in manifest.items():
         api.start(of.rpartition("-")[0], told["body"], of, expect=(200,))
-    after = rows("SELECT count(*) FROM run WHERE title <> ''")[0][0]
+    after = rows(made)[0][0]
     return [] if before == after == len(manifest) else [f"{before} runs before the replay, {after} after it"]
 
 
