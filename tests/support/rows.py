@@ -4,10 +4,13 @@ import uuid
 from datetime import timedelta
 from typing import Any
 
-from django.db import connection, transaction
+import psycopg
+from django.conf import settings
+from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from dotdo_site import embedded_postgres
 from tests.support.engine import start_action
 from workflows.models import Branch, Run, Step
 from workflows.operations import locking
@@ -34,8 +37,13 @@ def crowd() -> None:
         run(state, reason)
     for number in range(220):
         run("failed", "undone" if number % 10 else "dead_letter", stopped=timedelta(minutes=1))
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE run")
+    analyze("run")
+
+
+def analyze(table: str) -> None:
+    """Let the planner know what is committed. The application's role may not: it would be passed over."""
+    with psycopg.connect(embedded_postgres.superuser_url(settings.VAR_DIR), dbname="dotdo", autocommit=True) as server:
+        server.execute(f"ANALYZE {table}")
 
 
 def root(made: Run) -> Branch:

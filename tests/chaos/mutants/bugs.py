@@ -11,7 +11,7 @@ from django.db import transaction
 
 from workflows import calling, claim, closing, execution, wake
 from workflows.checkpoint import many, parts, statement
-from workflows.operations import events, new_runs
+from workflows.operations import events, new_runs, start
 from workflows.sql import Statement
 
 _FENCE = re.compile(r"(?:\bs\.)?\bclaim = (\$[0-9]+)")
@@ -80,7 +80,8 @@ def _id_only() -> list[Change]:
 def _no_key() -> list[Change]:
     """A start does not look whether its key was used."""
     known = {each: _any_key(one) for each, one in new_runs._STATEMENTS.items() if "one" in each}
-    return [Change(new_runs, "_STATEMENTS", new_runs._STATEMENTS | known)]
+    forgets = Change(start, "known", lambda *_: None)
+    return [Change(new_runs, "_STATEMENTS", new_runs._STATEMENTS | known), forgets]
 
 
 def _outside() -> list[Change]:

@@ -16,6 +16,7 @@ from audit.recording import TRAIL, record
 from dotdo_site.lib import signs
 from dotdo_site.lib.ids import uuid7
 from tests.integration.audit.trails import LONG_AGO, Superuser, behind, chain, extend, verify
+from tests.support import rows
 from tests.support.engine import finished, start_action
 from workflows.models import Branch
 
@@ -146,7 +147,7 @@ def test_the_oldest_chains_are_found_by_an_index() -> None:
             "INSERT INTO audit_event (chain, seq, kind, actor, reason, at, data, hash) SELECT md5(c::text)::uuid, s, "
             "'run.started', 'cli:test', '', now(), '{}', '' FROM generate_series(1, 400) c, generate_series(0, 4) s"
         )
-        cursor.execute("ANALYZE audit_event")
+        rows.analyze("audit_event")
         cursor.execute("SET enable_seqscan = off")
         try:
             cursor.execute(f"EXPLAIN {pruning._OLD}", [BEFORE, *pruning.START, 5_000])
