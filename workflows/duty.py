@@ -1,8 +1,8 @@
 """One idle worker of each cluster is on duty: it listens by itself, and begins what is started without a hint.
 
 A hint makes two processes wake, one after the other, before anybody claims. Who is on duty stays in the task that
-django-q2 gave it, at most for a time slice, and leaves when there is another one for it. The lock that only one of them
-has is the kernel's, and goes with its process.
+django-q2 gave it, for a time slice without work, and leaves when there is another one for it. The lock that only one of
+them has is the kernel's, and goes with its process.
 """
 
 import fcntl

@@ -6,6 +6,7 @@ import psycopg
 DISK_FULL = "53100"
 READ_ONLY = "25006"
 LOCK_NOT_AVAILABLE = "55P03"
+DEADLOCK = "40P01"
 # Not among the operational errors of psycopg, and yet nobody's fault: a standby, or a session that the server ended.
 ENDS_BY_ITSELF = {READ_ONLY, "25P03", "25P04"}
 OPERATIONAL = (

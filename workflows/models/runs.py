@@ -23,7 +23,6 @@ OVER = Q(parent_step__isnull=True) & (
     Q(finished_at__isnull=False) | Q(resolved_at__isnull=False) | Q(state="failed", reason="undone")
 )
 RARE_REASONS = ["poisoned", "quarantined", "undo_failed", "undone", "undoing", "blocked"]
-STEP_KINDS = ("start", "call", "wait", "task", "timer", "listen", "run", "join", "emit", "undo")
 
 
 class Run(models.Model):

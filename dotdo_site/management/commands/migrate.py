@@ -9,7 +9,7 @@ from django.db import OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from dotdo_site import database_limits
-from dotdo_site.lib.database_errors import LOCK_NOT_AVAILABLE, sqlstate
+from dotdo_site.lib.database_errors import DEADLOCK, LOCK_NOT_AVAILABLE, sqlstate
 from dotdo_site.migration_locks import limited, shares_sessions, watched
 
 PAUSES_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0)
@@ -48,7 +48,7 @@ class Command(Migrate):
             with watched(connection, self.stderr.write) as seen, limited(connection):
                 super().handle(*args, **options)
         except OperationalError as error:
-            if sqlstate(error) != LOCK_NOT_AVAILABLE:
+            if sqlstate(error) not in {LOCK_NOT_AVAILABLE, DEADLOCK}:
                 raise
             connection.close()
             return "; ".join(map(str, seen.values())) or "a session that could not be seen"

@@ -3,6 +3,7 @@
 An index is built beside the traffic: that waits for as long as it takes, and what is cut off is built again.
 """
 
+import io
 import re
 import subprocess
 import sys
@@ -16,11 +17,12 @@ from typing import Any, NamedTuple
 import psycopg
 import pytest
 from django.contrib.postgres.operations import AddIndexConcurrently
-from django.db import connection
+from django.core.management import call_command
+from django.db import connection, transaction
 from django.db.migrations import Migration
 from django.db.migrations.loader import MigrationLoader
 
-from dotdo_site import migration_locks
+from dotdo_site import embedded_postgres, migration_locks
 from dotdo_site.launch.checkout import ROOT
 from dotdo_site.lib.concurrent_indexes import BuildIndexConcurrently
 from dotdo_site.management.commands import migrate
@@ -109,6 +111,37 @@ def test_a_migration_that_never_gets_its_lock_fails_and_has_changed_nothing(
     assert "CommandError: The migration did not get its locks and was undone" in done[1]
     assert reader.slowest < LAST
     assert _columns(behind) == []
+
+
+def test_a_migration_that_a_deadlock_ends_is_tried_again(own: OwnDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+    holds, wants, done = threading.Event(), threading.Event(), list[int]()
+
+    def alter(*_: Any, **__: Any) -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("LOCK TABLE branch IN ACCESS EXCLUSIVE MODE")
+            wants.set()
+            time.sleep(0.5)
+            cursor.execute("LOCK TABLE step IN ACCESS EXCLUSIVE MODE")
+            done.append(1)
+
+    def work() -> None:
+        url = embedded_postgres.superuser_url(own.var)
+        with psycopg.connect(url, dbname="dotdo", options="-c deadlock_timeout=30s") as other:
+            other.execute("LOCK TABLE step IN ROW EXCLUSIVE MODE")
+            holds.set()
+            wants.wait(30)
+            other.execute("LOCK TABLE branch IN ROW EXCLUSIVE MODE")
+
+    monkeypatch.setattr(migrate.Migrate, "handle", alter)
+    monkeypatch.setattr(migrate, "PAUSES_SECONDS", (0.5,) * 5)
+    worker = threading.Thread(target=work)
+    worker.start()
+    holds.wait(30)
+    said = io.StringIO()
+    call_command("migrate", stderr=said, skip_checks=True)
+    worker.join()
+    assert done == [1]
+    assert "Trying again" in said.getvalue()
 
 
 def test_readers_wait_less_than_the_lock_of_a_migration_may() -> None:

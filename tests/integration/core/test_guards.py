@@ -36,6 +36,9 @@ def test_the_triggers_know_the_same_moves_as_the_code(
     assert row is not None
     allowed = {(old, new) for old, new in itertools.product(moves, moves) if f"'{old}>{new}'" in row[0]}
     assert allowed == legal(moves)
+    new = superuser.execute("SELECT prosrc FROM pg_proc WHERE proname = %s", [f"{table}_new"]).fetchone()
+    assert new is not None
+    assert [state for state in moves if f"'{state}'" not in new[0]] == []
 
 
 def test_a_finished_run_and_its_steps_never_change_again() -> None:
