@@ -18,6 +18,7 @@ import psycopg
 import pytest
 from django.contrib.postgres.operations import AddIndexConcurrently
 from django.core.management import call_command
+from django.core.management.commands.migrate import Command as Migrate
 from django.db import connection, transaction
 from django.db.migrations import Migration
 from django.db.migrations.loader import MigrationLoader
@@ -132,7 +133,7 @@ def test_a_migration_that_a_deadlock_ends_is_tried_again(own: OwnDatabase, monke
             wants.wait(30)
             other.execute("LOCK TABLE branch IN ROW EXCLUSIVE MODE")
 
-    monkeypatch.setattr(migrate.Migrate, "handle", alter)
+    monkeypatch.setattr(Migrate, "handle", alter)
     monkeypatch.setattr(migrate, "PAUSES_SECONDS", (0.5,) * 5)
     worker = threading.Thread(target=work)
     worker.start()
