@@ -14,6 +14,8 @@ import signal
 import stat
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -174,7 +176,8 @@ def _prepare_folders(location: Location, user: Account) -> None:
     if location.home.is_relative_to(SYSTEM_FOLDER):
         SYSTEM_FOLDER.mkdir(parents=True, exist_ok=True)
         SYSTEM_FOLDER.chmod(0o711)
-        _match_checkout(location)
+        with _alone(location.var):
+            _match_checkout(location)
     for folder in (location.home, location.sockets):
         folder.mkdir(mode=0o700, exist_ok=True)
         found = folder.lstat()
@@ -183,6 +186,17 @@ def _prepare_folders(location: Location, user: Account) -> None:
         if found.st_uid != user.uid:
             os.chown(folder, user.uid, user.gid)
         folder.chmod(0o700)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let one process at a time into what follows, by a lock on the folder itself, which leaves no file behind."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _match_checkout(location: Location) -> None:

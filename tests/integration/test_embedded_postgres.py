@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -109,7 +110,15 @@ def test_starting_twice_joins_the_server_that_runs(var: Path) -> None:
     assert second.is_alive()
 
 
-def test_two_starts_at_once_make_one_server(var: Path) -> None:
+def test_starts_at_once_make_one_server(var: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = []
+
+    def name(length: int) -> str:
+        time.sleep(0.2)  # so that all of them name the new data, unless they wait for each other
+        names.append(uuid.uuid4().hex[: 2 * length])
+        return names[-1]
+
+    monkeypatch.setattr("secrets.token_hex", name)
     servers: list[embedded_postgres.Server] = []
     threads = [threading.Thread(target=lambda: servers.append(start(var))) for _ in range(3)]
     for thread in threads:
@@ -117,6 +126,7 @@ def test_two_starts_at_once_make_one_server(var: Path) -> None:
     for thread in threads:
         thread.join()
     assert sorted(server.process is None for server in servers) == [False, True, True]
+    assert len(names) <= 1  # only root's server lies outside var, and has such a name
 
 
 def test_a_killed_server_is_known_to_be_dead_and_starts_again_with_what_was_committed(var: Path) -> None:

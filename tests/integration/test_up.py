@@ -167,6 +167,9 @@ def test_commands_for_a_running_installation_say_when_there_is_none(terminal: Te
 
 
 def test_reset_asks_and_then_deletes_everything_of_ours_but_backups(terminal: Terminal) -> None:
+    terminal.start()
+    terminal.run("down")
+    terminal.finish()
     (terminal.var / "somebody-elses").write_text("kept")
     (terminal.var / "backups").mkdir(exist_ok=True)
     asked = terminal.run("reset")
