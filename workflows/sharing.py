@@ -4,10 +4,11 @@ Only where a repeat does no harm: calls of actions that declare themselves `pure
 on its own, and at once. A commit costs what the disk takes, however much is in it, and a statement for sixteen steps
 little more than one for a single step.
 
-A run never waits for company: a worker takes others along only once a step of its own was short, at most as many again
-as it holds with each round, and only those that are due anyway. Nor does it wait in company for longer than a few
-milliseconds: a round that takes longer is recorded as far as it came, and when a handler does not come back in time,
-a thread of its own records what is done and puts back what was not begun, for another worker.
+A run never waits for company: a worker takes others along only once a step of its own was short, and only those that
+are due anyway; at most as many again as it holds with each round, by the statement that records it. Nor does it wait in
+company for longer than a few milliseconds: a round that takes longer is recorded as far as it came, and when a handler
+does not come back in time, a thread of its own records what is done and puts back what was not begun, for another
+worker.
 """
 
 import logging
@@ -21,7 +22,7 @@ import psycopg
 from django.conf import settings
 from django.db import Error, connection
 
-from workflows import calling, checkpoint, claim, execution, progress, recording, steps, wake
+from workflows import calling, checkpoint, claim, execution, progress, pulse, recording, steps, wake
 from workflows.checkpoint import CursorTooLarge, NextStep, Progress
 from workflows.claim import Claimed
 from workflows.driving import Drive, guarded, starts_with_call
@@ -62,6 +63,7 @@ class _Round:
         self.turn_began = 0.0
         self.waiting = list(reversed(jobs))
         self.executed: list[_Executed] = []
+        self.following: list[Job] = []  # behind those that were recorded alone
         self.broken_up = False
         self.settled = threading.Event()  # once what was broken up is recorded
 
@@ -152,7 +154,7 @@ def share(before: Job, job: Job, me: Identity, lessee: Lessee) -> Job | None:
     if now < company.look_at or not _was_short(before) or not _shares(job):
         return job
     try:
-        return _in_company(job, me, replace(lessee, ahead=_nothing_ahead), company)
+        return _in_company(job, me, lessee, company)
     except Exception as error:
         if not is_outage(error):  # each is taken alone from now on, and whose fault it was is found out
             claim.bury(me.id, f"The worker could not go on in company: {type(error).__name__}")
@@ -160,21 +162,23 @@ def share(before: Job, job: Job, me: Identity, lessee: Lessee) -> Job | None:
 
 
 def _nothing_ahead() -> None:
-    """Claim nothing beside what is held together: it would wait for all of them."""
+    """Claim nothing beside a step that is recorded alone: it would wait for all that are held together."""
 
 
-def _in_company(job: Job, me: Identity, lessee: Lessee, company: _Company) -> Job | None:
+def _in_company(job: Job, me: Identity, alone: Lessee, company: _Company) -> Job | None:
+    lessee = replace(alone, ahead=_nothing_ahead)
     found = me.take_some(1)
     joined = _joined(found, me, lessee)
     jobs = [job, *joined]
+    strangers = len(joined) < len(found)
     while len(jobs) > 1:
-        jobs = _round(jobs, me, lessee, company)
-        room = min(MOST - len(jobs), max(1, len(jobs)))
-        if room and len(joined) == len(found) and lessee.keep():
-            found = me.take_some(room)
-            joined = _joined(found, me, lessee)
-            jobs += joined
-    company.look_at = time.monotonic() + (ALONE_SECONDS if len(joined) == len(found) else STRANGERS_SECONDS)
+        under_way = _executed(jobs, me, lessee, company)
+        place = alone.ahead() if not strangers and lessee.keep() else None
+        jobs, found = _recorded(under_way, me, lessee, place)
+        joined = _joined(found, me, lessee)
+        jobs += joined
+        strangers = strangers or len(joined) < len(found)
+    company.look_at = time.monotonic() + (STRANGERS_SECONDS if strangers else ALONE_SECONDS)
     return jobs[0] if jobs else None
 
 
@@ -219,9 +223,9 @@ def _join(held: Claimed, lessee: Lessee) -> Job | None:
     return job if _shares(job) else None
 
 
-def _round(jobs: Sequence[Job], me: Identity, lessee: Lessee, company: _Company) -> list[Job]:
-    """Execute a step of each run, record them, and return what follows."""
-    under_way, following = _Round(jobs), []
+def _executed(jobs: Sequence[Job], me: Identity, lessee: Lessee, company: _Company) -> _Round:
+    """Execute a step of each run; those that cannot be recorded with the others are recorded alone."""
+    under_way = _Round(jobs)
     with _watched(under_way, me, company):
         while (job := under_way.turn()) is not None:
             lost = threading.Event()
@@ -229,11 +233,10 @@ def _round(jobs: Sequence[Job], me: Identity, lessee: Lessee, company: _Company)
                 happened = calling.attempt(job, lost)
             executed = _decided(job, happened, lessee)
             if executed is None or not under_way.add(executed):
-                following += _recorded_alone(job, happened, me, lessee)
+                under_way.following += _recorded_alone(job, happened, me, lessee)
     if under_way.broken_up:
         under_way.settled.wait()
-    executed_all, no_turn = under_way.end()
-    return [*_recorded(executed_all, me, lessee), *following, *no_turn]
+    return under_way
 
 
 class _watched:  # noqa: N801 - a context manager, cheaper than one made of a generator
@@ -275,15 +278,21 @@ def _goes_on(step: NextStep) -> bool:
     return step.kind == "call" and _repeatable(action_at(step.action_version, step.function))
 
 
-def _recorded(executed: Sequence[_Executed], me: Identity, lessee: Lessee) -> list[Job]:
-    """Write the checkpoints of a round in one commit and return what follows; who could not take part goes alone."""
+def _recorded(
+    under_way: _Round, me: Identity, lessee: Lessee, place: tuple[str, int] | None
+) -> tuple[list[Job], list[Claimed]]:
+    """Write the checkpoints of a round in one commit, and claim others for the next round where it has room.
+
+    Return what follows, and what was claimed. Who could not take part goes alone.
+    """
+    executed, no_turn = under_way.end()
+    following = [*under_way.following, *no_turn]
     try:
-        written = _write(executed)
+        written, taken = _write(executed, _taking(executed, len(following), place, me))
     except (CursorTooLarge, Error, psycopg.Error) as error:
         if is_outage(error) and not gave_way(error):
             raise
-        written = [None] * len(executed)
-    following: list[Job] = []
+        written, taken = [None] * len(executed), []
     for one, its in zip(executed, written, strict=True):
         if its is None:
             following += _recorded_alone(one.job, one.happened, me, lessee)
@@ -291,12 +300,24 @@ def _recorded(executed: Sequence[_Executed], me: Identity, lessee: Lessee) -> li
             following.append(job)
     if any(step.worker is None and step.state == "ready" for one in executed for step in one.wanted.next):
         wake.workers()
-    return following
+    return following, taken
 
 
-def _write(executed: Sequence[_Executed]) -> list[checkpoint.Written | None]:
+def _taking(
+    executed: Sequence[_Executed], others: int, place: tuple[str, int] | None, me: Identity
+) -> checkpoint.Taking | None:
+    """Return how many to claim with the commit of a round: at most as many again as go on."""
+    go_on = others + sum(any(step.worker is not None for step in one.wanted.next) for one in executed)
+    room = min(MOST - go_on, max(1, go_on))
+    if place is None or not room:
+        return None
+    pulse.beat()
+    return checkpoint.Taking(*place, me.id, room)
+
+
+def _write(executed: Sequence[_Executed], taking: checkpoint.Taking | None = None) -> checkpoint.WrittenMany:
     items = [(one.job.held, one.wanted) for one in executed]
-    return checkpoint.write_many(items, settings.LEASE_SECONDS) if items else []
+    return checkpoint.write_many(items, settings.LEASE_SECONDS, taking) if items else checkpoint.WrittenMany([], [])
 
 
 def _recorded_alone(job: Job, happened: Happened, me: Identity, lessee: Lessee) -> list[Job]:
@@ -317,7 +338,7 @@ def _record_for_others(me: Identity, executed: Sequence[_Executed], waiting: Seq
     for one in executed:
         for step in one.wanted.next:
             step.worker = None
-    written = _write(executed)
+    written = _write(executed).items
     lost = [one.job.held.step for one, its in zip(executed, written, strict=True) if its is None]
     claim.give_back(me.id, [*lost, *(job.held.step for job in waiting)])
     wake.workers()

@@ -1,6 +1,6 @@
 """The one statement that records progress, and what it writes."""
 
-from workflows.checkpoint.many import fits, write_many
+from workflows.checkpoint.many import WrittenMany, fits, write_many
 from workflows.checkpoint.progress import (
     UNCHANGED,
     AttemptWrite,
@@ -30,6 +30,7 @@ __all__ = [
     "Taking",
     "UndoWrite",
     "Written",
+    "WrittenMany",
     "fits",
     "held_after",
     "write",

@@ -1,77 +1,29 @@
 """Checkpoints of several runs in one statement and one commit: what `worker` calls a shared commit.
 
-The SQL is that of a single checkpoint (`parts`), with a row of `g` for each run instead of one: every parameter of a
-checkpoint is a column of `i`, named `p_...`, and `g` hands those on whose guard holds. Each row stands for itself: the
-guard of one says nothing about another, and whose guard fails is not among the rows that come back. A row that somebody
-else has locked counts as one whose guard fails: a statement that waits for nobody takes part in no deadlock.
-
 Only plain checkpoints fit: a step that ends, its branch, at most one step that follows, links, payloads, and the run.
 """
 
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
-from typing import Any
+import json
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
 
-from workflows.checkpoint import parts
+from workflows.checkpoint import shared
 from workflows.checkpoint.progress import UNCHANGED, Progress
-from workflows.checkpoint.statement import Written
-from workflows.checkpoint.values import LINK, values_of
-from workflows.claim import Claimed
+from workflows.checkpoint.statement import Taking, Written, begins_at_once, is_usual
+from workflows.checkpoint.values import row_of
+from workflows.claim import Claimed, claimed
 from workflows.payloads import Packer
-from workflows.sql import PARAMETER, Hot
 
 Item = tuple[Claimed, Progress]
 
-# Every parameter of the parts that a shared statement has, with its type.
-_STEP = {
-    "run": "uuid", "branch": "uuid", "revision": "bigint", "step": "uuid", "claim": "bigint", "wake": "bigint",
-    "lease": "float8", "state": "text", "key": "text", "ref": "text", "name": "text", "kind": "text",
-    "function": "text", "action_version": "uuid", "input": "jsonb", "output": "jsonb", "error": "jsonb",
-    "caught": "bool", "attempt": "int", "failures": "int", "generation": "int", "due_at": "timestamptz",
-    "queue": "text", "delay": "float8", "finished": "bool", "cursor": "jsonb", "audit_seq": "int",
-    "audit_head": "bytea", "branch_state": "text", "rest": "text", "branch_output": "jsonb", "branch_error": "jsonb",
-}  # fmt: skip
-_RUN = {
-    "run_output": "jsonb", "run_keep": "bool", "run_state": "text", "run_reason": "text", "run_error": "jsonb",
-    "run_context": "jsonb", "run_final": "bool",
-}  # fmt: skip
-_NEXT = {
-    "n0_id": "uuid", "n0_key": "text", "n0_ref": "text", "n0_name": "text", "n0_kind": "text", "n0_function": "text",
-    "n0_state": "text", "n0_due": "timestamptz", "n0_claim": "bigint", "n0_generation": "int", "n0_worker": "uuid",
-    "n0_action": "uuid", "n0_queue": "text", "n0_priority": "smallint", "n0_input": "jsonb", "n0_error": "jsonb",
-}  # fmt: skip
-_COLUMNS = _STEP | _RUN | _NEXT
-_LINKS = dict(zip(LINK, ("int", "text", "text", "text", "timestamptz", "text", "bytea"), strict=True))
-_PAYLOADS = {"digest": "text", "value": "text"}
 
-# `number + 0 = number` is always true. The planner takes it for true of one row in two hundred, and so looks each row
-# up by its key, also with a plan from when the tables were small.
-_ITEMS = """
-WITH i AS MATERIALIZED (
-    SELECT * FROM unnest(:number::int[], {arrays}) AS i (number, {names}) WHERE number + 0 = number),
-{guards}
-g AS MATERIALIZED (SELECT * FROM with_run UNION ALL SELECT * FROM without)"""
-_GUARD = """
-{name} AS MATERIALIZED (
-    SELECT i.*, l.* FROM i CROSS JOIN LATERAL (
-        SELECT r.id AS run, b.id AS branch, s.id AS step, r.state AS run_state
-        FROM run r JOIN branch b ON b.run_id = r.id JOIN step s ON s.branch_id = b.id
-        WHERE r.id = i.p_run AND r.state NOT IN ('succeeded', 'cancelled')
-            AND b.id = i.p_branch AND b.revision = i.p_revision
-            AND s.id = i.p_step AND s.claim = i.p_claim AND s.state = 'running'
-        LIMIT 1 FOR NO KEY UPDATE OF {locks} SKIP LOCKED) l
-    WHERE {condition}),"""
-_LINK = """,
-l AS MATERIALIZED (SELECT * FROM unnest({arrays}) AS l ({names})),
-linked AS (
-    INSERT INTO audit_event (chain, seq, run, kind, actor, reason, at, data, hash)
-    SELECT g.branch, l.seq, g.run, l.kind, l.actor, l.reason, l.at, l.data, l.hash
-    FROM l JOIN g ON g.number = l.number ORDER BY l.number, l.seq)"""
-_PAYLOAD = """,
-pay AS (
-    INSERT INTO payload (run_id, digest, value) SELECT g.run, p.digest, p.value::jsonb
-    FROM unnest({arrays}) AS p ({names}) JOIN g ON g.number = p.number
-    ON CONFLICT (run_id, digest) DO NOTHING)"""
+class WrittenMany(NamedTuple):
+    """What became of each item, None where nothing was written; and which steps were claimed beside them."""
+
+    items: list[Written | None]
+    taken: list[Claimed]
 
 
 def fits(progress: Progress) -> bool:
@@ -85,64 +37,65 @@ def fits(progress: Progress) -> bool:
     return not any(beside) and len(progress.next) <= 1 and (run is None or run.seen_context is UNCHANGED)
 
 
-def write_many(items: Sequence[Item], lease_seconds: float) -> list[Written | None]:
-    """Record progress that `fits`, each of another run, in one commit; None for what was not written.
+def write_many(items: Sequence[Item], lease_seconds: float, taking: Taking | None = None) -> WrittenMany:
+    """Record progress that `fits`, each of another run, in one commit, and claim what is due behind it.
 
-    Raises CursorTooLarge: nothing is written then.
+    Raises CursorTooLarge: nothing is written then, or claimed.
     """
     packers = [Packer(held.run) for held, _ in items]
+    usual = [is_usual(held, progress) for held, progress in items]
     rows = [
-        values_of(held, progress, packer, lease_seconds)
-        for (held, progress), packer in zip(items, packers, strict=True)
+        {"number": number} | row_of(*item, packer, is_so)
+        for number, (item, packer, is_so) in enumerate(zip(items, packers, usual, strict=True))
     ]
-    statement = _statement(bool(any(packer.payloads for packer in packers)))
-    found = {row[0]: Written(row[1], row[2]) for row in statement.rows(_values(items, rows, packers))}
+    links, payloads = _links(items), _payloads(packers)
+    shape = shared.Shape(
+        changed=not all(usual),
+        run=not all(usual) or any(progress.run is not None for _, progress in items),
+        at_once=all(begins_at_once(progress) for _, progress in items if progress.next),
+        payloads=bool(payloads),
+        takes=taking is not None,
+    )
+    values = {"rows": _text(rows), "links": _text(links), "payloads": _text(payloads), "lease": lease_seconds}
+    values |= _taking(taking) if taking else {}
+    came = shared.statement(shape).rows(values)
+    found = {row[0]: Written(row[1], row[2]) for row in came if row[0] is not None}
     for number in found:
         packers[number].kept()
-    return [found.get(number) for number in range(len(items))]
+    taken = [claimed(row[3:]) for row in came if row[0] is None]
+    return WrittenMany([found.get(number) for number in range(len(items))], taken)
 
 
-def _values(items: Sequence[Item], rows: list[dict[str, Any]], packers: list[Packer]) -> dict[str, Any]:
-    values: dict[str, Any] = {"number": list(range(len(rows)))}
-    for name in _COLUMNS:
-        values[f"p_{name}"] = [row.get(name) for row in rows]
-    links = [(number, link) for number, (_, progress) in enumerate(items) for link in progress.links]
-    values["l_number"] = [number for number, _ in links]
-    for name in LINK:
-        values[f"l_{name}"] = [getattr(link, name) for _, link in links]
-    pays = [(number, pay) for number, packer in enumerate(packers) for pay in packer.payloads.items()]
-    values["y_number"] = [number for number, _ in pays]
-    values["y_digest"], values["y_value"] = [digest for _, (digest, _) in pays], [text for _, (_, text) in pays]
-    return values
+def _taking(taking: Taking) -> dict[str, Any]:
+    return {
+        "queue_ahead": taking.queue,
+        "priority_ahead": taking.priority,
+        "most_ahead": taking.most,
+        "worker": taking.worker,
+    }
 
 
-@lru_cache(maxsize=2)
-def _statement(payloads: bool) -> Hot:
-    own = PARAMETER.sub(r"g.p_\1", parts.DONE_AND_MOVED + _run() + _next())
-    guards = [
-        _GUARD.format(name="with_run", locks="r, b, s", condition="i.p_run_state IS NOT NULL"),
-        _GUARD.format(name="without", locks="b, s", condition="i.p_run_state IS NULL"),
+def _links(items: Sequence[Item]) -> list[dict[str, Any]]:
+    return [
+        {"number": number, "seq": link.seq, "kind": link.kind, "actor": link.actor, "reason": link.reason,
+         "at": link.at, "data": link.data, "hash": link.hash}
+        for number, (_, progress) in enumerate(items) for link in progress.links
+    ]  # fmt: skip
+
+
+def _payloads(packers: Sequence[Packer]) -> list[dict[str, Any]]:
+    return [
+        {"number": number, "digest": digest, "value": text}
+        for number, packer in enumerate(packers)
+        for digest, text in packer.payloads.items()
     ]
-    head = _ITEMS.format(arrays=_arrays("p_", _COLUMNS), names=_names("p_", _COLUMNS), guards="".join(guards))
-    numbered = {"number": "int"}
-    texts = [head, own, _LINK.format(arrays=_arrays("l_", numbered | _LINKS), names=_names("", numbered | _LINKS))]
-    if payloads:
-        kept = numbered | _PAYLOADS
-        texts.append(_PAYLOAD.format(arrays=_arrays("y_", kept), names=_names("", kept)))
-    return Hot("".join(texts) + "\nSELECT g.number, clock_timestamp(), g.run_state FROM g")
 
 
-def _run() -> str:
-    return parts.OPTIONAL["run"].replace("WHERE r.id = g.run)", "WHERE r.id = g.run AND :run_state IS NOT NULL)")
+def _plain(value: Any) -> str:
+    """Return what PostgreSQL reads as a value that JSON has not."""
+    if isinstance(value, uuid.UUID):
+        return value.hex
+    return value.isoformat() if isinstance(value, datetime) else "\\x" + bytes(value).hex()
 
 
-def _next() -> str:
-    return parts.NEXT.replace("{i}", "0").replace("FROM g)", "FROM g WHERE :n0_id IS NOT NULL)")
-
-
-def _arrays(prefix: str, columns: dict[str, str]) -> str:
-    return ", ".join(f":{prefix}{name}::{kind}[]" for name, kind in columns.items())
-
-
-def _names(prefix: str, columns: Iterable[str]) -> str:
-    return ", ".join(prefix + name for name in columns)
+_text = json.JSONEncoder(default=_plain, check_circular=False, separators=(",", ":")).encode

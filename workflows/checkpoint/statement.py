@@ -35,11 +35,12 @@ class Written(NamedTuple):
 
 
 class Taking(NamedTuple):
-    """Where a checkpoint is to claim the next step for its writer."""
+    """Where a checkpoint is to claim the next step for its writer, or so many of them in a shared commit."""
 
     queue: str
     priority: int
     worker: uuid.UUID
+    most: int = 1
 
 
 class Shape(NamedTuple):
@@ -74,7 +75,7 @@ class Shape(NamedTuple):
 
 def write(held: Claimed, progress: Progress, lease_seconds: float, taking: Taking | None = None) -> Written | None:
     """Record `progress` for the held step; None when nothing was written, or claimed. Raises CursorTooLarge."""
-    packer, usual = Packer(held.run), _is_usual(held, progress)
+    packer, usual = Packer(held.run), is_usual(held, progress)
     values = values_of(held, progress, packer, lease_seconds, usual)
     if taking is not None:
         values |= {"queue_ahead": taking.queue, "priority_ahead": taking.priority, "worker": taking.worker}
@@ -141,7 +142,7 @@ def held_after(held: Claimed, progress: Progress, following: NextStep, written: 
     )
 
 
-def _is_usual(held: Claimed, progress: Progress) -> bool:
+def is_usual(held: Claimed, progress: Progress) -> bool:
     """Tell whether nothing of the step changes but that it succeeded, and its branch stays open."""
     step, run = progress.step, progress.run
     return (
@@ -162,7 +163,8 @@ def _is_usual(held: Claimed, progress: Progress) -> bool:
     )
 
 
-def _begins_at_once(progress: Progress) -> bool:
+def begins_at_once(progress: Progress) -> bool:
+    """Tell whether one step follows, and the writer goes on with it."""
     following = progress.next[0] if len(progress.next) == 1 else None
     return following is not None and following.worker is not None and not (following.error or following.due_at)
 
@@ -171,7 +173,7 @@ def _shape(held: Claimed, progress: Progress, usual: bool, takes: bool, payloads
     run, closed = progress.run, progress.closed
     return Shape(
         usual=usual,
-        at_once=_begins_at_once(progress),
+        at_once=begins_at_once(progress),
         run=run is not None,
         context=run is not None and run.seen_context is not UNCHANGED,
         shared=held.branch_parent is not None and any(step.worker is not None for step in progress.next),

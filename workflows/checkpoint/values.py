@@ -19,19 +19,56 @@ def values_of(
 ) -> dict[str, Any]:
     """Return all parameters; `packer` collects the payloads on the way. Raises CursorTooLarge.
 
-    A `usual` step keeps the input that it has.
+    For a `usual` step only those that its statement has.
     """
-    step, run, closed = progress.step, progress.run, progress.closed
+    values = row_of(held, progress, packer, usual)
+    values["lease"] = lease_seconds
+    values |= _attempt_values(progress.attempt, packer) if progress.attempt else {}
+    values |= _fork_values(held, progress, packer) if progress.branches else {}
+    values |= _subscription_values(progress) if progress.subscriptions else {}
+    values |= {"over": list(progress.over)} if progress.over else {}
+    values |= {"woken": progress.woken, "stopped": held.stopped} if progress.woken else {}
+    values |= {"messages": list(progress.messages)} if progress.messages else {}
+    values |= {"mail_seq": held.mail_seq} if progress.listens else {}
+    values |= {"undoing_id": progress.undoing[0], "undoing_step": progress.undoing[1]} if progress.undoing else {}
+    for i, undo in enumerate(progress.undos):
+        values |= _undo_values(f"u{i}_", undo, packer)
+    for i, item in enumerate(progress.next[1:], 1):
+        values |= _next_values(f"n{i}_", item, packer)
+    for i, link in enumerate(progress.links):
+        values |= {f"l{i}_{name}": getattr(link, name) for name in LINK}
+    for i, (digest, text) in enumerate(packer.payloads.items()):
+        values |= {f"p{i}_digest": digest, f"p{i}_value": text}
+    return values
+
+
+def row_of(held: Claimed, progress: Progress, packer: Packer, usual: bool = False) -> dict[str, Any]:
+    """Return the parameters of the step, its branch, its run and the step that follows. Raises CursorTooLarge."""
     last = progress.links[-1] if progress.links else None
-    final = run is not None and run.state in ("succeeded", "cancelled")
     values: dict[str, Any] = {
         "run": held.run,
         "branch": held.branch,
         "revision": held.revision,
         "step": held.step,
         "claim": held.claim,
+        "output": packer.pack(progress.step.output) if progress.step.state in ("succeeded", "skipped") else None,
+        "attempt": progress.step.attempt,
+        "cursor": _cursor(packer, progress.cursor),
+        "audit_seq": last.seq if last else held.audit_seq,
+        "audit_head": last.hash if last else held.audit_head,
+        "rest": progress.rest,
+    }
+    values |= {} if usual else _changed_values(held, progress, packer)
+    values |= _run_values(progress.run, packer) if progress.run else {}
+    values |= _next_values("n0_", progress.next[0], packer) if progress.next else {}
+    return values
+
+
+def _changed_values(held: Claimed, progress: Progress, packer: Packer) -> dict[str, Any]:
+    """Return what may change of a step and its branch beside what changes of the usual ones."""
+    step, closed = progress.step, progress.closed
+    return {
         "wake": held.wake,
-        "lease": lease_seconds,
         "state": step.state,
         "key": step.key,
         "ref": step.ref,
@@ -39,48 +76,27 @@ def values_of(
         "kind": step.kind,
         "function": step.function,
         "action_version": step.action_version,
-        "input": None if usual else _optional(packer, step.input),
-        "output": packer.pack(step.output) if step.state in ("succeeded", "skipped") else None,
+        "input": _optional(packer, step.input),
         "error": _optional(packer, step.error),
         "caught": step.caught,
-        "attempt": step.attempt,
         "failures": step.failures,
         "generation": step.generation,
         "due_at": step.due_at,
         "queue": step.queue,
         "delay": step.delay_seconds,
         "finished": step.state in FINISHED,
-        "cursor": _cursor(packer, progress.cursor),
-        "audit_seq": last.seq if last else held.audit_seq,
-        "audit_head": last.hash if last else held.audit_head,
-        "branch_state": "closed" if final or closed else "open",
-        "rest": progress.rest,
+        "branch_state": "closed" if closed or _ends(progress.run) else "open",
         "branch_output": packer.pack(closed.output) if closed and closed.error is None else None,
         "branch_error": _optional(packer, closed.error) if closed else None,
         "stopped": held.stopped,
         "join_step": held.join_step,
         "join_last": closed is not None and closed.last,
         "branch_steps": closed.steps if closed else 0,
-        "over": list(progress.over),
-        "woken": progress.woken,
-        "messages": list(progress.messages),
-        "mail_seq": held.mail_seq,
     }
-    values |= _run_values(run, final, packer) if run else {}
-    values |= _attempt_values(progress.attempt, packer) if progress.attempt else {}
-    values |= _fork_values(held, progress, packer) if progress.branches else {}
-    values |= _subscription_values(progress) if progress.subscriptions else {}
-    if progress.undoing:
-        values |= {"undoing_id": progress.undoing[0], "undoing_step": progress.undoing[1]}
-    for i, undo in enumerate(progress.undos):
-        values |= _undo_values(f"u{i}_", undo, packer)
-    for i, item in enumerate(progress.next):
-        values |= _next_values(f"n{i}_", item, packer)
-    for i, link in enumerate(progress.links):
-        values |= {f"l{i}_{name}": getattr(link, name) for name in LINK}
-    for i, (digest, text) in enumerate(packer.payloads.items()):
-        values |= {f"p{i}_digest": digest, f"p{i}_value": text}
-    return values
+
+
+def _ends(run: RunWrite | None) -> bool:
+    return run is not None and run.state in ("succeeded", "cancelled")
 
 
 LINK = ("seq", "kind", "actor", "reason", "at", "data", "hash")
@@ -94,14 +110,14 @@ def _cursor(packer: Packer, cursor: dict[str, Any]) -> str:
     return text
 
 
-def _run_values(run: RunWrite, final: bool, packer: Packer) -> dict[str, Any]:
+def _run_values(run: RunWrite, packer: Packer) -> dict[str, Any]:
     return {
         "run_state": run.state,
         "run_reason": run.reason,
         "run_output": packer.pack(run.output) if run.state == "succeeded" else None,
         "run_error": _optional(packer, run.error),
         "run_context": None if run.context is UNCHANGED else packer.pack(run.context),
-        "run_final": final,
+        "run_final": _ends(run),
         "run_keep": run.keep,
         "seen_context": None if run.seen_context is UNCHANGED else packer.pack(run.seen_context),
     }

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from django.db import transaction
 
 from workflows import calling, claim, closing, execution, wake
-from workflows.checkpoint import many, parts, statement
+from workflows.checkpoint import parts, shared, statement
 from workflows.operations import events, new_runs, start
 from workflows.sql import Statement
 
@@ -56,14 +56,14 @@ def _apply(changes: list[Change]) -> None:
     for change in changes:
         setattr(change.owner, change.name, change.value)
     statement._statement.cache_clear()
-    many._statement.cache_clear()
+    shared.statement.cache_clear()
 
 
 def _no_fence() -> list[Change]:
     """Whoever works on a step may write it, whichever claim it has."""
     return [
         Change(parts, "_GUARD", _without(parts._GUARD, " AND s.claim = :claim")),
-        Change(many, "_GUARD", _without(many._GUARD, " AND s.claim = i.p_claim")),
+        Change(shared, "_GUARD", _without(shared._GUARD, " AND s.claim = i.p_claim")),
         Change(closing, "_CLOSE", _any_claim(closing._CLOSE)),
         Change(execution, "_FENCE", _any_claim(execution._FENCE)),
         Change(claim, "_RELOAD", _any_claim(claim._RELOAD)),

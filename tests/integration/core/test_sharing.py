@@ -15,6 +15,7 @@ from tests.support.documents import publish
 from tests.support.engine import shown, start_workflow, state, work_until_idle
 from tests.support.handlers import HOOKS
 from workflows import calling, checkpoint, claim, operations, sharing, worker
+from workflows.checkpoint import shared
 from workflows.claim import Claimed
 from workflows.identity import identity
 from workflows.job import Job
@@ -49,9 +50,9 @@ def sizes(monkeypatch: pytest.MonkeyPatch) -> Written:
     found: Written = []
     write_many = checkpoint.write_many
 
-    def noted(items: Sequence[Any], lease: float) -> list[Any]:
+    def noted(items: Sequence[Any], *others: Any) -> Any:
         found.append(len(items))
-        return write_many(items, lease)
+        return write_many(items, *others)
 
     monkeypatch.setattr(checkpoint, "write_many", noted)
     return found
@@ -103,6 +104,42 @@ def test_a_run_in_company_leaves_what_it_would_leave_alone(sizes: Written, monke
     assert {shown(run).state for run in together} == {"succeeded"}
 
 
+def test_usual_steps_and_those_that_begin_or_end_runs_are_written_in_company(
+    sizes: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shapes: set[Any] = set()
+    statement = shared.statement
+
+    def noted(shape: Any) -> Any:
+        shapes.add(shape)
+        return statement(shape)
+
+    monkeypatch.setattr(shared, "statement", noted)
+    tasks = "".join(f"\n  - t{n}: {{call: test-pure, with: {{value: {n}}}}}" for n in range(8))
+    runs = begin(4, f"do:{tasks}")
+    work_until_idle()
+    assert {shape.changed for shape in shapes} == {False, True}
+    assert {state(run) for run in runs} == {"succeeded"}
+    assert verify().broken == []
+
+
+@pytest.mark.parametrize("fenced", [0, 1])
+def test_steps_of_unlike_shapes_in_one_statement_are_fenced_and_written_each_by_itself(fenced: int) -> None:
+    """The first and the third succeed as they were begun; the others turned into a call."""
+    begin(4)
+    held = claim.take_some(4, "default", 2, identity().id, 30.0)
+    progress = [_ended(one) if at % 2 else _as_begun(one) for at, one in enumerate(held)]
+    Step.objects.filter(pk=held[fenced].step).update(claim=held[fenced].claim + 1)
+    written = checkpoint.write_many(list(zip(held, progress, strict=True)), 30.0).items
+    assert [its is None for its in written] == [at == fenced for at in range(4)]
+    expected = [("start", "succeeded", {"n": 1}), ("call", "succeeded", None)] * 2
+    expected[fenced] = ("start", "running", None)
+    rows = {pk: tuple(row) for pk, *row in Step.objects.values_list("pk", "kind", "state", "output")}
+    assert [rows[one.step] for one in held] == expected
+    revisions = dict(Branch.objects.values_list("pk", "revision"))
+    assert [revisions[one.branch] - one.revision for one in held] == [int(at != fenced) for at in range(4)]
+
+
 def test_the_audit_chains_of_a_shared_commit_hold(sizes: Written) -> None:
     runs = begin(6)
     work_until_idle()
@@ -145,7 +182,7 @@ def test_a_row_that_somebody_else_has_locked_is_not_waited_for(
     with superuser.transaction():
         superuser.execute("SELECT FROM branch WHERE id = %s FOR NO KEY UPDATE", [locked.branch])
         began = time.monotonic()
-        written = checkpoint.write_many([(one, _ended(one)) for one in held], 30.0)
+        written = checkpoint.write_many([(one, _ended(one)) for one in held], 30.0).items
         assert time.monotonic() - began < 2
     assert [its is None for its in written] == [one is locked for one in held]
     assert sizes == [4]
@@ -156,9 +193,27 @@ def test_a_lease_that_was_lost_is_fenced_and_the_others_are_recorded() -> None:
     begin(3)
     held = claim.take_some(3, "default", 2, identity().id, 30.0)
     Step.objects.filter(pk=held[1].step).update(claim=held[1].claim + 1)
-    written = checkpoint.write_many([(one, _ended(one)) for one in held], 30.0)
+    written = checkpoint.write_many([(one, _ended(one)) for one in held], 30.0).items
     assert [its is None for its in written] == [False, True, False]
     assert Step.objects.get(pk=held[1].step).state == "running"
+
+
+@pytest.mark.parametrize("fenced", [1, 2])
+def test_others_are_claimed_with_a_commit_that_wrote_something_and_not_who_took_a_worker_along(fenced: int) -> None:
+    begin(5)
+    held = claim.take_some(2, "default", 2, identity().id, 30.0)
+    dangerous, *others = Step.objects.filter(state="ready").order_by("due_at").values_list("pk", flat=True)
+    Step.objects.filter(pk=dangerous).update(crashes=1)
+    for one in held[:fenced]:
+        Step.objects.filter(pk=one.step).update(claim=one.claim + 1)
+    taking = checkpoint.Taking("default", 2, identity().id, 5)
+    found = checkpoint.write_many([(one, _ended(one)) for one in held], 30.0, taking)
+    expected = set(others) if fenced < len(held) else set()
+    assert {one.step for one in found.taken} == expected
+    assert {one.run_input["n"] for one in found.taken} == ({3, 4} if expected else set())
+    running = Step.objects.filter(state="running", leased_by=identity().id).values_list("pk", flat=True)
+    assert set(running) == expected | {one.step for one in held[:fenced]}
+    assert not Step.objects.filter(pk=dangerous, state="running").exists()
 
 
 def test_a_handler_that_takes_long_does_not_keep_the_others_waiting(sizes: Written) -> None:
@@ -261,17 +316,33 @@ def test_a_commit_that_fails_loses_no_step(sizes: Written, monkeypatch: pytest.M
     begin(5)
     noted, broken = checkpoint.write_many, [True]
 
-    def refused(items: Sequence[Any], lease: float) -> list[Any]:
+    def refused(items: Sequence[Any], *others: Any) -> Any:
         if broken.pop() if broken else False:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT 1/0")
-        return noted(items, lease)
+        return noted(items, *others)
 
     monkeypatch.setattr(checkpoint, "write_many", refused)
     work_until_idle()
     assert not broken
     assert set(Run.objects.values_list("state", flat=True)) == {"succeeded"}
     assert not Attempt.objects.exists()
+
+
+def _as_begun(held: Claimed) -> checkpoint.Progress:
+    step = checkpoint.StepWrite(
+        state="succeeded",
+        key=held.key,
+        ref=held.ref,
+        name=held.name,
+        kind=held.kind,
+        function=held.function,
+        action_version=held.action_version,
+        input=held.input,
+        output={"n": 1},
+        attempt=1,
+    )
+    return checkpoint.Progress(step=step, cursor=held.cursor, links=[])
 
 
 def _ended(held: Claimed) -> checkpoint.Progress:
