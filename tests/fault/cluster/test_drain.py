@@ -47,7 +47,7 @@ do:
         assert drained(process, times=3) < SECONDS, "more of the same signal changes nothing"
     assert Run.objects.filter(name=name).exclude(state="succeeded").exists(), "it was stopped in the middle"
     assert not Step.objects.filter(state="running").exists()
-    assert not Attempt.objects.filter(outcome="crashed").exists()
+    assert not Attempt.objects.filter(step__run__in=runs, outcome="crashed").exists()
     assert not Worker.objects.filter(stopped_at=None).exists()
     with cluster(tmp_path / "log", **LEASE):
         until(lambda: not Run.objects.filter(name=name).exclude(state="succeeded").exists(), 60)
