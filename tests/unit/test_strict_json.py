@@ -44,6 +44,9 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "utf-16": ("{}".encode("utf-16"), "byte order mark"),
     "65 lists": (b"[" * 65 + b"]" * 65, "64 levels"),
     "65 objects": (b'{"a":' * 65 + b"1" + b"}" * 65, "64 levels"),
+    "65 lists behind brackets in strings": (b'["]",' * 65 + b"1" + b"]" * 65, "64 levels"),
+    "65 lists and objects in turn": (b'[{"a":' * 32 + b"[1]" + b"}]" * 32, "64 levels"),
+    "half a million lists in each other": (b"[" * 500_000 + b"]" * 500_000, "64 levels"),
     "a million open lists": (b"[" * 1_000_000, "64 levels"),
     "5,001 keys": (json.dumps({str(n): 1 for n in range(5_001)}).encode(), "5000 keys"),
     "too many values": (b"[" + b"1," * MAX_VALUES + b"1,1]", "values"),
@@ -111,6 +114,13 @@ def test_the_message_never_repeats_a_value() -> None:
     with pytest.raises(BadJSON) as caught:
         loads(b'{"password": "hunter2\\u0000"}')
     assert "hunter2" not in caught.value.message
+
+
+def test_pairs_of_brackets_are_counted_by_their_depth_and_not_by_their_number() -> None:
+    raw = b"[" + b'[{}, {"a": []}], ' * 1_000 + b"0]"
+    assert loads(raw, max_depth=4) == json.loads(raw)
+    with pytest.raises(BadJSON, match="3 levels"):
+        loads(raw, max_depth=3)
 
 
 def test_limits_can_be_lowered_by_the_caller() -> None:

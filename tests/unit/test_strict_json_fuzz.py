@@ -2,10 +2,13 @@
 
 import contextlib
 import json
+from typing import Any
+from unittest import mock
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dotdo_site.lib import strict_json
 from dotdo_site.lib.strict_json import BadJSON, loads
 
 SCALARS = (
@@ -44,3 +47,25 @@ def test_nothing_is_accepted_that_json_refuses(scraps: list[str]) -> None:
     except BadJSON:
         return
     assert json.loads(raw) == value
+
+
+SCRAP = (
+    *("[", "]", "{", "}", ",", "null", "NaN"),
+    *('"a":', '"b":', '"]"', '"{"', '"\\""'),
+    *("1", "0.5", "1e9", "1e999", "9" * 16),
+)
+LITTLE = st.lists(st.sampled_from(SCRAP), max_size=12).map("".join)
+
+
+@given(LITTLE | VALUES.map(json.dumps), st.integers(min_value=1, max_value=4), st.integers(min_value=1, max_value=3))
+@settings(max_examples=2_000, deadline=None)
+def test_what_needs_no_scan_is_what_the_scan_would_pass(text: str, max_depth: int, max_keys: int) -> None:
+    def outcome() -> Any:
+        try:
+            return repr(loads(text.encode(), max_depth=max_depth, max_keys=max_keys))
+        except BadJSON as error:
+            return error.message
+
+    found = outcome()
+    with mock.patch.object(strict_json, "_is_harmless", return_value=False):
+        assert outcome() == found
