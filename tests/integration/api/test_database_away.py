@@ -6,6 +6,7 @@ import psycopg
 import pytest
 from django.db import close_old_connections, connection
 
+from dotdo_site import live_connections
 from tests.integration.api.conftest import Caller, check_problem
 
 pytestmark = pytest.mark.usefixtures("handlers")
@@ -39,7 +40,8 @@ def test_a_connection_that_died_between_requests_is_replaced(
 ) -> None:
     assert api("GET", "runs").status_code == 200
     superuser.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'dotdo' AND pid <> pg_backend_pid()"
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+        " WHERE datname = 'dotdo' AND pid <> pg_backend_pid()"
     )
     close_old_connections()  # what the web server does before each request, and the test client does not
     assert api("GET", "runs").status_code == 200
@@ -56,3 +58,26 @@ def test_it_works_again_afterwards(api: Caller) -> None:
     assert response.status_code == 201
     with pytest.raises(AssertionError):
         check_problem(response)
+
+
+def test_a_request_right_after_another_does_not_ask_whether_the_connection_lives(
+    api: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[None] = []
+
+    def is_usable() -> bool:
+        asked.append(None)
+        return True
+
+    monkeypatch.setattr(connection, "is_usable", is_usable)
+
+    def questions() -> int:
+        asked.clear()
+        close_old_connections()  # what the web server does before each request, and the test client does not
+        assert api("GET", "runs").status_code == 200
+        return len(asked)
+
+    questions()
+    assert questions() == 0
+    monkeypatch.setattr(live_connections, "MOMENT_SECONDS", 0)
+    assert questions() == 1
