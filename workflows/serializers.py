@@ -105,7 +105,7 @@ class Allowed(serializers.BooleanField):
 
     def get_attribute(self, instance: Any) -> bool:
         """Return true where there is no refusal."""
-        return super().get_attribute(instance) is None
+        return getattr(instance, str(self.source)) is None
 
 
 class Relative(serializers.Serializer[Any]):

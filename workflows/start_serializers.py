@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 from rest_framework import serializers
+from rest_framework.request import Request
 
-from dotdo_site.lib import fields
+from dotdo_site.lib import fields, rest
 from dotdo_site.lib.rest import StrictSerializer
 from workflows.serializers import StartBody
 
@@ -55,12 +56,13 @@ def read(body: Any) -> tuple[dict[int, Item], dict[int, Any]]:
     """Return the items that fit, and what is wrong with the others, by their numbers. Raises ValidationError for a body
     that is no list of items.
     """
-    StartsFrame(data=body).is_valid(raise_exception=True)
+    if not _is_list(body):
+        StartsFrame(data=body).is_valid(raise_exception=True)
     good: dict[int, Item] = {}
     wrong: dict[int, Any] = {}
     for number, item in enumerate(body["runs"]):
         if is_plain(item):
-            good[number] = {"input": {}, "title": "", "tags": [], **item}
+            good[number] = _filled(item)
             continue
         form = StartItem(data=item)
         if form.is_valid():
@@ -68,6 +70,22 @@ def read(body: Any) -> tuple[dict[int, Item], dict[int, Any]]:
         else:
             wrong[number] = form.errors
     return good, wrong
+
+
+def read_one(request: Request) -> Item:
+    """Return the body of a single start. Raises ValidationError, which becomes a 422."""
+    body: Any = request.data
+    return _filled(body) if is_plain(body) and "key" not in body else rest.body(request, StartBody)
+
+
+def _filled(item: Item) -> Item:
+    return {"input": {}, "title": "", "tags": [], **item}
+
+
+def _is_list(body: Any) -> bool:
+    """Tell whether a body surely is what the frame takes."""
+    runs = body.get("runs") if type(body) is dict and len(body) == 1 else None
+    return type(runs) is list and 0 < len(runs) <= MOST and None not in runs
 
 
 def is_plain(item: Any) -> bool:

@@ -2,7 +2,7 @@
 
 from django.contrib.auth.models import User
 from django.utils import timezone
-from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed, Throttled
 from rest_framework.request import Request
 
@@ -20,7 +20,7 @@ class ApiKeyAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[User, ApiKey] | None:
         """Return the owner and the key, None when no key was sent. Raises AuthenticationFailed, Throttled."""
-        scheme, _, token = get_authorization_header(request).partition(b" ")
+        scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").encode("latin-1").partition(b" ")
         if scheme.lower() != b"bearer":
             return None
         now = timezone.now()

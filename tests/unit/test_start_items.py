@@ -5,6 +5,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from workflows.serializers import StartBody
 from workflows.start_serializers import StartItem, is_plain
 
 TEXTS = st.text(max_size=6) | st.sampled_from(["", " a", "a\n", "\u3000", "x" * 201, "1.0.0", "k-1"])
@@ -27,4 +28,7 @@ def test_what_is_taken_as_it_is_would_come_out_of_the_serializer_unchanged(given
     if is_plain(given_item):
         form = StartItem(data=given_item)
         assert form.is_valid(), form.errors
-        assert dict(form.validated_data) == {"input": {}, "title": "", "tags": [], **given_item}
+        meant = {"input": {}, "title": "", "tags": [], **given_item}
+        assert dict(form.validated_data) == meant
+        if "key" not in given_item:
+            assert StartBody().run_validation(given_item) == meant

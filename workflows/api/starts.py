@@ -14,7 +14,7 @@ from rest_framework.reverse import reverse
 from dotdo_site.access.api import ApiView, Need
 from dotdo_site.access.authentication import actor
 from dotdo_site.lib import rest
-from workflows import operations, queries
+from workflows import operations, queries, start_serializers
 from workflows.api.problems import responses
 from workflows.serializers import Run, StartBody, StartQuery
 
@@ -48,7 +48,7 @@ class StartView(ApiView):
 
     def start(self, request: Request, name: str, operation: Callable[..., operations.Started]) -> Response:
         """Call the operation once, wait if asked to, and show the run."""
-        body = rest.body(request, StartBody)
+        body = start_serializers.read_one(request)
         wait = rest.query(request, StartQuery)["wait"]
         started = operation(
             name,
@@ -56,13 +56,13 @@ class StartView(ApiView):
             actor=actor(request),
             trigger="api",
             version=body.get("version"),
-            key=request.headers.get("Idempotency-Key"),
+            key=request.META.get("HTTP_IDEMPOTENCY_KEY"),
             title=body["title"],
             tags=tuple(body["tags"]),
         )
         wait_for(started.run_id, wait)
         return Response(
-            rest.kept(Run).to_representation(_answer(started, body["input"], wait)),
+            rest.represent(Run, _answer(started, body["input"], wait)),
             status=201 if started.created else 200,
             headers=_headers(started),
         )

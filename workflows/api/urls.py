@@ -16,6 +16,11 @@ from workflows.api import (
 )
 
 urlpatterns = [
+    # Starts come first: an address is looked for from the top, and nothing is asked for as often.
+    path("actions/<slug:name>/runs", starts.ActionRuns.as_view(), name="api-action-runs"),
+    path("actions/<slug:name>/runs/batch", start_batches.ActionRunBatch.as_view(), name="api-action-run-batch"),
+    path("workflows/<slug:name>/runs", starts.WorkflowRuns.as_view(), name="api-workflow-runs"),
+    path("workflows/<slug:name>/runs/batch", start_batches.WorkflowRunBatch.as_view(), name="api-workflow-run-batch"),
     path("runs", runs.Runs.as_view(), name="api-runs"),
     path("runs/<uuid:run_id>", runs.RunView.as_view(), name="api-run"),
     path("runs/<uuid:run_id>/steps", runs.Steps.as_view(), name="api-steps"),
@@ -36,8 +41,6 @@ urlpatterns = [
     path("events/<uuid:event_id>", events.EventView.as_view(), name="api-event"),
     path("actions", definitions.Actions.as_view(), name="api-actions"),
     path("actions/<slug:name>", definitions.ActionView.as_view(), name="api-action"),
-    path("actions/<slug:name>/runs", starts.ActionRuns.as_view(), name="api-action-runs"),
-    path("actions/<slug:name>/runs/batch", start_batches.ActionRunBatch.as_view(), name="api-action-run-batch"),
     path(
         "actions/<slug:name>/versions/<str:version>/publication",
         definitions.ActionPublication.as_view(),
@@ -46,8 +49,6 @@ urlpatterns = [
     path("workflows", definitions.Workflows.as_view(), name="api-workflows"),
     path("workflows/validate", definitions.WorkflowValidation.as_view(), name="api-workflow-validation"),
     path("workflows/<slug:name>", definitions.WorkflowView.as_view(), name="api-workflow"),
-    path("workflows/<slug:name>/runs", starts.WorkflowRuns.as_view(), name="api-workflow-runs"),
-    path("workflows/<slug:name>/runs/batch", start_batches.WorkflowRunBatch.as_view(), name="api-workflow-run-batch"),
     path(
         "workflows/<slug:name>/versions/<str:version>/publication",
         definitions.WorkflowPublication.as_view(),

@@ -1,6 +1,9 @@
 """One run: with everything about it, or as an outline that stays quick however much data its steps carry."""
 
 import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from django.db.models import Case, QuerySet, Value, When
@@ -48,7 +51,7 @@ def just_begun(found: Run, step: Step, schema: dict[str, Any], value: Any) -> Be
     """Return a run as it was when it was recorded a moment ago with this input: nothing is read."""
     return BegunRun(
         **row_fields(found, StepSummary(open=1, current=step)),
-        **_refusals(found, 0, begun=False),
+        **_refusals(found.state, found.resolved_at, found.reason, found.root, 0, begun=False),
         tags=list(found.tags),
         parent=None,
         input=shown(schema, value),
@@ -110,25 +113,29 @@ def _tasks(found: Run) -> list[str]:
     return [name for task in version.document.get("do", []) for name in task] if version else []
 
 
-def _allowed(found: Run) -> dict[str, Any]:
+def _allowed(found: Run) -> Mapping[str, Any]:
     """Return what may be done with a run: None, or why not."""
     over = found.state in states.RUN_FINAL
     recorded = 0 if over else Undo.objects.filter(run=found, state__in=("recorded", "running")).count()
     begun = not over and Step.objects.filter(run=found, key=UNDO_KEY).exists()
-    return _refusals(found, recorded, begun=begun)
+    return _refusals(found.state, found.resolved_at, found.reason, found.root, recorded, begun=begun)
 
 
-def _refusals(found: Run, recorded: int, *, begun: bool) -> dict[str, Any]:
+@lru_cache(maxsize=1_000)
+def _refusals(
+    state: str, resolved_at: datetime | None, reason: str, root: uuid.UUID | None, recorded: int, *, begun: bool
+) -> Mapping[str, Any]:
+    """Return why which command is refused, or None: made once for each state, in the one language of the process."""
     return {
-        "can_retry": rules.retry_refusal(found.state, found.resolved_at, found.reason),
-        "can_cancel": rules.cancel_refusal(found.state),
-        "can_suspend": rules.suspend_refusal(found.state),
-        "can_resume": rules.resume_refusal(found.state),
-        "can_resolve": rules.resolve_refusal(found.state, found.resolved_at),
-        "can_undo": rules.undo_refusal(found.state, recorded=recorded, begun=begun),
-        "can_erase": rules.erase_refusal(found.state, found.resolved_at, found.reason, started_by=found.root),
-        "can_again": rules.again_refusal(found.state),
-        "can_send": rules.cancel_refusal(found.state),
+        "can_retry": rules.retry_refusal(state, resolved_at, reason),
+        "can_cancel": rules.cancel_refusal(state),
+        "can_suspend": rules.suspend_refusal(state),
+        "can_resume": rules.resume_refusal(state),
+        "can_resolve": rules.resolve_refusal(state, resolved_at),
+        "can_undo": rules.undo_refusal(state, recorded=recorded, begun=begun),
+        "can_erase": rules.erase_refusal(state, resolved_at, reason, started_by=root),
+        "can_again": rules.again_refusal(state),
+        "can_send": rules.cancel_refusal(state),
     }
 
 

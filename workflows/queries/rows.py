@@ -1,7 +1,7 @@
 """What queries return: frozen values with everything an edge shows, already resolved and masked."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -69,7 +69,7 @@ class RunRow:
     steps_done: int
     steps_open: int
     steps_failed: int
-    refusals: dict[str, str]
+    refusals: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

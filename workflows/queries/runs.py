@@ -2,8 +2,10 @@
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from django.db.models import Count, QuerySet, Sum
@@ -94,18 +96,19 @@ def row_fields(run: Run, summary: StepSummary) -> dict[str, Any]:
         "steps_done": summary.done,
         "steps_open": summary.open,
         "steps_failed": summary.failed,
-        "refusals": _refusals(run),
+        "refusals": _refusals(run.state, run.resolved_at, run.reason),
     }
 
 
-def _refusals(run: Run) -> dict[str, str]:
-    """Return why which verb is not allowed; a verb that is not named is."""
+@lru_cache(maxsize=1_000)
+def _refusals(state: str, resolved_at: datetime | None, reason: str) -> Mapping[str, str]:
+    """Return why which verb is not allowed, made once for each state; a verb that is not named is."""
     found = {
-        "retry": rules.retry_refusal(run.state, run.resolved_at, run.reason),
-        "resolve": rules.resolve_refusal(run.state, run.resolved_at),
-        "suspend": rules.suspend_refusal(run.state),
-        "resume": rules.resume_refusal(run.state),
-        "cancel": rules.cancel_refusal(run.state),
+        "retry": rules.retry_refusal(state, resolved_at, reason),
+        "resolve": rules.resolve_refusal(state, resolved_at),
+        "suspend": rules.suspend_refusal(state),
+        "resume": rules.resume_refusal(state),
+        "cancel": rules.cancel_refusal(state),
     }
     return {verb: refusal for verb, refusal in found.items() if refusal}
 

@@ -3,7 +3,13 @@
 from collections.abc import Callable
 
 import pytest
-from django.test import Client
+from csp.constants import NONCE
+from csp.decorators import csp_exempt, csp_update
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.test import Client, RequestFactory
+
+from dotdo_site.lib.headers import ContentPolicy
 
 Reader = Callable[..., Client]
 POLICY = {
@@ -63,3 +69,24 @@ def test_a_refusal_names_what_is_missing_who_has_it_and_what_the_reader_is(reade
     assert "workflows.mute_notification" in page
     assert "Operator, Editor, Admin" in page
     assert "Your role is Viewer." in page
+
+
+def test_an_answer_with_a_policy_of_its_own_keeps_it() -> None:
+    @csp_update({"img-src": ["https://example.com"], "script-src": [NONCE]})
+    def wider(request: HttpRequest) -> HttpResponse:
+        return HttpResponse(str(request.csp_nonce))  # type: ignore[attr-defined]
+
+    @csp_exempt()
+    def without(_request: HttpRequest) -> HttpResponse:
+        return HttpResponse()
+
+    def policy(view: Callable[[HttpRequest], HttpResponseBase]) -> str:
+        request = RequestFactory().get("/")
+        middleware = ContentPolicy(view)
+        middleware.process_request(request)
+        return str(middleware.process_response(request, view(request)).headers.get("Content-Security-Policy", ""))
+
+    assert "https://example.com" in policy(wider)
+    assert "'nonce-" in policy(wider)
+    assert {part.strip() for part in policy(lambda _request: HttpResponse()).split(";")} == POLICY
+    assert policy(without) == ""
