@@ -16,91 +16,30 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import psycopg
 from django.conf import settings
 from django.db import Error, connection
 
 from workflows import calling, checkpoint, claim, execution, progress, pulse, recording, steps, wake
-from workflows.checkpoint import CursorTooLarge, NextStep, Progress
+from workflows.checkpoint import CursorTooLarge, Ended, NextStep, Written
 from workflows.claim import Claimed
 from workflows.driving import Drive, guarded, starts_with_call
 from workflows.engine.advance import Busy, Stale
-from workflows.engine.messages import Advance, CallFunction, Done, Park, Undo
+from workflows.engine.messages import CallFunction, Done, Park, Undo
 from workflows.functions.rest import Rest
 from workflows.identity import Identity
 from workflows.job import Job, action_at, load
 from workflows.lessee import Happened, Lessee
 from workflows.outage import gave_way, is_outage, troubles
 from workflows.programs import ActionSpec
+from workflows.rounds import TURN_SECONDS, Executed, Round
 
 log = logging.getLogger(__name__)
 MOST = 16
 SHORT_SECONDS = 0.002  # a handler that takes longer has no company
-WAIT_SECONDS = 0.004  # for as long may what is done wait for the next turn to begin
-TURN_SECONDS = 0.010  # for as long may one turn keep the others waiting
-ALONE_SECONDS = 0.005  # before somebody who found no company looks for some again
-STRANGERS_SECONDS = 0.1  # the same, where what is due cannot share commits: it is left to others
-
-
-@dataclass(slots=True)
-class _Executed:
-    """A step whose checkpoint is decided and not yet written."""
-
-    job: Job
-    happened: Happened
-    result: Advance
-    wanted: Progress
-
-
-class _Round:
-    """The jobs of one round: those that wait for their turn, and what was executed. Two threads look at it."""
-
-    def __init__(self, jobs: Sequence[Job]) -> None:
-        self.lock = threading.Lock()
-        self.began = time.monotonic()
-        self.turn_began = 0.0
-        self.waiting = list(reversed(jobs))
-        self.executed: list[_Executed] = []
-        self.following: list[Job] = []  # behind those that were recorded alone
-        self.broken_up = False
-        self.settled = threading.Event()  # once what was broken up is recorded
-
-    def turn(self) -> Job | None:
-        """Return whose turn it is; nobody's when all had theirs, or the first of them has waited long enough."""
-        with self.lock:
-            self.turn_began = now = time.monotonic()
-            late = bool(self.executed) and now - self.began > WAIT_SECONDS
-            if self.waiting and not late:
-                return self.waiting.pop()
-            self.turn_began = 0.0
-            return None
-
-    def add(self, executed: _Executed) -> bool:
-        """Keep what was executed for the commit of the round; False when the round was broken up meanwhile."""
-        with self.lock:
-            if not self.broken_up:
-                self.executed.append(executed)
-            return not self.broken_up
-
-    def end(self) -> tuple[list[_Executed], list[Job]]:
-        """Return what is to be recorded, and who had no turn."""
-        with self.lock:
-            found = self.executed, self.waiting[::-1]
-            self.executed, self.waiting = [], []
-            return found
-
-    def break_up(self) -> tuple[list[_Executed], list[Job]]:
-        """Do the same while a handler runs that takes too long for the others; nothing while it does not."""
-        with self.lock:
-            others = self.executed or self.waiting
-            if not others or not self.turn_began or time.monotonic() - self.turn_began < TURN_SECONDS:
-                return [], []
-            self.broken_up = True
-            found = self.executed, self.waiting
-            self.executed, self.waiting = [], []
-            return found
+STRANGERS_SECONDS = 0.1  # before a worker looks for company again where what is due cannot share commits
 
 
 class _Usher(threading.Thread):
@@ -109,7 +48,7 @@ class _Usher(threading.Thread):
     def __init__(self, worker: Identity) -> None:
         super().__init__(name="usher", daemon=True)
         self.worker = worker
-        self.round: _Round | None = None
+        self.round: Round | None = None
         self.busy = threading.Event()
 
     def run(self) -> None:
@@ -121,12 +60,12 @@ class _Usher(threading.Thread):
             if under_way is not None:
                 self._look(under_way)
 
-    def _look(self, under_way: _Round) -> None:
+    def _look(self, under_way: Round) -> None:
         executed, waiting = under_way.break_up()
         if not under_way.broken_up:
             return
         try:
-            _record_for_others(self.worker, executed, waiting)
+            _record_for_others(self.worker, under_way, executed, waiting)
         except (Error, psycopg.Error) as error:
             log.warning("a shared commit was not written, its steps are repeated: %s", str(error).strip())
             troubles.unsure = True
@@ -148,13 +87,12 @@ _companies: dict[int, _Company] = {}
 
 
 def share(before: Job, job: Job, me: Identity, lessee: Lessee) -> Job | None:
-    """Go on with a job in company, if there is some; return the one to go on with alone, when that is left."""
-    company = _companies.setdefault(me.pid, _Company())
-    now = time.monotonic()
-    if now < company.look_at or not _was_short(before) or not _shares(job):
+    """Go on with a job, and with others, if its steps can share commits; return it when it is to go on alone."""
+    if not _was_short(before) or not _shares(job):
         return job
     try:
-        return _in_company(job, me, lessee, company)
+        _in_company(job, me, lessee, _companies.setdefault(me.pid, _Company()))
+        return None
     except Exception as error:
         if not is_outage(error):  # each is taken alone from now on, and whose fault it was is found out
             claim.bury(me.id, f"The worker could not go on in company: {type(error).__name__}")
@@ -165,21 +103,16 @@ def _nothing_ahead() -> None:
     """Claim nothing beside a step that is recorded alone: it would wait for all that are held together."""
 
 
-def _in_company(job: Job, me: Identity, alone: Lessee, company: _Company) -> Job | None:
-    lessee = replace(alone, ahead=_nothing_ahead)
-    found = me.take_some(1)
-    joined = _joined(found, me, lessee)
-    jobs = [job, *joined]
-    strangers = len(joined) < len(found)
-    while len(jobs) > 1:
+def _in_company(job: Job, me: Identity, alone: Lessee, company: _Company) -> None:
+    lessee, jobs = replace(alone, ahead=_nothing_ahead), [job]
+    while jobs:
         under_way = _executed(jobs, me, lessee, company)
-        place = alone.ahead() if not strangers and lessee.keep() else None
-        jobs, found = _recorded(under_way, me, lessee, place)
+        looks = time.monotonic() >= company.look_at and lessee.keep()
+        jobs, found = _recorded(under_way, me, lessee, alone.ahead() if looks else None)
         joined = _joined(found, me, lessee)
         jobs += joined
-        strangers = strangers or len(joined) < len(found)
-    company.look_at = time.monotonic() + (STRANGERS_SECONDS if strangers else ALONE_SECONDS)
-    return jobs[0] if jobs else None
+        if len(joined) < len(found):
+            company.look_at = time.monotonic() + STRANGERS_SECONDS
 
 
 def _was_short(job: Job) -> bool:
@@ -223,24 +156,56 @@ def _join(held: Claimed, lessee: Lessee) -> Job | None:
     return job if _shares(job) else None
 
 
-def _executed(jobs: Sequence[Job], me: Identity, lessee: Lessee, company: _Company) -> _Round:
+def _executed(jobs: Sequence[Job], me: Identity, lessee: Lessee, company: _Company) -> Round:
     """Execute a step of each run; those that cannot be recorded with the others are recorded alone."""
-    under_way = _Round(jobs)
+    under_way = Round(jobs)
     with _watched(under_way, me, company):
         while (job := under_way.turn()) is not None:
-            lost = threading.Event()
-            with me.heartbeat.renewing(job.held.step, job.held.claim, lost):
-                happened = calling.attempt(job, lost)
-            executed = _decided(job, happened, lessee)
-            if executed is None or not under_way.add(executed):
-                under_way.following += _recorded_alone(job, happened, me, lessee)
+            _take_turn(job, under_way, me, lessee)
     if under_way.broken_up:
         under_way.settled.wait()
     return under_way
 
 
+def _take_turn(first: Job, under_way: Round, me: Identity, lessee: Lessee) -> None:
+    """Execute a step of a run and, while there is time, those that follow it and can be recorded with it."""
+    job: Job | None = first
+    while job is not None:
+        lost, began, behind = threading.Event(), time.monotonic(), under_way.on_the_way
+        with me.heartbeat.renewing(job.held.step, job.held.claim, lost):
+            happened = calling.attempt(job, lost)
+        executed = _decided(job, happened, lessee, behind, began)
+        if executed is None or not under_way.add(executed):
+            under_way.following += _left_out(job, happened, under_way, me, lessee)
+            return
+        job = _behind(executed, under_way)
+
+
+def _behind(executed: Executed, under_way: Round) -> Job | None:
+    """Return the job of the step that follows, if it has its turn before the others."""
+    job, wanted = executed.job, executed.wanted
+    if not wanted.next or wanted.next[0].worker is None or job.held.branch_parent is not None:
+        return None
+    following = recording.followed(job, wanted, executed.result, Written(job.now(), job.held.run_state))
+    if following is None or not _shares(following) or not under_way.goes_on(executed):
+        return None
+    following.held.revision = executed.first.held.revision  # one checkpoint moves the branch once
+    return following
+
+
+def _left_out(job: Job, happened: Happened, under_way: Round, me: Identity, lessee: Lessee) -> list[Job]:
+    """Record what cannot be recorded with the others: alone, and once what it began behind is recorded."""
+    if under_way.on_the_way is None:
+        return _recorded_alone(job, happened, me, lessee)
+    if under_way.fail(happened):
+        return []
+    under_way.settled.wait()
+    gone_on = under_way.gone_on
+    return _recorded_alone(gone_on, happened, me, lessee) if gone_on is not None else []
+
+
 class _watched:  # noqa: N801 - a context manager, cheaper than one made of a generator
-    def __init__(self, under_way: _Round, me: Identity, company: _Company) -> None:
+    def __init__(self, under_way: Round, me: Identity, company: _Company) -> None:
         if company.usher is None:
             company.usher = _Usher(me)
             company.usher.start()
@@ -255,7 +220,7 @@ class _watched:  # noqa: N801 - a context manager, cheaper than one made of a ge
         self.usher.round = None
 
 
-def _decided(job: Job, happened: Happened, lessee: Lessee) -> _Executed | None:
+def _decided(job: Job, happened: Happened, lessee: Lessee, behind: Executed | None, began: float) -> Executed | None:
     """Return the checkpoint of a step, if it is one that can be written together with others."""
     if happened.failure is not None or isinstance(happened.output, Rest):
         return None
@@ -271,7 +236,11 @@ def _decided(job: Job, happened: Happened, lessee: Lessee) -> _Executed | None:
     for step in wanted.next:
         if not _goes_on(step):
             step.worker = None
-    return _Executed(job, happened, result, wanted)
+    if behind is None:
+        return Executed(job, happened, job, result, wanted)
+    ended = Ended(behind.wanted.next[0], wanted.step, began)
+    both = checkpoint.joined(behind.wanted, wanted)
+    return Executed(behind.first, behind.came, job, result, both, [*behind.ended, ended])
 
 
 def _goes_on(step: NextStep) -> bool:
@@ -279,7 +248,7 @@ def _goes_on(step: NextStep) -> bool:
 
 
 def _recorded(
-    under_way: _Round, me: Identity, lessee: Lessee, place: tuple[str, int] | None
+    under_way: Round, me: Identity, lessee: Lessee, place: tuple[str, int] | None
 ) -> tuple[list[Job], list[Claimed]]:
     """Write the checkpoints of a round in one commit, and claim others for the next round where it has room.
 
@@ -288,35 +257,35 @@ def _recorded(
     executed, no_turn = under_way.end()
     following = [*under_way.following, *no_turn]
     try:
-        written, taken = _write(executed, _taking(executed, len(following), place, me))
+        written, taken = _write(executed, None if no_turn else _taking(executed, len(following), place, me))
     except (CursorTooLarge, Error, psycopg.Error) as error:
         if is_outage(error) and not gave_way(error):
             raise
         written, taken = [None] * len(executed), []
     for one, its in zip(executed, written, strict=True):
         if its is None:
-            following += _recorded_alone(one.job, one.happened, me, lessee)
+            following += _recorded_alone(one.first, one.came, me, lessee)
         elif (job := recording.followed(one.job, one.wanted, one.result, its)) is not None:
-            following.append(job)
+            following += [job] if one.failed is None else _recorded_alone(job, one.failed, me, lessee)
     if any(step.worker is None and step.state == "ready" for one in executed for step in one.wanted.next):
         wake.workers()
     return following, taken
 
 
 def _taking(
-    executed: Sequence[_Executed], others: int, place: tuple[str, int] | None, me: Identity
+    executed: Sequence[Executed], others: int, place: tuple[str, int] | None, me: Identity
 ) -> checkpoint.Taking | None:
-    """Return how many to claim with the commit of a round: at most as many again as go on."""
+    """Return how many to claim with the commit of a round, so that the next has twice as many runs."""
     go_on = others + sum(any(step.worker is not None for step in one.wanted.next) for one in executed)
-    room = min(MOST - go_on, max(1, go_on))
-    if place is None or not room:
+    room = min(MOST, 2 * (others + len(executed))) - go_on
+    if place is None or room <= 0:
         return None
     pulse.beat()
     return checkpoint.Taking(*place, me.id, room)
 
 
-def _write(executed: Sequence[_Executed], taking: checkpoint.Taking | None = None) -> checkpoint.WrittenMany:
-    items = [(one.job.held, one.wanted) for one in executed]
+def _write(executed: Sequence[Executed], taking: checkpoint.Taking | None = None) -> checkpoint.WrittenMany:
+    items = [one.item for one in executed]
     return checkpoint.write_many(items, settings.LEASE_SECONDS, taking) if items else checkpoint.WrittenMany([], [])
 
 
@@ -333,12 +302,18 @@ def _recorded_alone(job: Job, happened: Happened, me: Identity, lessee: Lessee) 
     return [one for one in found if _shares(one)]
 
 
-def _record_for_others(me: Identity, executed: Sequence[_Executed], waiting: Sequence[Job]) -> None:
-    """Write what a round has come to while its worker is busy; its runs go on with whoever takes them."""
+def _record_for_others(me: Identity, under_way: Round, executed: Sequence[Executed], waiting: Sequence[Job]) -> None:
+    """Write what a round has come to while its worker is busy; its runs go on with whoever takes them.
+
+    But for the run whose step keeps it busy.
+    """
     for one in executed:
-        for step in one.wanted.next:
+        for step in one.wanted.next if one is not under_way.on_the_way else ():
             step.worker = None
     written = _write(executed).items
-    lost = [one.job.held.step for one, its in zip(executed, written, strict=True) if its is None]
+    for one, its in zip(executed, written, strict=True):
+        if its is not None and one is under_way.on_the_way:
+            under_way.gone_on = recording.followed(one.job, one.wanted, one.result, its)
+    lost = [one.first.held.step for one, its in zip(executed, written, strict=True) if its is None]
     claim.give_back(me.id, [*lost, *(job.held.step for job in waiting)])
     wake.workers()

@@ -4,12 +4,14 @@ import os
 import time
 import uuid
 
+_VERSION, _VARIANT = 0x7 << 76, 0x2 << 62
+
 
 def uuid7() -> uuid.UUID:
-    """Return a new UUIDv7: 48 bits of milliseconds since the epoch, then 74 random bits."""
-    milliseconds = time.time_ns() // 1_000_000
-    random = int.from_bytes(os.urandom(10), "big")
-    value = (milliseconds << 80) | (random & ((1 << 80) - 1))
-    value = (value & ~(0xF << 76)) | (0x7 << 76)
-    value = (value & ~(0x3 << 62)) | (0x2 << 62)
-    return uuid.UUID(int=value)
+    """Return a new UUIDv7: 60 bits of time, in steps of a quarter of a microsecond, then 62 random bits.
+
+    The steps of a run that one process begins within a millisecond sort as they began (RFC 9562, 6.2, method 3).
+    """
+    milliseconds, rest = divmod(time.time_ns(), 1_000_000)
+    random = int.from_bytes(os.urandom(8), "big") >> 2
+    return uuid.UUID(int=milliseconds << 80 | _VERSION | rest * 4096 // 1_000_000 << 64 | _VARIANT | random)

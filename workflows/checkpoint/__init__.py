@@ -1,11 +1,12 @@
 """The one statement that records progress, and what it writes."""
 
-from workflows.checkpoint.many import WrittenMany, fits, write_many
+from workflows.checkpoint.many import Item, WrittenMany, fits, joined, write_many
 from workflows.checkpoint.progress import (
     UNCHANGED,
     AttemptWrite,
     BranchWrite,
     Closed,
+    Ended,
     NextStep,
     Progress,
     RunWrite,
@@ -22,6 +23,8 @@ __all__ = [
     "BranchWrite",
     "Closed",
     "CursorTooLarge",
+    "Ended",
+    "Item",
     "NextStep",
     "Progress",
     "RunWrite",
@@ -33,6 +36,7 @@ __all__ = [
     "WrittenMany",
     "fits",
     "held_after",
+    "joined",
     "write",
     "write_many",
 ]

@@ -59,6 +59,18 @@ class NextStep:
     state: str = "ready"
 
 
+@dataclass(slots=True)
+class Ended:
+    """A step that began and ended behind the held one before that was recorded: it is written once, as succeeded.
+
+    `began` is a time of `time.monotonic`.
+    """
+
+    begun_as: NextStep
+    step: StepWrite
+    began: float
+
+
 @dataclass(slots=True, kw_only=True)
 class AttemptWrite:
     """An attempt that is kept: it failed, timed out or logged something."""

@@ -7,6 +7,8 @@ counts as one whose guard fails: a statement that waits for nobody takes part in
 
 Usual steps, and the usual steps that follow them, have parts of their own that write less. A row says what it is by
 what it has: a usual one has no `state`, and where nothing follows there is no `n0_id`. So no row is written twice.
+Where several steps of a run in a row have ended, the first is the one that was held, and those behind it are inserted
+as they ended: the guard of the first is theirs, for nobody else can have begun what it leads to.
 
 The rows come as one JSON text, and so do the links and the payloads: arrays, one for each of forty columns, would each
 be read and joined to the others by itself. A jsonb value is a string in there, for the null of JSON is not that of SQL.
@@ -41,6 +43,11 @@ _NEXT_AT_ONCE = {
     "n0_priority": "smallint", "n0_input": "jsonb",
 }  # fmt: skip
 _NEXT = {"n0_state": "text", "n0_due": "timestamptz", "n0_error": "jsonb"}
+_ENDED = {
+    "number": "int", "id": "uuid", "key": "text", "ref": "text", "name": "text", "kind": "text", "function": "text",
+    "action": "uuid", "queue": "text", "priority": "smallint", "input": "jsonb", "output": "jsonb", "attempt": "int",
+    "claim": "bigint", "generation": "int", "began": "float8",
+}  # fmt: skip
 _LINKS = {
     "number": "int", "seq": "int", "kind": "text", "actor": "text", "reason": "text", "at": "timestamptz",
     "data": "text", "hash": "bytea",
@@ -51,13 +58,15 @@ _PAYLOADS = {"number": "int", "digest": "text", "value": "jsonb"}
 class Shape(NamedTuple):
     """Which parts a shared statement has: those that any of its rows needs.
 
-    `changed`: not all steps succeed as they were begun; `at_once`: all that follow are begun; `takes`: others are
-    claimed. There are few shapes, for the server plans the first uses of each.
+    `changed`: not all steps succeed as they were begun; `at_once`: all that follow are begun; `ended`: of some runs
+    several steps in a row have ended; `takes`: others are claimed. There are few shapes, for the server plans the first
+    uses of each.
     """
 
     changed: bool
     run: bool
     at_once: bool
+    ended: bool
     payloads: bool
     takes: bool
 
@@ -89,6 +98,16 @@ linked AS (
     INSERT INTO audit_event (chain, seq, run, kind, actor, reason, at, data, hash)
     SELECT g.branch, l.seq, g.run, l.kind, l.actor, l.reason, l.at, l.data, l.hash
     FROM {rows} JOIN g ON g.number = l.number ORDER BY l.number, l.seq)"""
+_ENDED_BEHIND = """,
+ended AS (
+    INSERT INTO step (id, run_id, branch_id, key, ref, name, kind, function, state, due_at, attempt, failures, claim,
+        crashes, generation, wake, action_version_id, queue, priority, input, output, caught, created_at, started_at,
+        finished_at)
+    SELECT e.id, g.run, g.branch, e.key, e.ref, e.name, e.kind, e.function, 'succeeded', t.began, e.attempt, 0, e.claim,
+        0, e.generation, 0, e.action, e.queue, e.priority, e.input::jsonb, e.output::jsonb, false, t.began, t.began,
+        clock_timestamp()
+    FROM {rows} JOIN g ON g.number = e.number
+        CROSS JOIN LATERAL (SELECT clock_timestamp() - make_interval(secs => e.began) AS began OFFSET 0) t)"""
 _PAYLOAD = """,
 pay AS (
     INSERT INTO payload (run_id, digest, value) SELECT g.run, y.digest, y.value::jsonb
@@ -100,11 +119,13 @@ _TAKEN = BESIDE.replace("LIMIT 1", "LIMIT :most_ahead").replace("EXISTS (", "cra
 
 @lru_cache(maxsize=64)
 def statement(shape: Shape) -> Hot:
-    """Return the statement with these parts. It takes `rows`, `links` and `payloads` as JSON texts, and `lease`.
+    """Return the statement with these parts. It takes `lease`, and `rows`, `links`, `ended`, `payloads` as JSON texts.
 
     Its rows are those of `g` that were written, and those that were claimed, which have no number.
     """
     texts = [_items(shape), _own(shape), _LINK.format(rows=_rows("links", "l", _LINKS))]
+    if shape.ended:
+        texts.append(_ENDED_BEHIND.format(rows=_rows("ended", "e", _ENDED)))
     if shape.payloads:
         texts.append(_PAYLOAD.format(rows=_rows("payloads", "y", _PAYLOADS)))
     more, beside = "", ""

@@ -2,7 +2,16 @@
 
 from typing import Any
 
-from workflows.checkpoint.progress import UNCHANGED, AttemptWrite, BranchWrite, NextStep, Progress, RunWrite, UndoWrite
+from workflows.checkpoint.progress import (
+    UNCHANGED,
+    AttemptWrite,
+    BranchWrite,
+    Ended,
+    NextStep,
+    Progress,
+    RunWrite,
+    UndoWrite,
+)
 from workflows.claim import Claimed
 from workflows.payloads import Packer
 
@@ -62,6 +71,28 @@ def row_of(held: Claimed, progress: Progress, packer: Packer, usual: bool = Fals
     values |= _run_values(progress.run, packer) if progress.run else {}
     values |= _next_values("n0_", progress.next[0], packer) if progress.next else {}
     return values
+
+
+def ended_row(ended: Ended, packer: Packer, now: float) -> dict[str, Any]:
+    """Return the row of a step that has begun and ended; `began` as seconds before `now`."""
+    begun_as, step = ended.begun_as, ended.step
+    return {
+        "id": begun_as.id,
+        "key": step.key,
+        "ref": step.ref,
+        "name": step.name,
+        "kind": step.kind,
+        "function": step.function,
+        "action": step.action_version,
+        "queue": step.queue,
+        "priority": begun_as.priority,
+        "input": _optional(packer, step.input),
+        "output": packer.pack(step.output),
+        "attempt": step.attempt,
+        "claim": begun_as.claim + 1,
+        "generation": step.generation,
+        "began": now - ended.began,
+    }
 
 
 def _changed_values(held: Claimed, progress: Progress, packer: Packer) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from audit.verify import verify
 from tests.support.documents import publish
 from tests.support.engine import shown, start_workflow, state, work_until_idle
 from tests.support.handlers import HOOKS
-from workflows import calling, checkpoint, claim, operations, sharing, worker
-from workflows.checkpoint import shared
+from workflows import calling, checkpoint, claim, operations, rounds, sharing, worker
+from workflows.checkpoint import Item, shared
 from workflows.claim import Claimed
 from workflows.identity import identity
 from workflows.job import Job
@@ -38,8 +38,8 @@ def company(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Look for company at once, and take nothing for long because the machine is busy."""
     sharing._companies.clear()
     monkeypatch.setattr(sharing, "SHORT_SECONDS", 5.0)
-    monkeypatch.setattr(sharing, "WAIT_SECONDS", 5.0)
-    monkeypatch.setattr(sharing, "TURN_SECONDS", 0.05)
+    monkeypatch.setattr(rounds, "WAIT_SECONDS", 5.0)
+    monkeypatch.setattr(rounds, "TURN_SECONDS", 0.05)
     yield
     HOOKS.clear()
 
@@ -83,7 +83,7 @@ def stored(run: uuid.UUID) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for model, by in ((Run, "id"), (Branch, "run_id"), (Step, "run_id")):
         for row in model.objects.filter(**{by: run}).order_by("pk").values():
-            own = ("input", "audit_head", "cursor", "closed_at", "leased_by")
+            own = ("input", "audit_head", "cursor", "closed_at", "leased_by", "revision")
             rows.append({name: value for name, value in row.items() if name not in (*TIMES, *own)})
     return rows
 
@@ -115,6 +115,7 @@ def test_usual_steps_and_those_that_begin_or_end_runs_are_written_in_company(
         return statement(shape)
 
     monkeypatch.setattr(shared, "statement", noted)
+    monkeypatch.setattr(rounds, "MOST_STEPS", 2)
     tasks = "".join(f"\n  - t{n}: {{call: test-pure, with: {{value: {n}}}}}" for n in range(8))
     runs = begin(4, f"do:{tasks}")
     work_until_idle()
@@ -130,7 +131,7 @@ def test_steps_of_unlike_shapes_in_one_statement_are_fenced_and_written_each_by_
     held = claim.take_some(4, "default", 2, identity().id, 30.0)
     progress = [_ended(one) if at % 2 else _as_begun(one) for at, one in enumerate(held)]
     Step.objects.filter(pk=held[fenced].step).update(claim=held[fenced].claim + 1)
-    written = checkpoint.write_many(list(zip(held, progress, strict=True)), 30.0).items
+    written = checkpoint.write_many([Item(*both) for both in zip(held, progress, strict=True)], 30.0).items
     assert [its is None for its in written] == [at == fenced for at in range(4)]
     expected = [("start", "succeeded", {"n": 1}), ("call", "succeeded", None)] * 2
     expected[fenced] = ("start", "running", None)
@@ -138,6 +139,74 @@ def test_steps_of_unlike_shapes_in_one_statement_are_fenced_and_written_each_by_
     assert [rows[one.step] for one in held] == expected
     revisions = dict(Branch.objects.values_list("pk", "revision"))
     assert [revisions[one.branch] - one.revision for one in held] == [int(at != fenced) for at in range(4)]
+
+
+def test_the_steps_of_a_run_that_are_recorded_together_are_told_as_they_came(sizes: Written) -> None:
+    tasks = "".join(f"\n  - t{n}: {{call: test-pure, with: {{value: {n}}}}}" for n in range(9))
+    (run,) = begin(1, f"do:{tasks}")
+    work_until_idle()
+    steps = list(Step.objects.filter(run=run).order_by("pk"))
+    assert [step.name for step in steps] == [f"t{n}" for n in range(9)]
+    assert [step.output for step in steps] == list(range(9))
+    began = [step.started_at for step in steps if step.started_at is not None]
+    assert began == sorted(began)
+    assert len(began) == 9
+    assert all(step.finished_at is not None and step.finished_at >= began[n] for n, step in enumerate(steps))
+    assert sizes == [1], "all but the first in one commit"
+    assert Branch.objects.get(run=run).revision == 2
+    assert verify().broken == []
+
+
+def test_what_a_run_remembers_and_exports_on_the_way_is_kept_when_its_steps_are_recorded_together(
+    sizes: Written,
+) -> None:
+    body = """
+do:
+  - one: {call: test-pure, with: {value: 1}, export: {as: "${ {seen: 1} }"}}
+  - two: {call: test-pure, with: {value: 2}, export: {as: "${ $context + {more: 2} }"}}
+  - three: {call: test-pure, with: {value: 3}}
+  - four: {call: test-pure, with: {value: "${ $context }"}}
+"""
+    runs = begin(3, body)
+    work_until_idle()
+    assert sizes
+    assert [shown(run).output for run in runs] == [{"seen": 1, "more": 2}] * 3
+    assert [Run.objects.get(pk=run).context for run in runs] == [{"seen": 1, "more": 2}] * 3
+
+
+def test_a_lease_that_is_lost_on_the_way_leaves_nothing_of_the_steps_behind(sizes: Written) -> None:
+    runs = begin(3, hook="lost")
+    given_up: list[int] = []
+
+    def lose() -> None:
+        if not given_up:
+            given_up.append(len(runs))
+            elsewhere(lambda: claim.bury(identity().id, "somebody thought it dead"))
+
+    HOOKS["lost"] = lose
+    work_until_idle()
+    assert given_up
+    assert {state(run) for run in runs} == {"succeeded"}
+    for run in runs:
+        names = Step.objects.filter(run=run).order_by("pk").values_list("name", flat=True)
+        assert list(names) == ["one", "two", "three"], "each step once"
+    assert verify().broken == []
+
+
+def test_a_step_that_fails_behind_others_of_its_run_is_recorded_after_them(sizes: Written) -> None:
+    def fail() -> None:
+        raise ValueError("never")
+
+    HOOKS["fails"] = fail
+    tasks = "".join(f"\n  - t{n}: {{call: test-pure, with: {{value: {n}}}}}" for n in range(4))
+    (run,) = begin(1, f"do:{tasks}\n  - bad: {{call: test-pure, with: {{value: 1, hook: fails}}}}")
+    work_until_idle()
+    assert state(run) in ("failed", "waiting")
+    states = dict(Step.objects.filter(run=run).values_list("name", "state"))
+    assert [states[f"t{n}"] for n in range(4)] == ["succeeded"] * 4
+    assert states["bad"] != "succeeded"
+    assert Attempt.objects.filter(step__name="bad", outcome="failed").exists()
+    assert verify().broken == []
 
 
 def test_the_audit_chains_of_a_shared_commit_hold(sizes: Written) -> None:
@@ -182,7 +251,7 @@ def test_a_row_that_somebody_else_has_locked_is_not_waited_for(
     with superuser.transaction():
         superuser.execute("SELECT FROM branch WHERE id = %s FOR NO KEY UPDATE", [locked.branch])
         began = time.monotonic()
-        written = checkpoint.write_many([(one, _ended(one)) for one in held], 30.0).items
+        written = checkpoint.write_many([Item(one, _ended(one)) for one in held], 30.0).items
         assert time.monotonic() - began < 2
     assert [its is None for its in written] == [one is locked for one in held]
     assert sizes == [4]
@@ -193,7 +262,7 @@ def test_a_lease_that_was_lost_is_fenced_and_the_others_are_recorded() -> None:
     begin(3)
     held = claim.take_some(3, "default", 2, identity().id, 30.0)
     Step.objects.filter(pk=held[1].step).update(claim=held[1].claim + 1)
-    written = checkpoint.write_many([(one, _ended(one)) for one in held], 30.0).items
+    written = checkpoint.write_many([Item(one, _ended(one)) for one in held], 30.0).items
     assert [its is None for its in written] == [False, True, False]
     assert Step.objects.get(pk=held[1].step).state == "running"
 
@@ -207,7 +276,7 @@ def test_others_are_claimed_with_a_commit_that_wrote_something_and_not_who_took_
     for one in held[:fenced]:
         Step.objects.filter(pk=one.step).update(claim=one.claim + 1)
     taking = checkpoint.Taking("default", 2, identity().id, 5)
-    found = checkpoint.write_many([(one, _ended(one)) for one in held], 30.0, taking)
+    found = checkpoint.write_many([Item(one, _ended(one)) for one in held], 30.0, taking)
     expected = set(others) if fenced < len(held) else set()
     assert {one.step for one in found.taken} == expected
     assert {one.run_input["n"] for one in found.taken} == ({3, 4} if expected else set())
@@ -221,6 +290,7 @@ def test_a_handler_that_takes_long_does_not_keep_the_others_waiting(sizes: Writt
 
     def dawdle() -> None:
         began = time.monotonic()
+        assert not recorded, "it runs once"
         while Step.objects.filter(state="running").count() > 1 and time.monotonic() - began < 3:
             time.sleep(0.005)
         recorded.append(time.monotonic() - began)
