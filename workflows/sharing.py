@@ -1,14 +1,13 @@
-"""Shared commits: a worker that finds several short runs executes a step of each in turn and records them together.
+"""Shared commits: a worker executes short steps, of one run in a row and of several in turn, and records them together.
 
 Only where a repeat does no harm: calls of actions that declare themselves `pure`. What acts on the outside is recorded
-on its own, and at once. A commit costs what the disk takes, however much is in it, and a statement for sixteen steps
-little more than one for a single step.
+on its own, and at once. A commit costs what the disk takes, however much is in it; a statement for sixteen runs costs
+little more than one for a single one, and a step behind another of its run costs one row, its links and nothing else.
 
 A run never waits for company: a worker takes others along only once a step of its own was short, and only those that
-are due anyway; at most as many again as it holds with each round, by the statement that records it. Nor does it wait in
-company for longer than a few milliseconds: a round that takes longer is recorded as far as it came, and when a handler
-does not come back in time, a thread of its own records what is done and puts back what was not begun, for another
-worker.
+are due anyway, as many again as a round has had, by the statement that records it. Nor does it wait in company for
+longer than a few milliseconds: a round that takes longer is recorded as far as it came, and when a handler does not
+come back in time, a thread of its own records what is done and puts back what was not begun, for another worker.
 """
 
 import logging
