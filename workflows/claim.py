@@ -44,6 +44,8 @@ _CLAIM = f"""
         ORDER BY due_at LIMIT {{most}} FOR NO KEY UPDATE SKIP LOCKED),
     {_TAKEN}
     """  # noqa: S608 - constants
+_OPEN = " AND NOT EXISTS (SELECT FROM queue q WHERE q.name = :queue AND q.paused_at IS NOT NULL)"
+_CLAIM_OPEN = Hot(_CLAIM.format(most=1, more=_OPEN))
 # The same as a part of another statement, which has locked its own rows as `g` first; nothing when there are none.
 BESIDE = f""",
 due AS MATERIALIZED (
@@ -229,6 +231,12 @@ def take(queue: str, priority: int, worker: uuid.UUID, lease_seconds: float) -> 
     """Claim the step of this queue and priority that has been due longest, if any."""
     found = take_some(1, queue, priority, worker, lease_seconds)
     return found[0] if found else None
+
+
+def take_unless_paused(queue: str, priority: int, worker: uuid.UUID, lease_seconds: float) -> Claimed | None:
+    """Do the same unless an operator paused the queue, which `take` does not ask."""
+    rows = _CLAIM_OPEN.rows({"queue": queue, "priority": priority, "worker": worker, "lease": lease_seconds})
+    return claimed(rows[0]) if rows else None
 
 
 def take_some(most: int, queue: str, priority: int, worker: uuid.UUID, lease_seconds: float) -> list[Claimed]:

@@ -21,12 +21,13 @@ from django.db import Error, connection
 
 from dotdo_site.lib.database_errors import is_outage
 from dotdo_site.pooling import is_pooled
-from workflows import pulse
+from workflows import epoch, pulse
 from workflows.listener import Raw
 from workflows.wake import CHANNEL
 
 log = logging.getLogger(__name__)
 LOOK_SECONDS = 0.1  # between two signs of life, and looks at whether there is something else to do
+EPOCH_SECONDS = 0.8  # the epoch is read again before it is due: while nobody waits for that
 
 
 class _Shared:
@@ -155,6 +156,7 @@ class Duty:
     def _waits(self, shared: _Shared, raw: Raw, until: float, leaves: Callable[[], bool]) -> bool:
         while not leaves() and time.monotonic() < until:
             pulse.sign()
+            epoch.look(EPOCH_SECONDS)
             if self._wakes(shared, raw, min(LOOK_SECONDS, max(0.0, until - time.monotonic()))):
                 return True
         return False

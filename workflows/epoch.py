@@ -55,10 +55,10 @@ def fence(claim: int) -> int:
     return (value << CLAIM_BITS) + claim
 
 
-def look() -> int:
-    """Read the epoch, unless that was within the last second; raise it when the server is not the one it was."""
+def look(within: float = LOOK_SECONDS) -> int:
+    """Read the epoch, unless that was within so many seconds; raise it when the server is not the one it was."""
     now = time.monotonic()
-    if _known and now - _known[0][1] < LOOK_SECONDS:
+    if _known and now - _known[0][1] < within:
         return _known[0][0]
     value = _read() or _lift(always=False, actor="system", reason=NOTICED) or _read()
     _known[:] = [(value, now)]

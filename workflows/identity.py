@@ -34,6 +34,7 @@ class Identity:
         self.heartbeat = Heartbeat(settings.LEASE_SECONDS)
         self._found = ("", 0)  # the queue and the priority that had a due step
         self._found_at = NEVER
+        self._idle = False  # nothing was due when this worker last looked around
         self._ahead: Claimed | None = None  # claimed by the checkpoint before
         self._ahead_at = NEVER
         self._open: dict[str, float] = {}  # when a queue was last seen not to be paused
@@ -65,7 +66,8 @@ class Identity:
     def take(self) -> Claimed | None:
         """Claim the most urgent due step of the queues that this worker serves.
 
-        Where it found one within the last second it looks first: that asks nothing else.
+        Where it found one within the last second it looks first: that asks nothing else. The same once there was
+        nothing to do: what has come since is mostly where something was before, and found there in half the time.
         """
         pulse.beat()
         epoch.look()
@@ -78,7 +80,7 @@ class Identity:
             held = claim.take(*self._found, self.id, settings.LEASE_SECONDS)
             if held is not None:
                 return held
-        return self._look_around()
+        return (self._look_there() if self._idle else None) or self._look_around()
 
     def take_some(self, most: int) -> list[Claimed]:
         """Claim up to so many due steps of the queue and priority where one was found within the last second.
@@ -108,14 +110,23 @@ class Identity:
     def _take_later(self, held: Claimed) -> None:
         self._ahead, self._ahead_at = held, time.monotonic()
 
+    def _look_there(self) -> Claimed | None:
+        """Claim where something was found last."""
+        began = time.monotonic()
+        return self._noted(claim.take_unless_paused(*self._found, self.id, settings.LEASE_SECONDS), began)
+
     def _look_around(self) -> Claimed | None:
         """Claim the most urgent step, wherever it is, and remember where that was."""
         began = time.monotonic()
-        held = claim.take_first(self.queues, self.id, settings.LEASE_SECONDS)
+        held = self._noted(claim.take_first(self.queues, self.id, settings.LEASE_SECONDS), began)
+        self._idle = held is None and bool(self._found[0])
+        return held
+
+    def _noted(self, held: Claimed | None, began: float) -> Claimed | None:
         self._found_at = NEVER
         if held is not None:
             self._found, self._found_at = (held.queue, held.priority), began
-            self._open[held.queue] = began
+            self._open[held.queue], self._idle = began, False
         return held
 
 

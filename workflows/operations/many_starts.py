@@ -6,7 +6,6 @@ from itertools import groupby
 from typing import Any
 
 from actions.running import refuse_inside_handler
-from workflows import wake
 from workflows.operations.errors import InputInvalid, KeyConflict, KeyInvalid, OperationError, UnknownDefinition
 from workflows.operations.lookup import Definition, find
 from workflows.operations.new_runs import Known, Row, record, row_of
@@ -98,8 +97,6 @@ def _attempt(starts: Sequence[Start], actor: str, trigger: str) -> list[Started]
         known |= _record(definitions[wanted], wanted[2], {n: rows[n] for n in numbers}, actor, trigger)
     if refusals := _conflicts(starts, rows, known):
         raise StartsRefused(refusals)
-    if len(known) + len(repeats) < len(starts):
-        wake.workers()
     return [_started(n, repeats.get(n, n), rows, known) for n in range(len(starts))]
 
 

@@ -9,12 +9,16 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import product
 from typing import Any, NamedTuple
+
+from django.db import connection
 
 from actions.models import ActionVersion
 from audit import stamping
 from dotdo_site.lib import canonical
 from dotdo_site.lib.ids import uuid7
+from workflows import wake
 from workflows.models import Run, Step, WorkflowVersion
 from workflows.operations.lookup import Definition, current
 from workflows.payloads import REFERENCE, is_inline
@@ -126,21 +130,28 @@ _NEW = {
     "one": f"SELECT {_ONE}",
     "many": f"SELECT {_COLUMNS.replace('tags', 'tags::varchar[]')} FROM unnest({_ELEMENTS}) AS e({_COLUMNS})",  # noqa: S608 - constants
 }
-_KEYS = """
+_ASKED = """
+asked AS MATERIALIZED (
+    SELECT new.*, i.run_id AS known, i.digest AS known_digest
+    FROM new LEFT JOIN idempotency_key i ON new.key <> '' AND i.definition = :scope AND i.key = new.key
+    WHERE {current}),
+k AS (
     INSERT INTO idempotency_key (definition, key, digest, run_id, created_at)
     SELECT :scope, key, digest, run, at FROM clock, asked WHERE key <> '' AND known IS NULL
-    ON CONFLICT (definition, key) DO NOTHING RETURNING run_id"""
+    ON CONFLICT (definition, key) DO NOTHING RETURNING run_id),"""
 # A single run is recorded if it got its key. Of many, `record` counts the keys: all of them, or the caller rolls back.
 _MADE = {
-    "one": "SELECT a.* FROM asked a LEFT JOIN k ON true WHERE a.known IS NULL AND (a.key = '' OR k.run_id IS NOT NULL)",
+    "one": "SELECT * FROM new WHERE {current}",
+    "keyed": "SELECT a.* FROM asked a JOIN k ON true WHERE a.known IS NULL",
     "many": "SELECT * FROM asked WHERE known IS NULL",
 }
 _STAMP = stamping.STAMP.format(at="at")
 _HASH = stamping.HASH.format(before="before", stamp="stamp", data="data")
-_REST = """
+_LARGE = """
 p AS (
     INSERT INTO payload (run_id, digest, value)
-    SELECT run, payload_digest, payload FROM made WHERE payload_digest IS NOT NULL),
+    SELECT run, payload_digest, payload FROM made WHERE payload_digest IS NOT NULL),"""
+_REST = """
 r AS (
     INSERT INTO run (id, kind, workflow_version_id, action_version_id, name, state, reason, input, context, mail_seq,
         title, key, tags, trigger, actor, parent_step, parent_index, root, depth, rerun_of, queue, priority,
@@ -159,24 +170,27 @@ s AS (
 a AS (
     INSERT INTO audit_event (chain, seq, run, kind, actor, reason, at, data, hash)
     SELECT branch, 0, run, 'run.started', :actor, '', at, data, hash FROM made)
-SELECT NULL::uuid, NULL::uuid, NULL, (SELECT count(*) FROM made), (SELECT count(*) FROM k), at FROM clock
+SELECT NULL::uuid, NULL::uuid, NULL, (SELECT count(*) FROM made), {keys}, at FROM clock"""
+_KNOWN = """
 UNION ALL SELECT run, known, known_digest, 0, 0, NULL FROM asked WHERE known IS NOT NULL"""
 
 
-def _statement(kind: str, how: str) -> Hot:
+def _statement(kind: str, how: str, large: bool) -> Hot:
+    """Return the statement for one run without a key, one with a key, or many; each part of it costs also if unused."""
+    is_current = f"(SELECT :definition::uuid = ({current(kind)}))"
+    keyed = how != "one"
+    asked = _ASKED.format(current=is_current) if keyed else ""
+    rest = _REST.replace("{keys}", "(SELECT count(*) FROM k)" if keyed else "0")
     return Hot(
         f"""WITH clock AS MATERIALIZED (SELECT at, {_STAMP} AS stamp FROM (SELECT clock_timestamp() AS at) c),
-new AS MATERIALIZED ({_NEW[how]}),
-asked AS MATERIALIZED (
-    SELECT new.*, i.run_id AS known, i.digest AS known_digest
-    FROM new LEFT JOIN idempotency_key i ON new.key <> '' AND i.definition = :scope AND i.key = new.key
-    WHERE (SELECT :definition::uuid = ({current(kind)}))),
-k AS ({_KEYS}),
-made AS MATERIALIZED (SELECT m.*, at, {_HASH} AS hash FROM clock, ({_MADE[how]}) m),{_REST}"""  # noqa: S608 - constants
+new AS MATERIALIZED ({_NEW["many" if how == "many" else "one"]}),{asked}
+made AS MATERIALIZED (
+    SELECT m.*, at, {_HASH} AS hash FROM clock, ({_MADE[how].format(current=is_current)}) m),{_LARGE if large else ""}
+{rest}{_KNOWN if keyed else ""}"""  # noqa: S608 - constants
     )
 
 
-_STATEMENTS = {(kind, how): _statement(kind, how) for kind in ("workflow", "action") for how in ("one", "many")}
+_STATEMENTS = {each: _statement(*each) for each in product(("workflow", "action"), _MADE, (False, True))}
 
 
 def _lookup(kind: str) -> Hot:
@@ -221,7 +235,7 @@ def record(
     version: str | None = None,
     origin: Origin = NOWHERE,
 ) -> Recorded:
-    """Record runs of a definition, which was asked for in this version.
+    """Record runs of a definition, which was asked for in this version, and wake workers once they are there.
 
     Nothing is made when the definition is not what its name means any more. Many runs need a transaction, to be rolled
     back when a key of theirs was taken in this very moment.
@@ -248,8 +262,19 @@ def record(
         "depth": origin.depth,
         "rerun_of": origin.rerun_of,
     }
-    (*_, made, keys, at), *known = _STATEMENTS[definition.kind, "one" if one else "many"].rows(values)
+    how = "many" if not one else "keyed" if rows[0].key else "one"
+    statement = _STATEMENTS[definition.kind, how, any(row.payload_digest is not None for row in rows)]
+    (*_, made, keys, at), *known = _written(statement, values)
     return Recorded(made, keys, at, {unused: Known(run, digest) for unused, run, digest, *_ in known})
+
+
+def _written(statement: Hot, values: dict[str, Any]) -> list[tuple[Any, ...]]:
+    if not connection.in_atomic_block:
+        return wake.workers_behind(statement, values)
+    rows = statement.rows(values)
+    if rows[0][3]:
+        wake.workers()
+    return rows
 
 
 def begun(definition: Definition, row: Row, at: datetime, actor: str, trigger: str, tags: Sequence[str]) -> Begun:

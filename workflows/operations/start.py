@@ -9,7 +9,6 @@ from typing import Any
 
 from actions.problems import Problem
 from actions.running import refuse_inside_handler
-from workflows import wake
 from workflows.models import Run, Workflow
 from workflows.operations.differences import differences
 from workflows.operations.errors import InputInvalid, KeyConflict, KeyInvalid, TooDeep
@@ -78,7 +77,6 @@ def start_child(definition: Definition, input: Any, *, origin: Origin, actor: st
         raise InputInvalid(problems)
     row = row_of(definition, input, actor, "workflow", origin=origin)
     record(definition, [row], actor, "workflow", definition.version, origin)
-    wake.workers()
     return row.run
 
 
@@ -114,7 +112,6 @@ def _start(
         if key:
             _seen.add(definition.scope, key)
         if recorded.made:
-            wake.workers()
             made = partial(begun, definition, row, recorded.at, actor, trigger, tags)
             return Started(row.run, created=True, begun=made)
         if other := recorded.known.get(row.run):

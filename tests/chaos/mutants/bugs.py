@@ -79,7 +79,7 @@ def _id_only() -> list[Change]:
 
 def _no_key() -> list[Change]:
     """A start does not look whether its key was used."""
-    known = {each: _any_key(one) for each, one in new_runs._STATEMENTS.items() if "one" in each}
+    known = {each: _any_key(one) for each, one in new_runs._STATEMENTS.items() if "keyed" in each}
     forgets = Change(start, "known", lambda *_: None)
     return [Change(new_runs, "_STATEMENTS", new_runs._STATEMENTS | known), forgets]
 
@@ -138,7 +138,7 @@ def _any_claim(guarded: Statement) -> Statement:
 def _any_key(keyed: Statement) -> Statement:
     """Return the statement that starts a run as one that makes it whether its key is known or not."""
     changed = copy.copy(keyed)
-    for guard, always in (("new.key <> ''", "false"), ("(a.key = '' OR k.run_id IS NOT NULL)", "true")):
+    for guard, always in (("new.key <> ''", "false"), ("a JOIN k ON", "a LEFT JOIN k ON")):
         if guard not in keyed.text:
             raise Gone(guard)
         changed.text = changed.text.replace(guard, always)

@@ -12,8 +12,8 @@ from django.conf import settings
 from django.utils import timezone
 
 from dotdo_site import embedded_postgres
-from tests.support.engine import start_action
-from workflows import claim, operations
+from tests.support.engine import start_action, work_until_idle
+from workflows import claim, identity, operations
 from workflows.models import Step
 
 pytestmark = pytest.mark.usefixtures("handlers")
@@ -79,6 +79,26 @@ def test_what_others_hold_is_passed_over_and_the_next_queue_has_its_turn() -> No
         assert held.step == next(step for step in order if step not in beside)
         server.rollback()
     assert at_once(()) == [step for step in order if step != held.step]
+
+
+def test_a_worker_that_rested_looks_where_it_found_something_and_within_a_second_everywhere() -> None:
+    identity._identity = None
+    start_action("test-echo", {"value": 1})
+    work_until_idle()
+    usual, urgent = start_action("test-echo", {"value": 2}), start_action("test-echo", {"value": 3})
+    Step.objects.filter(run=urgent).update(queue="other", priority=0)
+    me = identity.identity()
+    taken = [me.take()]
+    me._found_at -= identity.LOOK_SECONDS
+    taken += [me.take(), me.take()]
+    assert [held and held.run for held in taken] == [usual, urgent, None]
+    claim.release(me.id)
+    work_until_idle()
+    elsewhere = start_action("test-echo", {"value": 4})
+    Step.objects.filter(run=elsewhere).update(queue="another")
+    held = me.take()
+    assert held is not None, "where it never found anything before"
+    assert held.run == elsewhere
 
 
 def other() -> "psycopg.Connection[Any]":
