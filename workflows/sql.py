@@ -25,10 +25,28 @@ PARAMETER = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)")
 _ANSWERED = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
 _IDLE = pq.TransactionStatus.IDLE
 _numbers = count()
-_alone = threading.Lock()  # what is sent together is sent under the interpreter's lock: many threads lose by it
 
 Row = tuple[Any, ...]
 Answer = TypeVar("Answer")
+
+
+class _Beside:
+    """Counts the threads of this process that are in here; says whether there were others."""
+
+    def __init__(self) -> None:
+        self._lock, self._count = threading.Lock(), 0
+
+    def __enter__(self) -> bool:
+        with self._lock:
+            self._count += 1
+            return self._count > 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._count -= 1
+
+
+_beside = _Beside()  # what is sent together is sent under the interpreter's lock: several threads lose by it
 
 
 class Statement:
@@ -73,18 +91,16 @@ class Hot(Statement):
         commit of the first, or its failure.
         """
         raw = _connection()
-        if _is_direct(raw) and _alone.acquire(blocking=False):
-            try:
+        with _beside as others:
+            if not others and _is_direct(raw):
                 parameters = self._parameters(values)
                 return _with_session(raw, lambda session: session.run_both(raw, self.text, parameters, behind.text))
-            finally:
-                _alone.release()
-        rows = self.rows(values)
-        try:
-            behind.rows()
-        except (Error, psycopg.Error) as error:
-            return rows, error
-        return rows, None
+            rows = self.rows(values)
+            try:
+                behind.rows()
+            except (Error, psycopg.Error) as error:
+                return rows, error
+            return rows, None
 
     def _parameters(self, given: Mapping[str, Any]) -> list[bytes | None]:
         return [_DUMPS.get(type(value), _dump)(value) for value in [given[name] for name in self.names]]
