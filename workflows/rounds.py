@@ -11,6 +11,7 @@ from workflows.job import Job
 from workflows.lessee import Happened
 
 WAIT_SECONDS = 0.004  # for as long may what is done wait for the next turn to begin
+SHARE_SECONDS = 0.002  # for as long may one run go on while others wait for their turn
 TURN_SECONDS = 0.010  # for as long may one turn keep the others waiting
 MOST_STEPS = 64  # in a commit
 
@@ -19,12 +20,13 @@ MOST_STEPS = 64  # in a commit
 class Executed:
     """Steps of a run in a row whose checkpoint is decided and not yet written.
 
-    `first` is the one that is held, `came` what it came to; `job`, `result` and `wanted` are the last one's, `ended`
-    those behind the first. `failed` is what the next one came to, when that cannot be recorded with them.
+    `first` is the one that is held, `came` what it came to, at `done`; `job`, `result` and `wanted` are the last one's,
+    `ended` those behind the first. `failed` is what the next one came to, when that cannot be recorded with them.
     """
 
     first: Job
     came: Happened
+    done: float
     job: Job
     result: Advance
     wanted: Progress
@@ -34,7 +36,7 @@ class Executed:
     @property
     def item(self) -> Item:
         """Return what there is to write."""
-        return Item(self.first.held, self.wanted, self.ended)
+        return Item(self.first.held, self.wanted, self.ended, self.done)
 
 
 class Round:
@@ -43,7 +45,7 @@ class Round:
     def __init__(self, jobs: Sequence[Job]) -> None:
         self.lock = threading.Lock()
         self.began = time.monotonic()
-        self.turn_began = 0.0
+        self.turn_began = self.run_began = 0.0
         self.waiting = list(reversed(jobs))
         self.executed: list[Executed] = []
         self.steps = 0
@@ -57,7 +59,7 @@ class Round:
         """Return whose turn it is; nobody's when all had theirs, or the first of them has waited long enough."""
         with self.lock:
             self.on_the_way = None
-            self.turn_began = time.monotonic()
+            self.turn_began = self.run_began = time.monotonic()
             if self.waiting and not self._late():
                 return self.waiting.pop()
             self.turn_began = 0.0
@@ -66,9 +68,11 @@ class Round:
     def goes_on(self, executed: Executed) -> bool:
         """Tell whether the step behind has its turn at once, before what it begins behind is recorded."""
         with self.lock:
-            if self.broken_up or self._late() or self.steps >= MOST_STEPS:
+            now = time.monotonic()
+            others = self.waiting and now - self.run_began > SHARE_SECONDS
+            if self.broken_up or others or self._late() or self.steps >= MOST_STEPS:
                 return False
-            self.turn_began, self.on_the_way = time.monotonic(), executed
+            self.turn_began, self.on_the_way = now, executed
             return True
 
     def add(self, executed: Executed) -> bool:
@@ -85,7 +89,7 @@ class Round:
         """Keep what cannot be recorded with what it began behind; False when the round was broken up meanwhile."""
         with self.lock:
             if not self.broken_up and self.on_the_way is not None:
-                self.on_the_way.failed = happened
+                self.on_the_way.failed, self.turn_began = happened, 0.0
             return not self.broken_up
 
     def end(self) -> tuple[list[Executed], list[Job]]:

@@ -60,6 +60,8 @@ class _Usher(threading.Thread):
                 self._look(under_way)
 
     def _look(self, under_way: Round) -> None:
+        if under_way.broken_up:
+            return
         executed, waiting = under_way.break_up()
         if not under_way.broken_up:
             return
@@ -67,6 +69,9 @@ class _Usher(threading.Thread):
             _record_for_others(self.worker, under_way, executed, waiting)
         except (Error, psycopg.Error) as error:
             log.warning("a shared commit was not written, its steps are repeated: %s", str(error).strip())
+            troubles.unsure = True
+        except Exception:
+            log.exception("a shared commit was not written, its steps are repeated")
             troubles.unsure = True
         finally:
             with suppress(Error):
@@ -120,7 +125,7 @@ def _was_short(job: Job) -> bool:
 
 def _shares(job: Job) -> bool:
     held = job.held
-    unusual = held.over or held.stopped or held.crashes or held.cut_off or held.wake
+    unusual = held.over or held.stopped or held.crashes or held.cut_off or held.wake or held.branch_parent is not None
     return job.kind == "call" and not unusual and _repeatable(job.action) and execution.known(job)
 
 
@@ -183,7 +188,7 @@ def _take_turn(first: Job, under_way: Round, me: Identity, lessee: Lessee) -> No
 def _behind(executed: Executed, under_way: Round) -> Job | None:
     """Return the job of the step that follows, if it has its turn before the others."""
     job, wanted = executed.job, executed.wanted
-    if not wanted.next or wanted.next[0].worker is None or job.held.branch_parent is not None:
+    if not wanted.next or wanted.next[0].worker is None:
         return None
     following = recording.followed(job, wanted, executed.result, Written(job.now(), job.held.run_state))
     if following is None or not _shares(following) or not under_way.goes_on(executed):
@@ -236,10 +241,10 @@ def _decided(job: Job, happened: Happened, lessee: Lessee, behind: Executed | No
         if not _goes_on(step):
             step.worker = None
     if behind is None:
-        return Executed(job, happened, job, result, wanted)
-    ended = Ended(behind.wanted.next[0], wanted.step, began)
+        return Executed(job, happened, time.monotonic(), job, result, wanted)
+    ended = Ended(behind.wanted.next[0], wanted.step, began, time.monotonic())
     both = checkpoint.joined(behind.wanted, wanted)
-    return Executed(behind.first, behind.came, job, result, both, [*behind.ended, ended])
+    return Executed(behind.first, behind.came, behind.done, job, result, both, [*behind.ended, ended])
 
 
 def _goes_on(step: NextStep) -> bool:
@@ -265,7 +270,7 @@ def _recorded(
         if its is None:
             following += _recorded_alone(one.first, one.came, me, lessee)
         elif (job := recording.followed(one.job, one.wanted, one.result, its)) is not None:
-            following += [job] if one.failed is None else _recorded_alone(job, one.failed, me, lessee)
+            following += _kept([job], me) if one.failed is None else _recorded_alone(job, one.failed, me, lessee)
     if any(step.worker is None and step.state == "ready" for one in executed for step in one.wanted.next):
         wake.workers()
     return following, taken
@@ -297,8 +302,13 @@ def _recorded_alone(job: Job, happened: Happened, me: Identity, lessee: Lessee) 
         found.extend([following] if following is not None else [])
 
     guarded(at, me, record)
-    claim.give_back(me.id, [one.held.step for one in found if not _shares(one)])
-    return [one for one in found if _shares(one)]
+    return _kept(found, me)
+
+
+def _kept(jobs: Sequence[Job], me: Identity) -> list[Job]:
+    """Return the jobs that go on in company; the others are put back, for whoever takes them alone."""
+    claim.give_back(me.id, [one.held.step for one in jobs if not _shares(one)])
+    return [one for one in jobs if _shares(one)]
 
 
 def _record_for_others(me: Identity, under_way: Round, executed: Sequence[Executed], waiting: Sequence[Job]) -> None:

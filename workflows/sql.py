@@ -5,21 +5,18 @@ of the processor time, which the cursor spends on choosing types and on describi
 """
 
 import re
-import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from itertools import count
-from typing import Any, TypeVar
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import psycopg
-from django.db import DEFAULT_DB_ALIAS, Error, connections
+from django.db import DEFAULT_DB_ALIAS, connections
 from psycopg import errors, pq
 from psycopg.abc import Buffer
 from psycopg.adapt import AdaptersMap, Loader, PyFormat, Transformer
-
-from workflows import pipeline
 
 PARAMETER = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)")
 _ANSWERED = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
@@ -27,26 +24,6 @@ _IDLE = pq.TransactionStatus.IDLE
 _numbers = count()
 
 Row = tuple[Any, ...]
-Answer = TypeVar("Answer")
-
-
-class _Beside:
-    """Counts the threads of this process that are in here; says whether there were others."""
-
-    def __init__(self) -> None:
-        self._lock, self._count = threading.Lock(), 0
-
-    def __enter__(self) -> bool:
-        with self._lock:
-            self._count += 1
-            return self._count > 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._count -= 1
-
-
-_beside = _Beside()  # what is sent together is sent under the interpreter's lock: several threads lose by it
 
 
 class Statement:
@@ -79,31 +56,15 @@ class Hot(Statement):
     def rows(self, values: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """Do the same as a statement; inside a transaction, or where nothing is prepared, it goes that way."""
         raw = _connection()
-        if not _is_direct(raw):
+        if raw.pgconn.transaction_status != _IDLE or not raw.autocommit or raw.prepare_threshold is None:
             return super().rows(values)
-        parameters = self._parameters(values or {})
-        return _with_session(raw, lambda session: session.run(self.text, parameters))
-
-    def rows_and(self, values: Mapping[str, Any], behind: "Hot") -> tuple[list[tuple[Any, ...]], Exception | None]:
-        """Return the rows of a statement that commits by itself, and what went wrong with the one behind it, if any.
-
-        That one has no parameters. It is sent in the same journey, and done in a transaction of its own: after the
-        commit of the first, or its failure.
-        """
-        raw = _connection()
-        with _beside as others:
-            if not others and _is_direct(raw):
-                parameters = self._parameters(values)
-                return _with_session(raw, lambda session: session.run_both(raw, self.text, parameters, behind.text))
-            rows = self.rows(values)
-            try:
-                behind.rows()
-            except (Error, psycopg.Error) as error:
-                return rows, error
-            return rows, None
-
-    def _parameters(self, given: Mapping[str, Any]) -> list[bytes | None]:
-        return [_DUMPS.get(type(value), _dump)(value) for value in [given[name] for name in self.names]]
+        given = values or {}
+        parameters = [_DUMPS.get(type(value), _dump)(value) for value in [given[name] for name in self.names]]
+        try:
+            return _session(raw).run(self.text, parameters)
+        except errors.InvalidSqlStatementName:  # psycopg deallocates all there are after a ROLLBACK; nothing has run
+            _sessions.pop(raw, None)
+            return _session(raw).run(self.text, parameters)
 
 
 class _Moment(Loader):
@@ -133,18 +94,8 @@ class _Session:
 
     def run(self, text: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         name = self._names.get(text) or self._prepare(text)
-        return self._read(self._pgconn.exec_prepared(name, parameters))
-
-    def run_both(
-        self, raw: "psycopg.Connection[Row]", text: str, parameters: Sequence[Any], behind: str
-    ) -> tuple[list[tuple[Any, ...]], Exception | None]:
-        name, other = [self._names.get(one) or self._prepare(one) for one in (text, behind)]
-        first, second = pipeline.both(raw, name, parameters, other)
-        rows = self._read(first)
-        return rows, second if isinstance(second, Exception) else _error(second, self._pgconn)
-
-    def _read(self, result: pq.abc.PGresult) -> list[tuple[Any, ...]]:
-        self._reader.set_pgresult(checked(result, self._pgconn))
+        result = checked(self._pgconn.exec_prepared(name, parameters), self._pgconn)
+        self._reader.set_pgresult(result)
         return self._reader.load_rows(0, result.ntuples, tuple)
 
     def _prepare(self, text: str) -> bytes:
@@ -154,33 +105,13 @@ class _Session:
         return name
 
 
-def _is_direct(raw: "psycopg.Connection[Row]") -> bool:
-    """Tell whether what is sent to libpq itself is prepared, and commits by itself."""
-    return raw.pgconn.transaction_status == _IDLE and raw.autocommit and raw.prepare_threshold is not None
-
-
-def _with_session(raw: "psycopg.Connection[Row]", act: Callable[[_Session], Answer]) -> Answer:
-    try:
-        return act(_session(raw))
-    except errors.InvalidSqlStatementName:  # psycopg deallocates all there are after a ROLLBACK; nothing has run
-        _sessions.pop(raw, None)
-        return act(_session(raw))
-
-
 def checked(result: pq.abc.PGresult, pgconn: pq.abc.PGconn) -> pq.abc.PGresult:
     """Return what the server answered. Raises psycopg.Error, an operational one where libpq has lost the server."""
-    error = _error(result, pgconn)
-    if error is not None:
-        raise error
-    return result
-
-
-def _error(result: pq.abc.PGresult, pgconn: pq.abc.PGconn) -> psycopg.Error | None:
     if result.status in _ANSWERED:
-        return None
+        return result
     if pgconn.status == pq.ConnStatus.BAD or not result.error_field(pq.DiagnosticField.SQLSTATE):
-        return errors.OperationalError((result.error_message or b"the connection broke").decode(errors="replace"))
-    return errors.error_from_result(result)
+        raise errors.OperationalError((result.error_message or b"the connection broke").decode(errors="replace"))
+    raise errors.error_from_result(result)
 
 
 _sessions: "WeakKeyDictionary[psycopg.Connection[Row], _Session]" = WeakKeyDictionary()

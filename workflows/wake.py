@@ -6,8 +6,7 @@ database-wide lock until the commit is on disk, and end group commit. A lost not
 
 import logging
 import uuid
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 import psycopg
 from django.db import Error, connection, transaction
@@ -59,20 +58,8 @@ def workers() -> None:
         transaction.on_commit(_notify, robust=True)
 
 
-def workers_behind(statement: Hot, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    """Run a statement that commits by itself, and wake workers behind it, in the same journey to the server."""
-    rows, error = statement.rows_and(values, _NOTIFY)
-    if error is not None:
-        _not_notified(error)
-    return rows
-
-
 def _notify() -> None:
     try:
         _NOTIFY.rows()
     except (Error, psycopg.Error) as error:
-        _not_notified(error)
-
-
-def _not_notified(error: Exception) -> None:
-    log.warning("workers could not be notified, they will see it when they poll: %s", error)
+        log.warning("workers could not be notified, they will see it when they poll: %s", error)

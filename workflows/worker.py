@@ -65,7 +65,7 @@ def _work(until: float) -> None:
             _duty.leave()
             if in_a_row == BUSY:
                 _duty.rest()
-            drive(held, me, until, share)
+            drive(held, me, until, None if held.crashes else share)  # what kills its worker is found alone
             troubles.over()
             _recover(me)
         if held is None or time.monotonic() >= look_at:  # after the first one: nobody who starts a run waits for it

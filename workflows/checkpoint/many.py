@@ -21,11 +21,15 @@ from workflows.payloads import Packer
 
 
 class Item(NamedTuple):
-    """What is to be recorded of a held step, and of those behind it that have ended as well."""
+    """What is to be recorded of a held step, and of those behind it that have ended as well.
+
+    `done` is when the held one had ended, by `time.monotonic`, when that is longer ago than its commit.
+    """
 
     held: Claimed
     progress: Progress
     ended: Sequence[Ended] = ()
+    done: float | None = None
 
 
 class WrittenMany(NamedTuple):
@@ -58,11 +62,12 @@ def write_many(items: Sequence[Item], lease_seconds: float, taking: Taking | Non
     """
     packers = [Packer(item.held.run) for item in items]
     usual = [is_usual(item.held, item.progress) for item in items]
+    now = time.monotonic()
     rows = [
-        {"number": number} | row_of(item.held, item.progress, packer, is_so)
+        {"number": number, "ago": now - (item.done or now)} | row_of(item.held, item.progress, packer, is_so)
         for number, (item, packer, is_so) in enumerate(zip(items, packers, usual, strict=True))
     ]
-    ended = _ended(items, packers)
+    ended = _ended(items, packers, now)
     links, payloads = _links(items), _payloads(packers)
     shape = shared.Shape(
         changed=not all(usual),
@@ -100,8 +105,7 @@ def _links(items: Sequence[Item]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _ended(items: Sequence[Item], packers: Sequence[Packer]) -> list[dict[str, Any]]:
-    now = time.monotonic()
+def _ended(items: Sequence[Item], packers: Sequence[Packer], now: float) -> list[dict[str, Any]]:
     return [
         {"number": number} | ended_row(step, packer, now)
         for number, (item, packer) in enumerate(zip(items, packers, strict=True))

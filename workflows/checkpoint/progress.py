@@ -63,12 +63,13 @@ class NextStep:
 class Ended:
     """A step that began and ended behind the held one before that was recorded: it is written once, as succeeded.
 
-    `began` is a time of `time.monotonic`.
+    `began` and `done` are times of `time.monotonic`.
     """
 
     begun_as: NextStep
     step: StepWrite
     began: float
+    done: float
 
 
 @dataclass(slots=True, kw_only=True)

@@ -26,6 +26,7 @@ from workflows.sql import PARAMETER, Hot
 _GUARDED = {"run": "uuid", "branch": "uuid", "revision": "bigint", "step": "uuid", "claim": "bigint"}
 _USUAL = {
     "output": "jsonb", "attempt": "int", "cursor": "jsonb", "audit_seq": "int", "audit_head": "bytea", "rest": "text",
+    "ago": "float8",
 }  # fmt: skip
 _CHANGED = {
     "wake": "bigint", "state": "text", "key": "text", "ref": "text", "name": "text", "kind": "text", "function": "text",
@@ -46,7 +47,7 @@ _NEXT = {"n0_state": "text", "n0_due": "timestamptz", "n0_error": "jsonb"}
 _ENDED = {
     "number": "int", "id": "uuid", "key": "text", "ref": "text", "name": "text", "kind": "text", "function": "text",
     "action": "uuid", "queue": "text", "priority": "smallint", "input": "jsonb", "output": "jsonb", "attempt": "int",
-    "claim": "bigint", "generation": "int", "began": "float8",
+    "claim": "bigint", "generation": "int", "began": "float8", "done": "float8",
 }  # fmt: skip
 _LINKS = {
     "number": "int", "seq": "int", "kind": "text", "actor": "text", "reason": "text", "at": "timestamptz",
@@ -105,14 +106,17 @@ ended AS (
         finished_at)
     SELECT e.id, g.run, g.branch, e.key, e.ref, e.name, e.kind, e.function, 'succeeded', t.began, e.attempt, 0, e.claim,
         0, e.generation, 0, e.action, e.queue, e.priority, e.input::jsonb, e.output::jsonb, false, t.began, t.began,
-        clock_timestamp()
+        t.now - make_interval(secs => e.done)
     FROM {rows} JOIN g ON g.number = e.number
-        CROSS JOIN LATERAL (SELECT clock_timestamp() - make_interval(secs => e.began) AS began OFFSET 0) t)"""
+        CROSS JOIN LATERAL (SELECT now - make_interval(secs => e.began) AS began, now
+            FROM (SELECT clock_timestamp() AS now) c) t)"""
 _PAYLOAD = """,
 pay AS (
     INSERT INTO payload (run_id, digest, value) SELECT g.run, y.digest, y.value::jsonb
     FROM {rows} JOIN g ON g.number = y.number
     ON CONFLICT (run_id, digest) DO NOTHING)"""
+# When a step had ended, which is before its commit where others follow it there.
+_DONE = "clock_timestamp() - make_interval(secs => :ago)"
 # The next steps for the worker, claimed with the same commit: of those that never took a worker with them.
 _TAKEN = BESIDE.replace("LIMIT 1", "LIMIT :most_ahead").replace("EXISTS (", "crashes = 0 AND EXISTS (")
 
@@ -150,6 +154,10 @@ def _own(shape: Shape) -> str:
         text = _only(text, "g.p_state IS NULL") + _only(changed, "g.p_state IS NOT NULL")
     if shape.run:
         text += _only(parts.OPTIONAL["run"], "g.p_run_state IS NOT NULL")
+    text = text.replace("finished_at = clock_timestamp()", f"finished_at = {_DONE}").replace(
+        "finished_at = CASE WHEN :finished::bool THEN clock_timestamp() END",
+        f"finished_at = CASE WHEN :finished::bool THEN {_DONE} END",
+    )
     following = (parts.NEXT_AT_ONCE if shape.at_once else parts.NEXT).replace("{i}", "0")
     text += following.replace("FROM g)", "FROM g WHERE g.p_n0_id IS NOT NULL)")
     return PARAMETER.sub(lambda found: f"g.p_{found[1]}" if found[1] in columns else found[0], text)

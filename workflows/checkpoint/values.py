@@ -74,7 +74,7 @@ def row_of(held: Claimed, progress: Progress, packer: Packer, usual: bool = Fals
 
 
 def ended_row(ended: Ended, packer: Packer, now: float) -> dict[str, Any]:
-    """Return the row of a step that has begun and ended; `began` as seconds before `now`."""
+    """Return the row of a step that has begun and ended; `began` and `done` as seconds before `now`."""
     begun_as, step = ended.begun_as, ended.step
     return {
         "id": begun_as.id,
@@ -92,6 +92,7 @@ def ended_row(ended: Ended, packer: Packer, now: float) -> dict[str, Any]:
         "claim": begun_as.claim + 1,
         "generation": step.generation,
         "began": now - ended.began,
+        "done": now - ended.done,
     }
 
 

@@ -12,8 +12,6 @@ from datetime import datetime
 from itertools import product
 from typing import Any, NamedTuple
 
-from django.db import connection
-
 from actions.models import ActionVersion
 from audit import stamping
 from dotdo_site.lib import canonical
@@ -264,17 +262,10 @@ def record(
     }
     how = "many" if not one else "keyed" if rows[0].key else "one"
     statement = _STATEMENTS[definition.kind, how, any(row.payload_digest is not None for row in rows)]
-    (*_, made, keys, at), *known = _written(statement, values)
-    return Recorded(made, keys, at, {unused: Known(run, digest) for unused, run, digest, *_ in known})
-
-
-def _written(statement: Hot, values: dict[str, Any]) -> list[tuple[Any, ...]]:
-    if not connection.in_atomic_block:
-        return wake.workers_behind(statement, values)
-    rows = statement.rows(values)
-    if rows[0][3]:
+    (*_, made, keys, at), *known = statement.rows(values)
+    if made:
         wake.workers()
-    return rows
+    return Recorded(made, keys, at, {unused: Known(run, digest) for unused, run, digest, *_ in known})
 
 
 def begun(definition: Definition, row: Row, at: datetime, actor: str, trigger: str, tags: Sequence[str]) -> Begun:

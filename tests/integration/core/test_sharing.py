@@ -14,7 +14,7 @@ from audit.verify import verify
 from tests.support.documents import publish
 from tests.support.engine import shown, start_workflow, state, work_until_idle
 from tests.support.handlers import HOOKS
-from workflows import calling, checkpoint, claim, operations, rounds, sharing, worker
+from workflows import calling, checkpoint, claim, operations, rounds, sharing, wake, worker
 from workflows.checkpoint import Item, shared
 from workflows.claim import Claimed
 from workflows.identity import identity
@@ -207,6 +207,77 @@ def test_a_step_that_fails_behind_others_of_its_run_is_recorded_after_them(sizes
     assert states["bad"] != "succeeded"
     assert Attempt.objects.filter(step__name="bad", outcome="failed").exists()
     assert verify().broken == []
+
+
+def test_a_long_handler_behind_another_step_of_its_run_wakes_nobody_again_and_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    woken: list[float] = []
+    workers = wake.workers
+
+    def noted() -> None:
+        woken.append(time.monotonic())
+        workers()
+
+    def slow() -> None:
+        monkeypatch.setattr(wake, "workers", noted)
+        time.sleep(1.0)
+
+    HOOKS["slow"] = slow
+    (run,) = begin(1, hook="slow")
+    work_until_idle()
+    assert state(run) == "succeeded"
+    assert len(woken) < 10
+
+
+def test_an_usher_that_could_not_write_goes_on(sizes: Written, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken, dawdled = [True], [0]
+    noted = sharing._record_for_others
+
+    def refused(*given: Any) -> None:
+        if broken.pop() if broken else False:
+            raise KeyError("not what was thought of")
+        noted(*given)
+
+    def dawdle() -> None:
+        dawdled[0] += 1
+        time.sleep(0.3)
+
+    monkeypatch.setattr(sharing, "_record_for_others", refused)
+    HOOKS["slow"] = dawdle
+    begin(2, hook="slow")
+    work_until_idle(patience=6.0, seconds=30.0)
+    assert not broken
+    assert set(Run.objects.values_list("state", flat=True)) == {"succeeded"}
+
+
+def test_what_took_a_worker_with_it_and_what_follows_it_is_executed_alone(sizes: Written) -> None:
+    (run,) = begin(1)
+    assert len(claim.take_some(1, "default", 2, identity().id, 30.0)) == 1
+    claim.bury(identity().id, "died")
+    work_until_idle()
+    assert state(run) == "succeeded"
+    assert not sizes
+
+
+def test_branches_of_a_fork_share_no_commits_for_each_may_see_what_another_exports(sizes: Written) -> None:
+    body = """
+do:
+  - both:
+      fork:
+        branches:
+          - says: {do: [{a: {call: test-pure, with: {value: 1}, export: {as: "${ {said: 1} }"}}}]}
+          - looks:
+              do:
+                - first: {call: test-pure, with: {value: 1}}
+                - second: {call: test-pure, with: {value: 2}}
+                - third: {call: test-pure, with: {value: 3}}
+"""
+    runs = begin(3, body)
+    work_until_idle()
+    assert {state(run) for run in runs} == {"succeeded"}
+    assert [Run.objects.get(pk=run).context for run in runs] == [{"said": 1}] * 3
+    assert not sizes
 
 
 def test_the_audit_chains_of_a_shared_commit_hold(sizes: Written) -> None:
