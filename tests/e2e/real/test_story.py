@@ -108,11 +108,11 @@ def test_a_run_is_found_opened_and_retried_by_keys_alone(operator: Open, stack: 
     page = operator()
     page.keyboard.press("g")
     page.keyboard.press("r")
-    expect(page).to_have_url(re.compile("/runs/"))
+    page.wait_for_url(re.compile("/runs/"))  # and until it is loaded: it hears no key before
     page.keyboard.press("j")
     expect(page.locator(":focus")).to_contain_text("found by keys")
     page.keyboard.press("Enter")
-    expect(page).to_have_url(re.compile(run))
+    page.wait_for_url(re.compile(run))
     page.keyboard.press("r")
     expect(page.get_by_role("dialog")).to_be_visible()
     page.get_by_role("dialog").get_by_label("Reason").focus()
