@@ -33,5 +33,5 @@ def _is_quiet() -> bool:
     if raw is None or raw.closed:
         return False
     waiting = select.poll()
-    waiting.register(raw.fileno(), select.POLLIN | select.POLLRDHUP)
+    waiting.register(raw.fileno(), select.POLLIN)
     return not waiting.poll(0)

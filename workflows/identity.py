@@ -82,16 +82,6 @@ class Identity:
                 return held
         return (self._look_there() if self._idle else None) or self._look_around()
 
-    def take_some(self, most: int) -> list[Claimed]:
-        """Claim up to so many due steps of the queue and priority where one was found within the last second.
-
-        Later there are none: what is more urgent elsewhere is found by `take` alone.
-        """
-        if time.monotonic() - self._found_at >= LOOK_SECONDS:
-            return []
-        pulse.beat()
-        return claim.take_some(most, *self._found, self.id, settings.LEASE_SECONDS)
-
     def put_back(self) -> None:
         """Put back what was claimed ahead and is not taken any more."""
         ahead, self._ahead = self._ahead, None

@@ -42,15 +42,19 @@ def test_a_port_in_use_is_named_before_anything_is_made(terminal: Terminal, tmp_
     assert not (tmp_path / "untouched").exists()
 
 
-def test_a_start_that_fails_says_why_and_where_and_claims_nothing(terminal: Terminal) -> None:
-    done = terminal.run("up", DOTDO_ACTION_MODULES="no_such_module")
+def test_a_start_that_fails_says_why_and_where_and_claims_nothing(terminal: Terminal, tmp_path: Path) -> None:
+    fresh = tmp_path / "var"
+    try:
+        done = terminal.run("up", DOTDO_ACTION_MODULES="no_such_module", DOTDO_VAR=str(fresh))
+        assert processes_of(fresh) == []
+    finally:
+        embedded_postgres.remove(fresh)
     assert done.returncode == 1
-    assert f"creating the embedded PostgreSQL in {embedded_postgres.locate(terminal.var).home} ..." in done.stdout
+    assert f"creating the embedded PostgreSQL in {embedded_postgres.locate(fresh).home} ..." in done.stdout
     assert "DOTDO_ACTION_MODULES: there is no module 'no_such_module'" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
     assert "dotdo was not started" in done.stdout
     assert not re.search("in flight|goes on|Nothing was started", done.stdout)
-    assert processes_of(terminal.var) == []
 
 
 def test_a_fresh_start_serves_pages_and_down_leaves_nothing_running(terminal: Terminal) -> None:

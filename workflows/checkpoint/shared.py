@@ -46,8 +46,8 @@ _NEXT_AT_ONCE = {
 _NEXT = {"n0_state": "text", "n0_due": "timestamptz", "n0_error": "jsonb"}
 _ENDED = {
     "number": "int", "id": "uuid", "key": "text", "ref": "text", "name": "text", "kind": "text", "function": "text",
-    "action": "uuid", "queue": "text", "priority": "smallint", "input": "jsonb", "output": "jsonb", "attempt": "int",
-    "claim": "bigint", "generation": "int", "began": "float8", "done": "float8",
+    "action_version": "uuid", "queue": "text", "priority": "smallint", "input": "jsonb", "output": "jsonb",
+    "attempt": "int", "claim": "bigint", "generation": "int", "began": "float8", "done": "float8",
 }  # fmt: skip
 _LINKS = {
     "number": "int", "seq": "int", "kind": "text", "actor": "text", "reason": "text", "at": "timestamptz",
@@ -105,8 +105,8 @@ ended AS (
         crashes, generation, wake, action_version_id, queue, priority, input, output, caught, created_at, started_at,
         finished_at)
     SELECT e.id, g.run, g.branch, e.key, e.ref, e.name, e.kind, e.function, 'succeeded', t.began, e.attempt, 0, e.claim,
-        0, e.generation, 0, e.action, e.queue, e.priority, e.input::jsonb, e.output::jsonb, false, t.began, t.began,
-        t.now - make_interval(secs => e.done)
+        0, e.generation, 0, e.action_version, e.queue, e.priority, e.input::jsonb, e.output::jsonb, false, t.began,
+        t.began, t.now - make_interval(secs => e.done)
     FROM {rows} JOIN g ON g.number = e.number
         CROSS JOIN LATERAL (SELECT now - make_interval(secs => e.began) AS began, now
             FROM (SELECT clock_timestamp() AS now) c) t)"""

@@ -10,6 +10,7 @@ from workflows.checkpoint.progress import (
     NextStep,
     Progress,
     RunWrite,
+    StepWrite,
     UndoWrite,
 )
 from workflows.claim import Claimed
@@ -77,20 +78,13 @@ def ended_row(ended: Ended, packer: Packer, now: float) -> dict[str, Any]:
     """Return the row of a step that has begun and ended; `began` and `done` as seconds before `now`."""
     begun_as, step = ended.begun_as, ended.step
     return {
+        **_named(step),
         "id": begun_as.id,
-        "key": step.key,
-        "ref": step.ref,
-        "name": step.name,
-        "kind": step.kind,
-        "function": step.function,
-        "action": step.action_version,
-        "queue": step.queue,
         "priority": begun_as.priority,
         "input": _optional(packer, step.input),
         "output": packer.pack(step.output),
         "attempt": step.attempt,
         "claim": begun_as.claim + 1,
-        "generation": step.generation,
         "began": now - ended.began,
         "done": now - ended.done,
     }
@@ -101,20 +95,13 @@ def _changed_values(held: Claimed, progress: Progress, packer: Packer) -> dict[s
     step, closed = progress.step, progress.closed
     return {
         "wake": held.wake,
+        **_named(step),
         "state": step.state,
-        "key": step.key,
-        "ref": step.ref,
-        "name": step.name,
-        "kind": step.kind,
-        "function": step.function,
-        "action_version": step.action_version,
         "input": _optional(packer, step.input),
         "error": _optional(packer, step.error),
         "caught": step.caught,
         "failures": step.failures,
-        "generation": step.generation,
         "due_at": step.due_at,
-        "queue": step.queue,
         "delay": step.delay_seconds,
         "finished": step.state in FINISHED,
         "branch_state": "closed" if closed or _ends(progress.run) else "open",
@@ -124,6 +111,20 @@ def _changed_values(held: Claimed, progress: Progress, packer: Packer) -> dict[s
         "join_step": held.join_step,
         "join_last": closed is not None and closed.last,
         "branch_steps": closed.steps if closed else 0,
+    }
+
+
+def _named(step: StepWrite) -> dict[str, Any]:
+    """Return what a step is, whether it is updated or inserted."""
+    return {
+        "key": step.key,
+        "ref": step.ref,
+        "name": step.name,
+        "kind": step.kind,
+        "function": step.function,
+        "action_version": step.action_version,
+        "queue": step.queue,
+        "generation": step.generation,
     }
 
 
